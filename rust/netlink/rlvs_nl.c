@@ -134,7 +134,9 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 	},
 	{
 		.cmd	= RLVS_CMD_SERVICE_GET,
+		.start	= rlvs_nl_dump_start,
 		.dumpit	= rlvs_nl_service_get_dumpit,
+		.done	= rlvs_nl_dump_done,
 		.flags	= GENL_CMD_CAP_DUMP,
 	},
 	{
@@ -160,14 +162,18 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 	},
 	{
 		.cmd		= RLVS_CMD_DESTINATION_GET,
+		.start		= rlvs_nl_dump_start,
 		.dumpit		= rlvs_nl_destination_get_dumpit,
+		.done		= rlvs_nl_dump_done,
 		.policy		= rlvs_destination_get_nl_policy,
 		.maxattr	= RLVS_A_DESTINATION_SERVICE,
 		.flags		= GENL_CMD_CAP_DUMP,
 	},
 	{
 		.cmd	= RLVS_CMD_CONNECTION_GET,
+		.start	= rlvs_nl_dump_start,
 		.dumpit	= rlvs_nl_connection_get_dumpit,
+		.done	= rlvs_nl_dump_done,
 		.flags	= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DUMP,
 	},
 	{

@@ -15,6 +15,9 @@
 /* Common nested types */
 extern const struct nla_policy rlvs_service_identity_nl_policy[RLVS_A_SERVICE_PORT + 1];
 
+int rlvs_nl_dump_start(struct netlink_callback *cb);
+int rlvs_nl_dump_done(struct netlink_callback *cb);
+
 int rlvs_nl_service_add_doit(struct sk_buff *skb, struct genl_info *info);
 int rlvs_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info);
 int rlvs_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info);
