@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line: commands, options, help, completion and man pages.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::endpoint::{DestinationRange, ServiceId};
+use crate::error::Error;
+use crate::spec;
+
+/// Administers the rlvs load balancer of the Linux kernel
+///
+/// A virtual service is an address and port that clients connect to. Its
+/// destinations are the local ports that processes listen on. New connections
+/// are shared out among the destinations by the service's scheduler; a
+/// connection stays with its destination.
+///
+/// All commands act on the network namespace that they are run in.
+#[derive(Debug, Parser)]
+#[command(name = "rlvs", version, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  rlvs service add tcp://192.0.2.10:80
+  rlvs dest add tcp://192.0.2.10:80 :8001-8004
+  rlvs list
+
+Exit status:
+  0  done
+  1  the kernel refused the request, or could not be asked
+  2  the command line is wrong")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Top-level commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add, edit, delete or zero virtual services
+    #[command(subcommand, arg_required_else_help = true)]
+    #[command(after_help = "\
+Examples:
+  rlvs service add tcp://192.0.2.10:80 --scheduler rr
+  rlvs service del udp://[2001:db8::10]:53")]
+    Service(ServiceCommand),
+
+    /// Add, edit or delete destinations of a virtual service
+    #[command(subcommand, arg_required_else_help = true)]
+    #[command(after_help = "\
+Examples:
+  rlvs dest add tcp://192.0.2.10:80 :8001-8004 --weight 2
+  rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0
+  rlvs dest del tcp://192.0.2.10:80 :8001")]
+    Dest(DestCommand),
+
+    /// List virtual services and their destinations
+    ///
+    /// Services are ordered by protocol, address and port, destinations by
+    /// address and port. A service of the wildcard address is shown as
+    /// tcp://*:80 (IPv4) or tcp://[::]:80 (IPv6), in JSON with the address
+    /// 0.0.0.0 or ::. A destination shown as :8001 is on the address that the
+    /// client connected to.
+    #[command(after_help = "\
+Examples:
+  rlvs list
+  rlvs list tcp://192.0.2.10:80 --stats
+  rlvs list --json | jq '.services[].destinations[] | {port, active_connections}'")]
+    List {
+        /// List only this virtual service
+        #[arg(value_name = "SERVICE")]
+        service: Option<ServiceId>,
+        /// Print JSON, always with the statistics
+        #[arg(long)]
+        json: bool,
+        /// Add the statistics: connections, packets and bytes
+        #[arg(long)]
+        stats: bool,
+    },
+
+    /// List the connection entries
+    ///
+    /// EXPIRES is in seconds from now, if no further packet is seen.
+    #[command(after_help = "\
+Examples:
+  rlvs conns
+  rlvs conns --json | jq '.connections | length'")]
+    Conns {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show the counters of the network namespace
+    ///
+    /// Every packet that is dropped or refused is counted in one of them.
+    #[command(after_help = "\
+Examples:
+  rlvs counters
+  rlvs counters --json | jq .counters.no_destination")]
+    Counters {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Delete all virtual services
+    ///
+    /// Their connections finish by themselves unless --now is given.
+    #[command(after_help = "\
+Examples:
+  rlvs flush
+  rlvs flush --now")]
+    Flush {
+        /// Cut the connections at once
+        #[arg(long)]
+        now: bool,
+    },
+
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  rlvs completion bash > /etc/bash_completion.d/rlvs
+  rlvs completion zsh > /usr/share/zsh/site-functions/_rlvs
+  rlvs completion fish > /etc/fish/completions/rlvs.fish")]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+
+    /// Write the man pages, one for each command, into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder, which must exist
+        directory: PathBuf,
+    },
+}
+
+/// Commands on virtual services.
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// Add a virtual service
+    #[command(after_help = "\
+Examples:
+  rlvs service add tcp://192.0.2.10:80
+  rlvs service add udp://[2001:db8::10]:53 --scheduler rr
+  rlvs service add tcp://*:80")]
+    Add {
+        #[arg(help = SERVICE_HELP)]
+        service: ServiceId,
+        /// Scheduler: rr, wrr or wlc [default: wlc]
+        #[arg(long, value_name = "NAME")]
+        scheduler: Option<String>,
+    },
+
+    /// Change a virtual service
+    ///
+    /// The change takes effect for the next connection.
+    #[command(after_help = "\
+Examples:
+  rlvs service edit tcp://192.0.2.10:80 --scheduler wrr")]
+    Edit {
+        #[arg(help = SERVICE_HELP)]
+        service: ServiceId,
+        /// New scheduler: rr, wrr or wlc
+        #[arg(long, value_name = "NAME")]
+        scheduler: String,
+    },
+
+    /// Delete a virtual service and its destinations
+    ///
+    /// Its connections finish by themselves unless --now is given.
+    #[command(after_help = "\
+Examples:
+  rlvs service del tcp://192.0.2.10:80
+  rlvs service del tcp://192.0.2.10:80 --now")]
+    Del {
+        #[arg(help = SERVICE_HELP)]
+        service: ServiceId,
+        /// Cut the connections at once
+        #[arg(long)]
+        now: bool,
+    },
+
+    /// Set statistics to zero
+    #[command(after_help = "\
+Examples:
+  rlvs service zero tcp://192.0.2.10:80
+  rlvs service zero")]
+    Zero {
+        /// The virtual service; without it, all of them
+        service: Option<ServiceId>,
+    },
+}
+
+/// Commands on destinations.
+#[derive(Debug, Subcommand)]
+pub enum DestCommand {
+    /// Add a destination, or one on each port of a range
+    ///
+    /// If one of a range cannot be added, none is.
+    #[command(after_help = "\
+Examples:
+  rlvs dest add tcp://192.0.2.10:80 :8001-8004
+  rlvs dest add tcp://192.0.2.10:80 192.0.2.11:9000 --weight 2
+  rlvs dest add udp://[2001:db8::10]:53 [2001:db8::11]:5301")]
+    Add {
+        #[command(flatten)]
+        target: DestinationTarget,
+        #[command(flatten)]
+        settings: DestinationSettings,
+    },
+
+    /// Change a destination, or those on a range of ports
+    ///
+    /// The change takes effect for the next connection and disturbs none. What
+    /// is not given stays as it is. With weight 0 a destination keeps its
+    /// connections and is given no new ones.
+    #[command(after_help = "\
+Examples:
+  rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0
+  rlvs dest edit tcp://192.0.2.10:80 :8001-8004 --weight 3")]
+    #[command(mut_group("DestinationSettings", |group| group.required(true).multiple(true)))]
+    Edit {
+        #[command(flatten)]
+        target: DestinationTarget,
+        #[command(flatten)]
+        settings: DestinationSettings,
+    },
+
+    /// Delete a destination, or those on a range of ports
+    ///
+    /// The connections finish by themselves unless --now is given.
+    #[command(after_help = "\
+Examples:
+  rlvs dest del tcp://192.0.2.10:80 :8001
+  rlvs dest del tcp://192.0.2.10:80 :8001-8004 --now")]
+    Del {
+        #[command(flatten)]
+        target: DestinationTarget,
+        /// Cut the connections at once
+        #[arg(long)]
+        now: bool,
+    },
+}
+
+/// Which destinations of which service.
+#[derive(Debug, Args)]
+pub struct DestinationTarget {
+    #[arg(help = SERVICE_HELP)]
+    pub service: ServiceId,
+    /// Destination: ADDRESS:PORT, or :PORT on the service's own address; a
+    /// range of ports is FIRST-LAST
+    #[arg(value_name = "DEST")]
+    pub destination: DestinationRange,
+}
+
+/// What can be set of a destination.
+#[derive(Debug, Default, Args)]
+pub struct DestinationSettings {
+    /// Share of the new connections relative to the other destinations, 0 to
+    /// 65535; 0 stops new connections [a new destination has: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub weight: Option<u32>,
+    /// Forwarding method [a new destination has: nat]
+    #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(spec::FORWARDING_METHOD))]
+    pub method: Option<String>,
+}
+
+const SERVICE_HELP: &str = "\
+Virtual service: tcp://ADDRESS:PORT or udp://ADDRESS:PORT; an IPv6 address is \
+written in brackets, * is any local IPv4 address and [::] any local IPv6 address";
+
+/// The shells that completion scripts are made for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// The completion script for a shell.
+pub fn completion(shell: Shell) -> String {
+    let mut script = Vec::new();
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    clap_complete::generate(shell, &mut Cli::command(), "rlvs", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Writes `rlvs.8`, `rlvs-service.8`, `rlvs-service-add.8` and so on.
+pub fn write_man_pages(directory: &Path) -> Result<(), Error> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    write_man_page(&command, directory)
+}
+
+fn write_man_page(command: &clap::Command, directory: &Path) -> Result<(), Error> {
+    clap_mangen::Man::new(command.clone())
+        .section("8")
+        .manual("System administration")
+        .generate_to(directory)
+        .map_err(|error| Error::Output(directory.display().to_string(), error))?;
+    let visible = |command: &&clap::Command| !command.is_hide_set();
+    command
+        .get_subcommands()
+        .filter(visible)
+        .try_for_each(|command| write_man_page(command, directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(line: &str) -> bool {
+        Cli::try_parse_from(line.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_of_the_manual_are_accepted() {
+        for line in [
+            "rlvs service add tcp://192.0.2.10:80",
+            "rlvs service add tcp://192.0.2.10:80 --scheduler wlc",
+            "rlvs service add udp://[2001:db8::10]:53",
+            "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
+            "rlvs service del tcp://192.0.2.10:80 --now",
+            "rlvs service zero",
+            "rlvs dest add tcp://192.0.2.10:80 :8001-8004 --weight 2 --method nat",
+            "rlvs dest add tcp://192.0.2.10:80 :8001 --weight 70000",
+            "rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0 --method nat",
+            "rlvs dest del tcp://192.0.2.10:80 192.0.2.11:9000 --now",
+            "rlvs list",
+            "rlvs list tcp://*:80 --json --stats",
+            "rlvs conns --json",
+            "rlvs counters --json",
+            "rlvs flush --now",
+            "rlvs completion fish",
+        ] {
+            assert!(accepts(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused_with_status_2() {
+        for line in [
+            "rlvs",
+            "rlvs serve",
+            "rlvs service",
+            "rlvs service add",
+            "rlvs service add 192.0.2.10:80",
+            "rlvs service edit tcp://192.0.2.10:80",
+            "rlvs dest add tcp://192.0.2.10:80",
+            "rlvs dest add tcp://192.0.2.10:80 8001",
+            "rlvs dest add tcp://192.0.2.10:80 :8001 --weight -1",
+            "rlvs dest add tcp://192.0.2.10:80 :8001 --weight many",
+            "rlvs dest add tcp://192.0.2.10:80 :8001 --method teleport",
+            "rlvs dest edit tcp://192.0.2.10:80 :8001",
+            "rlvs list --xml",
+            "rlvs completion powershell",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_help_with_examples() {
+        fn check(command: &clap::Command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no description");
+            let examples = command.get_after_help().map(ToString::to_string);
+            assert!(
+                examples.is_some_and(|text| text.starts_with("Examples:")),
+                "{name} has no examples"
+            );
+            for subcommand in command.get_subcommands() {
+                if !subcommand.is_hide_set() && subcommand.get_name() != "help" {
+                    check(subcommand);
+                }
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn completions_know_the_commands() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = completion(shell);
+            for word in ["service", "dest", "conns", "scheduler"] {
+                assert!(script.contains(word), "{shell:?} lacks {word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `rlvs`: administers the rlvs load balancer of the Linux kernel.
+//!
+//! Each command is one or a few requests of the generic netlink family that
+//! `Documentation/netlink/specs/rlvs.yaml` specifies. What a request means and
+//! whether it is allowed is the kernel's business; the tool checks syntax only.
+//!
+//! Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+
+#![forbid(unsafe_code)]
+
+mod attribute;
+mod cli;
+mod client;
+mod endpoint;
+mod error;
+mod model;
+mod netlink;
+mod output;
+mod spec;
+mod transport;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, DestCommand, ServiceCommand};
+use client::Client;
+use error::Error;
+use netlink::Netlink;
+use transport::Transport;
+
+fn main() -> ExitCode {
+    // A usage error makes clap end the process with status 2.
+    let arguments = Cli::parse();
+    match run(&arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rlvs: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Error> {
+    let text = match command {
+        Command::Completion { shell } => cli::completion(*shell),
+        Command::Man { directory } => return cli::write_man_pages(directory),
+        _ => execute(command, &mut Client::new(Netlink::connect()?))?,
+    };
+    print(&text)
+}
+
+/// Carries out a command that talks to the kernel; returns what to print.
+fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<String, Error> {
+    match command {
+        Command::Service(command) => execute_service(command, client).map(|()| String::new()),
+        Command::Dest(command) => execute_dest(command, client).map(|()| String::new()),
+        Command::List {
+            service,
+            json,
+            stats,
+        } => {
+            let services = client.list(service.as_ref())?;
+            Ok(if *json {
+                output::services_json(&services)
+            } else {
+                output::services_text(&services, *stats)
+            })
+        }
+        Command::Conns { json } => {
+            let connections = client.connections()?;
+            Ok(if *json {
+                output::connections_json(&connections)
+            } else {
+                output::connections_text(&connections)
+            })
+        }
+        Command::Counters { json } => {
+            let counters = client.counters()?;
+            Ok(if *json {
+                output::counters_json(&counters)
+            } else {
+                output::counters_text(&counters)
+            })
+        }
+        Command::Flush { now } => client.flush(*now).map(|()| String::new()),
+        Command::Completion { .. } | Command::Man { .. } => Ok(String::new()),
+    }
+}
+
+fn execute_service<T: Transport>(
+    command: &ServiceCommand,
+    client: &mut Client<T>,
+) -> Result<(), Error> {
+    match command {
+        ServiceCommand::Add { service, scheduler } => {
+            client.add_service(service, scheduler.as_deref())
+        }
+        ServiceCommand::Edit { service, scheduler } => client.set_service(service, scheduler),
+        ServiceCommand::Del { service, now } => client.delete_service(service, *now),
+        ServiceCommand::Zero { service } => client.zero(service.as_ref()),
+    }
+}
+
+fn execute_dest<T: Transport>(command: &DestCommand, client: &mut Client<T>) -> Result<(), Error> {
+    match command {
+        DestCommand::Add { target, settings } => client.add_destinations(target, settings),
+        DestCommand::Edit { target, settings } => client.set_destinations(target, settings),
+        DestCommand::Del { target, now } => client.delete_destinations(target, *now),
+    }
+}
+
+/// Prints the whole output. A reader that has gone away (`rlvs list | head`)
+/// has seen what it wanted: that is no error.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Output("standard output".into(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

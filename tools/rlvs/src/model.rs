@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel's replies describe. The field names are those of the JSON
+//! output.
+
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use crate::attribute::{Attr, Attributes, Binary, Uint};
+use crate::endpoint::{Protocol, ServiceId};
+use crate::error::Error;
+use crate::spec;
+
+/// A virtual service with its destinations.
+#[derive(Debug, Serialize)]
+pub struct Service {
+    /// Protocol, address and port.
+    #[serde(flatten)]
+    pub id: ServiceId,
+    /// Name of the scheduler.
+    pub scheduler: String,
+    /// Names of the flags that are set. The family has none so far.
+    pub flags: Vec<String>,
+    /// Destinations, by address and port.
+    pub destinations: Vec<Destination>,
+    /// What the service has carried.
+    pub stats: Stats,
+}
+
+impl Service {
+    /// Reads a service; the destinations are in messages of their own.
+    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        use spec::service::*;
+        Ok(Self {
+            id: ServiceId {
+                protocol: Protocol(attributes.require(PROTOCOL)?),
+                address: address(attributes, ADDRESS)?,
+                port: attributes.require(PORT)?,
+            },
+            scheduler: attributes.require(SCHEDULER)?.to_string(),
+            flags: Vec::new(),
+            destinations: Vec::new(),
+            stats: Stats::decode(attributes.require(STATS)?)?,
+        })
+    }
+}
+
+/// A destination of a virtual service.
+#[derive(Debug, Serialize)]
+pub struct Destination {
+    /// Address; unspecified if it is the one that the client connected to.
+    pub address: IpAddr,
+    /// Port, host byte order.
+    pub port: u16,
+    /// Name of the forwarding method.
+    pub method: String,
+    /// Share of the new connections, 0 to 65535.
+    pub weight: u32,
+    /// Established connections.
+    pub active_connections: u32,
+    /// Connections that are opening or closing.
+    pub inactive_connections: u32,
+    /// What the destination has carried.
+    pub stats: Stats,
+}
+
+impl Destination {
+    /// Reads a destination.
+    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        use spec::destination::*;
+        Ok(Self {
+            address: address(attributes, ADDRESS)?,
+            port: attributes.require(PORT)?,
+            method: entry_name(&spec::FORWARDING_METHOD, attributes.require(METHOD)?),
+            weight: attributes.require(WEIGHT)?,
+            active_connections: attributes.require(ACTIVE_CONNECTIONS)?,
+            inactive_connections: attributes.require(INACTIVE_CONNECTIONS)?,
+            stats: Stats::decode(attributes.require(STATS)?)?,
+        })
+    }
+}
+
+/// Totals of a service or a destination.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Stats {
+    /// Connections made.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets to clients.
+    pub out_packets: u64,
+    /// Bytes from clients.
+    pub in_bytes: u64,
+    /// Bytes to clients.
+    pub out_bytes: u64,
+}
+
+impl Stats {
+    fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        use spec::stats::*;
+        Ok(Self {
+            connections: attributes.require(CONNECTIONS)?,
+            in_packets: attributes.require(IN_PACKETS)?,
+            out_packets: attributes.require(OUT_PACKETS)?,
+            in_bytes: attributes.require(IN_BYTES)?,
+            out_bytes: attributes.require(OUT_BYTES)?,
+        })
+    }
+}
+
+/// A connection entry. The derived order is the one of the listing.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Connection {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Address that the client connected to.
+    pub service_address: IpAddr,
+    /// Port that the client connected to.
+    pub service_port: u16,
+    /// Address of the client.
+    pub client_address: IpAddr,
+    /// Port of the client.
+    pub client_port: u16,
+    /// Address of the destination.
+    pub destination_address: IpAddr,
+    /// Port of the destination.
+    pub destination_port: u16,
+    /// State, in capitals as network tools write it: `ESTABLISHED`.
+    pub state: String,
+    /// Seconds until the entry expires.
+    pub expires: u32,
+}
+
+impl Connection {
+    /// Reads a connection entry.
+    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        use spec::connection::*;
+        let state = entry_name(&spec::CONNECTION_STATE, attributes.require(STATE)?);
+        Ok(Self {
+            protocol: Protocol(attributes.require(PROTOCOL)?),
+            service_address: address(attributes, SERVICE_ADDRESS)?,
+            service_port: attributes.require(SERVICE_PORT)?,
+            client_address: address(attributes, CLIENT_ADDRESS)?,
+            client_port: attributes.require(CLIENT_PORT)?,
+            destination_address: address(attributes, DESTINATION_ADDRESS)?,
+            destination_port: attributes.require(DESTINATION_PORT)?,
+            state: state.to_uppercase().replace('-', "_"),
+            expires: attributes.require(EXPIRES)?,
+        })
+    }
+}
+
+/// The counters of a network namespace, in the specification's order. A
+/// counter that the specification gains needs no change here.
+#[derive(Debug)]
+pub struct Counters(pub Vec<(String, u64)>);
+
+impl Counters {
+    /// Reads the counters; one that the kernel does not have is left out.
+    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        let mut counters = Vec::new();
+        for entry in spec::counters::SET.attributes {
+            let attr = Attr::<Uint>::new(entry.number, entry.name);
+            if let Some(value) = attributes.get(attr)? {
+                counters.push((entry.name.replace('-', "_"), value));
+            }
+        }
+        Ok(Self(counters))
+    }
+}
+
+impl Serialize for Counters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// Reads an address of 4 or 16 bytes.
+fn address(attributes: Attributes<'_>, attr: Attr<Binary>) -> Result<IpAddr, Error> {
+    netlink_packet_core::parse_ip(attributes.require(attr)?)
+        .map_err(|error| Error::Reply(error.to_string()))
+}
+
+/// The name of an enum's value, or its number where a newer kernel has a value
+/// that this tool does not know.
+fn entry_name(names: &[&str], value: u8) -> String {
+    match names.get(usize::from(value)) {
+        Some(name) => (*name).to_string(),
+        None => value.to_string(),
+    }
+}

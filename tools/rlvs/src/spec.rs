@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers, names and types of the netlink family, generated from
+//! `Documentation/netlink/specs/rlvs.yaml`: do not edit. To generate it anew,
+//! run `cargo run --example generate_spec`.
+
+// A specification holds more than the tool uses.
+#![allow(dead_code)]
+
+/// Name of the family.
+pub const FAMILY_NAME: &str = "rlvs";
+/// Version of the family.
+pub const FAMILY_VERSION: u8 = 1;
+
+/// How a packet is carried from the virtual service to a destination.
+/// The value is the position in the list.
+#[rustfmt::skip]
+pub const FORWARDING_METHOD: [&str; 1] = [
+    "nat",
+];
+
+/// State of a connection entry, as followed from the packets of both
+/// directions. The TCP states have the names of RFC 9293 section 3.3.2
+/// where there is one.
+/// The value is the position in the list.
+#[rustfmt::skip]
+pub const CONNECTION_STATE: [&str; 12] = [
+    "none",
+    "established",
+    "syn-sent",
+    "syn-received",
+    "fin-wait",
+    "time-wait",
+    "close",
+    "close-wait",
+    "last-ack",
+    "listen",
+    "syn-ack",
+    "udp",
+];
+
+/// A virtual service. The attributes protocol, address and port together
+/// identify it in its network namespace.
+pub mod service {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// Transport protocol, an IPPROTO number: 6 (TCP) or 17 (UDP).
+    pub const PROTOCOL: Attr<U8> = Attr::new(1, "protocol");
+
+    /// Virtual address in network byte order, 4 bytes for IPv4 or 16 bytes
+    /// for IPv6; the length tells the address family. All bytes zero is the
+    /// wildcard: any local address of that family.
+    pub const ADDRESS: Attr<Binary> = Attr::new(2, "address");
+
+    /// Virtual port, in network byte order, 1 to 65535.
+    pub const PORT: Attr<U16Be> = Attr::new(3, "port");
+
+    /// Name of the scheduler that chooses the destination of a new
+    /// connection: `rr`, `wrr` or `wlc`.
+    pub const SCHEDULER: Attr<Text> = Attr::new(4, "scheduler");
+
+    /// End the connections at once instead of letting them finish: their
+    /// entries are removed, and the ends of a TCP connection get a reset.
+    pub const CUT: Attr<Flag> = Attr::new(5, "cut");
+
+    /// Number of destinations the service has. In replies only.
+    pub const DESTINATIONS: Attr<U32> = Attr::new(6, "destinations");
+
+    /// What the service has carried since it was added or last zeroed. In
+    /// replies only.
+    pub const STATS: Attr<Nest> = Attr::new(7, "stats");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "service",
+        attributes: &[
+            PROTOCOL.entry(None),
+            ADDRESS.entry(None),
+            PORT.entry(None),
+            SCHEDULER.entry(None),
+            CUT.entry(None),
+            DESTINATIONS.entry(None),
+            STATS.entry(Some(&super::stats::SET)),
+        ],
+    };
+}
+
+/// A destination of a virtual service. The attributes service, address and
+/// port together identify it in its network namespace.
+pub mod destination {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// Identity (protocol, address, port) of the service that the
+    /// destination belongs to.
+    pub const SERVICE: Attr<Nest> = Attr::new(1, "service");
+
+    /// Address of the destination in network byte order, 4 or 16 bytes, of
+    /// the service's address family. All bytes zero, for a service of the
+    /// wildcard address only, is the address that the client connected to.
+    /// Absent in a request, it is the service's own address.
+    pub const ADDRESS: Attr<Binary> = Attr::new(2, "address");
+
+    /// Port of the destination, in network byte order, 1 to 65535; with
+    /// last-port the first port of a range.
+    pub const PORT: Attr<U16Be> = Attr::new(3, "port");
+
+    /// Last port of a range, inclusive, in network byte order, not below
+    /// port. The request then stands for one destination on each port of
+    /// the range and takes effect for all of them or for none. In requests
+    /// only; absent, the range is the one port.
+    pub const LAST_PORT: Attr<U16Be> = Attr::new(4, "last-port");
+
+    /// Forwarding method; absent in destination-add, it is nat.
+    pub const METHOD: Attr<U8> = Attr::new(5, "method");
+
+    /// Share of the new connections relative to the service's other
+    /// destinations, 0 to 65535; 0 quiesces the destination: it keeps its
+    /// connections and is given no new ones. Absent in destination-add, it
+    /// is 1.
+    pub const WEIGHT: Attr<U32> = Attr::new(6, "weight");
+
+    /// End the destination's connections at once instead of letting them
+    /// finish: their entries are removed, and the ends of a TCP connection
+    /// get a reset.
+    pub const CUT: Attr<Flag> = Attr::new(7, "cut");
+
+    /// Connections that are established, at this moment; for UDP, flows
+    /// that have not expired. In replies only.
+    pub const ACTIVE_CONNECTIONS: Attr<U32> = Attr::new(8, "active-connections");
+
+    /// Connections that are opening or closing, at this moment. In replies
+    /// only.
+    pub const INACTIVE_CONNECTIONS: Attr<U32> = Attr::new(9, "inactive-connections");
+
+    /// What the destination has carried since it was added or its service
+    /// last zeroed. In replies only.
+    pub const STATS: Attr<Nest> = Attr::new(10, "stats");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "destination",
+        attributes: &[
+            SERVICE.entry(Some(&super::service::SET)),
+            ADDRESS.entry(None),
+            PORT.entry(None),
+            LAST_PORT.entry(None),
+            METHOD.entry(None),
+            WEIGHT.entry(None),
+            CUT.entry(None),
+            ACTIVE_CONNECTIONS.entry(None),
+            INACTIVE_CONNECTIONS.entry(None),
+            STATS.entry(Some(&super::stats::SET)),
+        ],
+    };
+}
+
+/// Totals of a service or of a destination. They wrap at 2^64.
+pub mod stats {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// Connections made, for UDP flows made.
+    pub const CONNECTIONS: Attr<Uint> = Attr::new(1, "connections");
+
+    /// Packets from clients.
+    pub const IN_PACKETS: Attr<Uint> = Attr::new(2, "in-packets");
+
+    /// Packets to clients.
+    pub const OUT_PACKETS: Attr<Uint> = Attr::new(3, "out-packets");
+
+    /// Bytes from clients, counted from the network header on.
+    pub const IN_BYTES: Attr<Uint> = Attr::new(4, "in-bytes");
+
+    /// Bytes to clients, counted from the network header on.
+    pub const OUT_BYTES: Attr<Uint> = Attr::new(5, "out-bytes");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "stats",
+        attributes: &[
+            CONNECTIONS.entry(None),
+            IN_PACKETS.entry(None),
+            OUT_PACKETS.entry(None),
+            IN_BYTES.entry(None),
+            OUT_BYTES.entry(None),
+        ],
+    };
+}
+
+/// A connection entry. All attributes are in replies only.
+pub mod connection {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// Transport protocol, an IPPROTO number: 6 (TCP) or 17 (UDP).
+    pub const PROTOCOL: Attr<U8> = Attr::new(1, "protocol");
+
+    /// Address of the client, network byte order, 4 or 16 bytes.
+    pub const CLIENT_ADDRESS: Attr<Binary> = Attr::new(2, "client-address");
+
+    /// Port of the client, in network byte order.
+    pub const CLIENT_PORT: Attr<U16Be> = Attr::new(3, "client-port");
+
+    /// Address that the client connected to, network byte order, 4 or 16
+    /// bytes; never the wildcard.
+    pub const SERVICE_ADDRESS: Attr<Binary> = Attr::new(4, "service-address");
+
+    /// Port that the client connected to, in network byte order.
+    pub const SERVICE_PORT: Attr<U16Be> = Attr::new(5, "service-port");
+
+    /// Address of the destination, network byte order, 4 or 16 bytes.
+    pub const DESTINATION_ADDRESS: Attr<Binary> = Attr::new(6, "destination-address");
+
+    /// Port of the destination, in network byte order.
+    pub const DESTINATION_PORT: Attr<U16Be> = Attr::new(7, "destination-port");
+
+    /// State of the connection.
+    pub const STATE: Attr<U8> = Attr::new(8, "state");
+
+    /// Seconds until the entry expires if no further packet is seen; a
+    /// connection whose local socket still exists is kept beyond that.
+    pub const EXPIRES: Attr<U32> = Attr::new(9, "expires");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "connection",
+        attributes: &[
+            PROTOCOL.entry(None),
+            CLIENT_ADDRESS.entry(None),
+            CLIENT_PORT.entry(None),
+            SERVICE_ADDRESS.entry(None),
+            SERVICE_PORT.entry(None),
+            DESTINATION_ADDRESS.entry(None),
+            DESTINATION_PORT.entry(None),
+            STATE.entry(None),
+            EXPIRES.entry(None),
+        ],
+    };
+}
+
+/// Counters of a network namespace. All but entries count events since the
+/// namespace's first service was added and wrap at 2^64. Every packet that
+/// is dropped or refused has a counter.
+pub mod counters {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// Connection entries made.
+    pub const CONNECTIONS: Attr<Uint> = Attr::new(1, "connections");
+
+    /// Connection entries present at this moment.
+    pub const ENTRIES: Attr<Uint> = Attr::new(2, "entries");
+
+    /// New connections refused because the service has no destination that
+    /// can take them: none at all, every one quiesced, or the connection
+    /// would be confused with another on every one.
+    pub const NO_DESTINATION: Attr<Uint> = Attr::new(3, "no-destination");
+
+    /// Packets sent straight to a destination's own address and port that
+    /// were dropped because the flow would merge with a balanced one.
+    pub const CONFLICT: Attr<Uint> = Attr::new(4, "conflict");
+
+    /// New connections refused because memory could not be allocated.
+    pub const NO_MEMORY: Attr<Uint> = Attr::new(5, "no-memory");
+
+    /// New connections refused because the connection table has reached its
+    /// limit.
+    pub const TABLE_FULL: Attr<Uint> = Attr::new(6, "table-full");
+
+    /// Packets left alone because they end within a header.
+    pub const TRUNCATED: Attr<Uint> = Attr::new(7, "truncated");
+
+    /// Packets left alone because a header contradicts itself.
+    pub const MALFORMED: Attr<Uint> = Attr::new(8, "malformed");
+
+    /// Packets left alone because they are fragments without a transport
+    /// header.
+    pub const FRAGMENT: Attr<Uint> = Attr::new(9, "fragment");
+
+    /// Packets dropped because they could not be made writable for the
+    /// rewrite.
+    pub const UNWRITABLE: Attr<Uint> = Attr::new(10, "unwritable");
+
+    /// Packets dropped because no route was found after their address was
+    /// rewritten.
+    pub const ROUTE_FAILED: Attr<Uint> = Attr::new(11, "route-failed");
+
+    /// Packets that were dropped and answered with a TCP reset or an ICMP
+    /// port unreachable message.
+    pub const REJECTED: Attr<Uint> = Attr::new(12, "rejected");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "counters",
+        attributes: &[
+            CONNECTIONS.entry(None),
+            ENTRIES.entry(None),
+            NO_DESTINATION.entry(None),
+            CONFLICT.entry(None),
+            NO_MEMORY.entry(None),
+            TABLE_FULL.entry(None),
+            TRUNCATED.entry(None),
+            MALFORMED.entry(None),
+            FRAGMENT.entry(None),
+            UNWRITABLE.entry(None),
+            ROUTE_FAILED.entry(None),
+            REJECTED.entry(None),
+        ],
+    };
+}
+
+/// The commands of the family.
+pub mod command {
+    use crate::transport::Command;
+
+    /// Add a virtual service. protocol, address and port are required;
+    /// scheduler is wlc when absent.
+    pub static SERVICE_ADD: Command = Command {
+        number: 1,
+        attributes: &super::service::SET,
+    };
+
+    /// Change a virtual service. protocol, address and port are required and
+    /// identify it; what is absent keeps its value.
+    pub static SERVICE_SET: Command = Command {
+        number: 2,
+        attributes: &super::service::SET,
+    };
+
+    /// Delete a virtual service with its destinations. Its connections
+    /// finish by themselves unless cut is given.
+    pub static SERVICE_DEL: Command = Command {
+        number: 3,
+        attributes: &super::service::SET,
+    };
+
+    /// Set the statistics of a virtual service and of its destinations to
+    /// zero; without protocol, address and port, those of all services. The
+    /// namespace's counters keep their values.
+    pub static SERVICE_ZERO: Command = Command {
+        number: 4,
+        attributes: &super::service::SET,
+    };
+
+    /// Get one virtual service, or dump all of the namespace.
+    pub static SERVICE_GET: Command = Command {
+        number: 5,
+        attributes: &super::service::SET,
+    };
+
+    /// Add one destination, or one for each port of a range, to a virtual
+    /// service. service and port are required.
+    pub static DESTINATION_ADD: Command = Command {
+        number: 6,
+        attributes: &super::destination::SET,
+    };
+
+    /// Change one destination, or those of a range of ports. service and
+    /// port are required; what is absent keeps its value.
+    pub static DESTINATION_SET: Command = Command {
+        number: 7,
+        attributes: &super::destination::SET,
+    };
+
+    /// Delete one destination, or those of a range of ports. service and
+    /// port are required. The connections finish by themselves unless cut is
+    /// given.
+    pub static DESTINATION_DEL: Command = Command {
+        number: 8,
+        attributes: &super::destination::SET,
+    };
+
+    /// Dump the destinations of a virtual service. service is required.
+    pub static DESTINATION_GET: Command = Command {
+        number: 9,
+        attributes: &super::destination::SET,
+    };
+
+    /// Dump the connection entries of the namespace, in no particular order.
+    /// An entry that is made or removed meanwhile may be missing.
+    pub static CONNECTION_GET: Command = Command {
+        number: 10,
+        attributes: &super::connection::SET,
+    };
+
+    /// Get the counters of the namespace.
+    pub static COUNTERS_GET: Command = Command {
+        number: 11,
+        attributes: &super::counters::SET,
+    };
+
+    /// Delete every virtual service of the namespace. Their connections
+    /// finish by themselves unless cut is given.
+    pub static FLUSH: Command = Command {
+        number: 12,
+        attributes: &super::service::SET,
+    };
+}

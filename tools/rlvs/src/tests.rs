@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whole commands, with a transport that answers in the kernel's place.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::*;
+use crate::attribute::{Attributes, Builder};
+use crate::error::Refusal;
+use crate::spec::{self, command};
+use crate::transport::{Reply, Request};
+
+/// Gives prepared answers in turn and remembers the requests.
+#[derive(Default)]
+struct Fake {
+    answers: VecDeque<Result<Vec<Reply>, Error>>,
+    requests: Vec<Seen>,
+}
+
+/// A request that the fake has got.
+struct Seen {
+    command: u8,
+    dump: bool,
+    attributes: Vec<u8>,
+}
+
+impl Transport for &mut Fake {
+    fn request(&mut self, request: &Request) -> Result<Vec<Reply>, Error> {
+        self.requests.push(Seen {
+            command: request.command.number,
+            dump: request.dump,
+            attributes: request.attributes.clone(),
+        });
+        self.answers.pop_front().unwrap_or(Ok(Vec::new()))
+    }
+}
+
+impl Fake {
+    fn answering(answers: impl IntoIterator<Item = Vec<Reply>>) -> Self {
+        Self {
+            answers: answers.into_iter().map(Ok).collect(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// Runs a command line and gives its output.
+    fn run(&mut self, line: &str) -> Result<String, Error> {
+        let arguments = Cli::try_parse_from(line.split(' ')).unwrap();
+        execute(&arguments.command, &mut Client::new(self))
+    }
+}
+
+fn octets(address: &str) -> Vec<u8> {
+    match address.parse().unwrap() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn stats(first: u64) -> Builder {
+    use spec::stats::*;
+    let mut attributes = Builder::default();
+    attributes
+        .put(CONNECTIONS, first)
+        .put(IN_PACKETS, first + 1)
+        .put(OUT_PACKETS, first + 2)
+        .put(IN_BYTES, first + 3)
+        .put(OUT_BYTES, 1 << 33);
+    attributes
+}
+
+fn service(protocol: u8, address: &str, port: u16, scheduler: &str) -> Reply {
+    use spec::service::*;
+    let mut attributes = Builder::default();
+    attributes
+        .put(PROTOCOL, protocol)
+        .put(ADDRESS, &octets(address))
+        .put(PORT, port)
+        .put(SCHEDULER, scheduler)
+        .put(DESTINATIONS, 2)
+        .put(STATS, stats(10).attributes());
+    Reply(attributes.into_bytes())
+}
+
+fn destination(address: &str, port: u16, weight: u32) -> Reply {
+    use spec::destination::*;
+    let mut attributes = Builder::default();
+    attributes
+        .put(ADDRESS, &octets(address))
+        .put(PORT, port)
+        .put(METHOD, 0)
+        .put(WEIGHT, weight)
+        .put(ACTIVE_CONNECTIONS, 3)
+        .put(INACTIVE_CONNECTIONS, 4)
+        .put(STATS, stats(5).attributes());
+    Reply(attributes.into_bytes())
+}
+
+fn connection(client_port: u16, state: u8) -> Reply {
+    use spec::connection::*;
+    let mut attributes = Builder::default();
+    attributes
+        .put(PROTOCOL, 6)
+        .put(CLIENT_ADDRESS, &octets("198.51.100.7"))
+        .put(CLIENT_PORT, client_port)
+        .put(SERVICE_ADDRESS, &octets("192.0.2.10"))
+        .put(SERVICE_PORT, 80)
+        .put(DESTINATION_ADDRESS, &octets("192.0.2.10"))
+        .put(DESTINATION_PORT, 8001)
+        .put(STATE, state)
+        .put(EXPIRES, 900);
+    Reply(attributes.into_bytes())
+}
+
+#[test]
+fn list_prints_the_promised_json() {
+    let mut fake = Fake::answering([
+        vec![
+            service(17, "2001:db8::10", 53, "rr"),
+            service(6, "192.0.2.10", 80, "wlc"),
+        ],
+        vec![],
+        vec![
+            destination("192.0.2.10", 8002, 1),
+            destination("192.0.2.10", 8001, 65535),
+        ],
+    ]);
+    let text = fake.run("rlvs list --json").unwrap();
+    let expected = concat!(
+        r#"{"services":[{"protocol":"tcp","address":"192.0.2.10","port":80,"#,
+        r#""scheduler":"wlc","flags":[],"destinations":["#,
+        r#"{"address":"192.0.2.10","port":8001,"method":"nat","weight":65535,"#,
+        r#""active_connections":3,"inactive_connections":4,"#,
+        r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592}},"#,
+        r#"{"address":"192.0.2.10","port":8002,"method":"nat","weight":1,"#,
+        r#""active_connections":3,"inactive_connections":4,"#,
+        r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592}}"#,
+        r#"],"stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592}},"#,
+        r#"{"protocol":"udp","address":"2001:db8::10","port":53,"#,
+        r#""scheduler":"rr","flags":[],"destinations":[],"#,
+        r#""stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592}}]}"#,
+        "\n"
+    );
+    assert_eq!(text, expected);
+    assert!(fake.requests.iter().all(|request| request.dump));
+}
+
+#[test]
+fn list_prints_a_table() {
+    let answers = || {
+        [
+            vec![
+                service(6, "0.0.0.0", 80, "wlc"),
+                service(6, "::", 443, "wrr"),
+            ],
+            vec![destination("0.0.0.0", 8001, 1)],
+            vec![destination("2001:db8::11", 9000, 20)],
+        ]
+    };
+    assert_eq!(
+        Fake::answering(answers()).run("rlvs list").unwrap(),
+        "\
+SERVICE                SCHEDULER
+  DESTINATION          METHOD     WEIGHT  ACTIVE  INACTIVE
+tcp://*:80             wlc
+  :8001                nat             1       3         4
+tcp://[::]:443         wrr
+  [2001:db8::11]:9000  nat            20       3         4
+"
+    );
+    let text = Fake::answering(answers()).run("rlvs list --stats").unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[1].ends_with("CONNECTIONS  IN-PKTS  OUT-PKTS  IN-BYTES   OUT-BYTES"));
+    assert!(lines[2].ends_with(" 10       11        12        13  8589934592"));
+    assert!(lines[3].ends_with(" 5        6         7         8  8589934592"));
+}
+
+#[test]
+fn list_of_one_service_asks_for_that_one() {
+    let mut fake = Fake::answering([vec![service(6, "192.0.2.10", 80, "wlc")], vec![]]);
+    let text = fake.run("rlvs list tcp://192.0.2.10:80").unwrap();
+    assert!(text.contains("tcp://192.0.2.10:80"));
+    assert_eq!(fake.requests[0].command, command::SERVICE_GET.number);
+    assert!(!fake.requests[0].dump);
+    let asked = Attributes::new(&fake.requests[1].attributes);
+    let asked = asked.require(spec::destination::SERVICE).unwrap();
+    assert_eq!(asked.require(spec::service::PORT).unwrap(), 80);
+}
+
+#[test]
+fn a_service_deleted_meanwhile_is_left_out() {
+    let gone = || Refusal {
+        errno: 2,
+        text: None,
+        fault: None,
+    };
+    let mut fake = Fake::answering([vec![
+        service(6, "192.0.2.10", 80, "wlc"),
+        service(6, "192.0.2.10", 81, "wlc"),
+    ]]);
+    fake.answers.push_back(Err(Error::Refused(gone())));
+    fake.answers.push_back(Ok(Vec::new()));
+    let text = fake.run("rlvs list").unwrap();
+    assert!(!text.contains(":80") && text.contains(":81"));
+    // Asked for by name, its absence is an error.
+    let mut fake = Fake::default();
+    fake.answers.push_back(Err(Error::Refused(gone())));
+    assert!(fake.run("rlvs list tcp://192.0.2.10:80").is_err());
+}
+
+#[test]
+fn connections_are_listed_in_order() {
+    let answers = || [vec![connection(40001, 5), connection(40000, 1)]];
+    assert_eq!(
+        Fake::answering(answers()).run("rlvs conns").unwrap(),
+        "\
+PROTOCOL  CLIENT              SERVICE        DESTINATION      STATE        EXPIRES
+tcp       198.51.100.7:40000  192.0.2.10:80  192.0.2.10:8001  ESTABLISHED      900
+tcp       198.51.100.7:40001  192.0.2.10:80  192.0.2.10:8001  TIME_WAIT        900
+"
+    );
+    let text = Fake::answering(answers()).run("rlvs conns --json").unwrap();
+    let expected = concat!(
+        r#"{"connections":[{"protocol":"tcp","service_address":"192.0.2.10","service_port":80,"#,
+        r#""client_address":"198.51.100.7","client_port":40000,"#,
+        r#""destination_address":"192.0.2.10","destination_port":8001,"#,
+        r#""state":"ESTABLISHED","expires":900},"#,
+    );
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn counters_are_listed() {
+    let mut attributes = Builder::default();
+    attributes
+        .put(spec::counters::CONNECTIONS, 12)
+        .put(spec::counters::NO_DESTINATION, 1 << 40);
+    let reply = Reply(attributes.into_bytes());
+    let mut fake = Fake::answering([vec![reply.clone()], vec![reply]]);
+    assert_eq!(
+        fake.run("rlvs counters --json").unwrap(),
+        "{\"counters\":{\"connections\":12,\"no_destination\":1099511627776}}\n"
+    );
+    assert_eq!(
+        fake.run("rlvs counters").unwrap(),
+        "connections                12\nno_destination  1099511627776\n"
+    );
+}
+
+#[test]
+fn a_range_is_one_request() {
+    use spec::destination::*;
+    let mut fake = Fake::default();
+    let line = "rlvs dest add tcp://192.0.2.10:80 :8001-8004 --weight 70000 --method nat";
+    assert_eq!(fake.run(line).unwrap(), "");
+    assert_eq!(fake.requests.len(), 1);
+    assert_eq!(fake.requests[0].command, command::DESTINATION_ADD.number);
+    let attributes = Attributes::new(&fake.requests[0].attributes);
+    assert!(attributes.get(ADDRESS).unwrap().is_none());
+    assert_eq!(attributes.require(PORT).unwrap(), 8001);
+    assert_eq!(attributes.require(LAST_PORT).unwrap(), 8004);
+    assert_eq!(attributes.require(WEIGHT).unwrap(), 70000);
+    assert_eq!(attributes.require(METHOD).unwrap(), 0);
+    let service = attributes.require(SERVICE).unwrap();
+    let address = service.require(spec::service::ADDRESS).unwrap();
+    assert_eq!(address, [192, 0, 2, 10]);
+}
+
+#[test]
+fn options_that_are_not_given_are_not_sent() {
+    use spec::{destination, service};
+    let mut fake = Fake::default();
+    for line in [
+        "rlvs service add tcp://192.0.2.10:80",
+        "rlvs service del tcp://192.0.2.10:80",
+        "rlvs service zero",
+        "rlvs dest edit tcp://192.0.2.10:80 192.0.2.11:9000 --weight 0",
+        "rlvs dest del tcp://192.0.2.10:80 :8001",
+        "rlvs flush",
+    ] {
+        fake.run(line).unwrap();
+    }
+    let requests: Vec<_> = fake.requests.iter().collect();
+    let attributes = |index: usize| Attributes::new(&requests[index].attributes);
+    assert!(attributes(0).get(service::SCHEDULER).unwrap().is_none());
+    assert!(attributes(1).get(service::CUT).unwrap().is_none());
+    assert!(requests[2].attributes.is_empty());
+    assert!(attributes(3).get(destination::METHOD).unwrap().is_none());
+    assert!(attributes(3).get(destination::LAST_PORT).unwrap().is_none());
+    assert!(attributes(4).get(destination::WEIGHT).unwrap().is_none());
+    assert!(attributes(4).get(destination::CUT).unwrap().is_none());
+    assert!(requests[5].attributes.is_empty());
+}
+
+#[test]
+fn now_cuts() {
+    use spec::{destination, service};
+    let mut fake = Fake::default();
+    for line in [
+        "rlvs service del tcp://192.0.2.10:80 --now",
+        "rlvs flush --now",
+        "rlvs dest del tcp://192.0.2.10:80 :8001 --now",
+    ] {
+        fake.run(line).unwrap();
+    }
+    let attributes = |index: usize| Attributes::new(&fake.requests[index].attributes);
+    assert!(attributes(0).get(service::CUT).unwrap().is_some());
+    assert!(attributes(1).get(service::CUT).unwrap().is_some());
+    assert!(attributes(2).get(destination::CUT).unwrap().is_some());
+}
+
+#[test]
+fn replies_against_the_specification_are_errors() {
+    // A service without its statistics, and an address of three bytes.
+    let mut incomplete = Builder::default();
+    incomplete.put(spec::service::PROTOCOL, 6);
+    let mut short = Builder::default();
+    short
+        .put(spec::service::PROTOCOL, 6)
+        .put(spec::service::ADDRESS, &[192, 0, 2]);
+    for attributes in [incomplete, short] {
+        let reply = Reply(attributes.into_bytes());
+        let error = Fake::answering([vec![reply]]).run("rlvs list").unwrap_err();
+        assert!(error.to_string().contains("not understood"), "{error}");
+    }
+}
