@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Clients: conversations with the servers of lib/servers.py.
+
+Their sockets are connected, UDP ones too: an answer that does not come from the
+very address and port that was asked is not received. So every answer also proves
+that replies were rewritten.
+"""
+
+import collections
+import os
+import select
+import socket
+import time
+
+from lib.ktap import Failure, check, equal, seconds
+
+RESET_AT_CLOSE = b"\1\0\0\0\0\0\0\0"  # struct linger: on, zero seconds
+
+
+class Conversation:
+    """One TCP connection, or one UDP socket, with whoever answers at the other end."""
+
+    def __init__(self, where, flow, port, address=None, source=None, source_port=0,
+                 limit=10.0, reuse=False):
+        self.flow = flow
+        self.target = (address or flow.vip, port)
+        kind = socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM
+        with where:
+            self.sock = socket.socket(flow.family, kind)
+        self.sock.settimeout(seconds(limit))
+        if reuse:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if source or source_port:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.sock.bind((source or flow.any, source_port))
+        begun = time.monotonic()
+        try:
+            self.sock.connect(self.target)
+        except OSError:
+            self.sock.close()
+            raise
+        self.connect_time = time.monotonic() - begun
+        self.name = self.sock.getsockname()[:2]
+        self.port = None  # the port of the server that answered
+        self.local = None  # the address on which it was reached
+        try:
+            if flow.protocol == "tcp":
+                self._meet(self._line())
+            else:
+                self.say(b"who are you")
+        except Failure:
+            self.sock.close()
+            raise
+
+    def _line(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = self.sock.recv(1)
+            check(byte, f"{self.target}: closed before the server said who it is")
+            line += byte
+        return line
+
+    def _meet(self, line):
+        port, peer, peer_port, local = line.decode("ascii").split()
+        equal((peer, int(peer_port)), self.name, "the client address that the server saw")
+        if self.port is not None:
+            equal((int(port), local), (self.port, self.local), "the server of this conversation")
+        self.port, self.local = int(port), local
+
+    def say(self, data):
+        """Sends data and checks that it comes back whole."""
+        if self.flow.protocol == "tcp":
+            self._say_stream(data)
+            return
+        self.sock.send(data)
+        try:
+            answer = self.sock.recv(65536)
+        except TimeoutError:
+            raise Failure(f"no answer from {self.target} to {self.name}") from None
+        line, _, echo = answer.partition(b"\n")
+        self._meet(line)
+        check(echo == data, f"{len(data)} bytes were sent, other {len(echo)} came back")
+
+    def _say_stream(self, data):
+        """Reads while it writes, so that large amounts fill both directions."""
+        unsent, received = memoryview(data), bytearray()
+        limit = self.sock.gettimeout()
+        self.sock.setblocking(False)
+        while len(received) < len(data):
+            writers = [self.sock] if unsent else []
+            readable, writable, _ = select.select([self.sock], writers, [], limit)
+            check(readable or writable, f"{self.target}: the stream stands still after "
+                                        f"{len(received)} of {len(data)} bytes")
+            if readable:
+                part = self.sock.recv(1 << 16)
+                check(part, f"{self.target}: closed after {len(received)} bytes")
+                received += part
+            if writable:
+                unsent = unsent[self.sock.send(unsent[:1 << 16]):]
+        self.sock.settimeout(limit)
+        check(received == data, f"{self.target}: other bytes came back than were sent")
+
+    def bulk(self, size=200_000):
+        """Random data both ways: a stream, or datagrams of all sizes that fit a packet."""
+        if self.flow.protocol == "tcp":
+            self.say(os.urandom(size))
+            return
+        for length in (0, 1, 2, 3, 511, 1024, 1025, 1300):
+            self.say(os.urandom(length))
+
+    def ends(self, limit=2.0):
+        """How the connection ends by itself within the limit: "reset", "closed" or None."""
+        self.sock.settimeout(seconds(limit))
+        try:
+            return "closed" if self.sock.recv(1) == b"" else "data"
+        except ConnectionError:
+            return "reset"
+        except TimeoutError:
+            return None
+
+    def close(self, reset=False):
+        """Closes in the orderly way, or by a reset."""
+        if reset:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def talk(where, flow, port=80, **options):
+    """Begins a conversation."""
+    return Conversation(where, flow, port, **options)
+
+
+def served_by(where, flow, count, port=80, **options):
+    """Begins and ends conversations one after another; how many each server's port got."""
+    ports = collections.Counter()
+    for _ in range(count):
+        with talk(where, flow, port, **options) as conversation:
+            ports[conversation.port] += 1
+    return dict(ports)
+
+
+def refusal(where, flow, port=80, limit=3.0, **options):
+    """What a client meets that nobody serves: "refused", "timeout" or "served"."""
+    try:
+        talk(where, flow, port, limit=limit, **options).close()
+    except ConnectionRefusedError:
+        return "refused"
+    except (TimeoutError, Failure):
+        return "timeout"
+    return "served"

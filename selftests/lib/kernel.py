@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel's side of the tests: its log, its modules, its leak detector."""
+
+import os
+import re
+import subprocess
+import time
+
+from lib.ktap import Failure, seconds
+from lib.lab import module_path
+
+# What a healthy kernel never says. A test during which it does has failed.
+SPLAT = re.compile(
+    r"BUG:|WARNING:|KASAN|UBSAN|Oops|general protection|kernel panic|Call Trace|"
+    r"possible (circular|recursive|irq)|inconsistent lock state|lock held|suspicious RCU|"
+    r"rcu.*stall|soft lockup|hard LOCKUP|blocked for more than|refcount_t|ref_tracker|"
+    r"scheduling while atomic|sleeping function|ODEBUG|rust_kernel: panicked|"
+    r"hw csum failure|unregister_netdevice: waiting|list_(add|del) corruption",
+    re.IGNORECASE)
+
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+KMEMLEAK_MIN_AGE = 5  # seconds; it does not report younger objects
+
+
+class Log:
+    """The kernel log from the moment this was made."""
+
+    def __init__(self):
+        self._file = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self._file, 0, os.SEEK_END)
+
+    def lines(self):
+        """The messages since the last call."""
+        found = []
+        while True:
+            try:
+                record = os.read(self._file, 8192).decode("utf-8", "replace")
+            except BlockingIOError:
+                return found
+            except BrokenPipeError:
+                found.append("(messages were lost: the log ran over)")
+                continue
+            # "priority,sequence,time,flags;text", then lines of key=value pairs.
+            found.append(record.partition(";")[2].split("\n")[0])
+
+    def splats(self):
+        """The messages since the last call, if one of them is a complaint of the kernel."""
+        lines = self.lines()
+        return lines if any(SPLAT.search(line) for line in lines) else []
+
+
+def loaded(name="rlvs"):
+    """Whether a module is loaded."""
+    with open("/proc/modules", encoding="ascii") as file:
+        return any(line.split()[0] == name for line in file)
+
+
+def _run(*command):
+    done = subprocess.run(command, capture_output=True, text=True,
+                          timeout=seconds(30), check=False)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def insert():
+    """Loads the module under test."""
+    _run("insmod", module_path())
+
+
+def remove():
+    """Unloads it."""
+    _run("rmmod", "rlvs")
+
+
+def scan_for_leaks():
+    """Has kmemleak look twice, as one look can miss and can mistake; what it then reports."""
+    for _ in range(2):
+        time.sleep(KMEMLEAK_MIN_AGE)
+        with open(KMEMLEAK, "w", encoding="ascii") as file:
+            file.write("scan")
+    with open(KMEMLEAK, encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
+
+
+def forget_leaks():
+    """Leaks from before the tests are not the module's."""
+    with open(KMEMLEAK, "w", encoding="ascii") as file:
+        file.write("scan")
+    with open(KMEMLEAK, "w", encoding="ascii") as file:
+        file.write("clear")

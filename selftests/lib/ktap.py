@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a test file is written with: checks, subtests, skips, waiting.
+
+A test file holds functions named test_*. Each is one subtest, or one for
+each value of @each. Results are printed as KTAP version 1
+(Documentation/dev-tools/ktap.rst in the kernel).
+"""
+
+import inspect
+import os
+import time
+import traceback
+
+
+class Failure(Exception):
+    """A check did not hold."""
+
+
+class Skip(Exception):
+    """The machine lacks what the subtest needs; the reason is printed."""
+
+
+def check(condition, message):
+    """Ends the subtest as failed, with this message, unless the condition holds."""
+    if not condition:
+        raise Failure(message)
+
+
+def equal(got, wanted, what):
+    """A check that prints both values."""
+    check(got == wanted, f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+def is_debug_kernel():
+    """Whether this is the debug kernel: it alone is built with kmemleak."""
+    return os.path.exists("/sys/kernel/debug/kmemleak")
+
+
+def scale():
+    """How many times slower than the plain kernel this one is: $RLVS_SCALE, or guessed."""
+    text = os.environ.get("RLVS_SCALE")
+    if text:
+        return float(text)
+    return 6.0 if is_debug_kernel() else 1.0
+
+
+def seconds(plain):
+    """A time limit in seconds, longer where the kernel is slower."""
+    return plain * max(1.0, scale())
+
+
+def fewer(plain, debug):
+    """How often to repeat something: the first number, or the second on the debug kernel."""
+    return debug if scale() > 1.0 else plain
+
+
+def wait_until(condition, what, limit=10.0):
+    """Polls until the condition returns something true, and returns that."""
+    deadline = time.monotonic() + seconds(limit)
+    pause = 0.002
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise Failure(f"still not so after {seconds(limit):.0f} s: {what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+def each(values):
+    """Makes one subtest of the function for each value, which it gets as its last argument."""
+
+    def mark(function):
+        function.each_value = list(values)
+        return function
+
+    return mark
+
+
+def subtests(module):
+    """The subtests of a test file in the order in which they are written: (name, call)."""
+    found = []
+    for name, function in vars(module).items():
+        if not name.startswith("test_") or not callable(function):
+            continue
+        title = name[len("test_"):].replace("_", " ")
+        for value in getattr(function, "each_value", [None]):
+            if value is None:
+                found.append((title, function, ()))
+            else:
+                found.append((f"{title}: {value}", function, (value,)))
+    return found
+
+
+def say(line, depth):
+    """Prints one line of results at the depth of a subtest."""
+    print("    " * depth + line, flush=True)
+
+
+def run_module(module, make_lab, only=None):
+    """Runs a test file's subtests and returns whether all of them passed.
+
+    Subtests that name a parameter `lab` share one, which is emptied between them.
+    `only` restricts them to names that contain it. Returns (passed, reason why all
+    were skipped or None).
+    """
+    chosen = [s for s in subtests(module) if not only or only in s[0]]
+    say("KTAP version 1", 1)
+    say(f"1..{len(chosen)}", 1)
+    lab = None
+    passed = True
+    skips = []
+    for number, (title, function, values) in enumerate(chosen, 1):
+        begun = time.monotonic()
+        verdict, notes = "ok", []
+        try:
+            if "lab" in inspect.signature(function).parameters:
+                lab = lab or make_lab(module)
+                function(lab, *values)
+            else:
+                function(*values)
+        except Skip as skip:
+            title += f" # SKIP {skip}"
+            skips.append(str(skip))
+        except Failure as failure:
+            verdict = "not ok"
+            place = traceback.extract_tb(failure.__traceback__)
+            lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in place]
+            notes = str(failure).splitlines() + ["at " + " > ".join(lines[1:])]
+        except Exception:  # pylint: disable=broad-except; any fault fails this subtest only
+            verdict = "not ok"
+            notes = traceback.format_exc().splitlines()
+        if lab:
+            try:
+                lab.reset()
+            except Failure as failure:
+                verdict = "not ok"
+                notes += ["while cleaning up: " + str(failure)]
+                lab = None
+        for note in notes:
+            say("# " + note, 1)
+        say(f"{verdict} {number} {title}", 1)
+        if os.environ.get("RLVS_TIMES"):
+            say(f"# {time.monotonic() - begun:.2f} s", 1)
+        passed = passed and verdict == "ok"
+    all_skipped = "; ".join(dict.fromkeys(skips)) if len(skips) == len(chosen) else None
+    return passed, all_skipped

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The hosts that the tests use.
+
+    client                                lb (the host under test)
+    +--------------------------+          +---------------------------------+
+    | eth  192.0.2.100/24      |   veth   | wan  192.0.2.1/24               |
+    |      192.0.2.101/24      +----------+      2001:db8::1/64             |
+    |      2001:db8::100/64    |          |                                 |
+    |      2001:db8::101/64    |          | lo   198.51.100.10, .11  (VIPs) |
+    |                          |          |      2001:db8:1::10, ::11       |
+    | route to the VIPs via lb |          | servers on any of these         |
+    +--------------------------+          +---------------------------------+
+
+All addresses are of the ranges that are reserved for documentation.
+"""
+
+import json
+import os
+import socket
+
+from lib.ktap import Failure, check, wait_until
+from lib.netns import Namespace
+from lib.servers import Servers
+
+
+class Flow:
+    """A transport protocol in an address family, with the addresses a test uses for it."""
+
+    def __init__(self, protocol, version):
+        self.protocol = protocol
+        self.version = version
+        four = version == 4
+        self.family = socket.AF_INET if four else socket.AF_INET6
+        self.vip = "198.51.100.10" if four else "2001:db8:1::10"
+        self.vip2 = "198.51.100.11" if four else "2001:db8:1::11"
+        self.host = "192.0.2.1" if four else "2001:db8::1"
+        self.client = "192.0.2.100" if four else "2001:db8::100"
+        self.client2 = "192.0.2.101" if four else "2001:db8::101"
+        self.loopback = "127.0.0.1" if four else "::1"
+        self.any = "0.0.0.0" if four else "::"
+
+    def __str__(self):
+        return f"{self.protocol}{self.version}"
+
+    def endpoint(self, address, port):
+        """An address and port as the tool takes them."""
+        return f"{address}:{port}" if self.version == 4 else f"[{address}]:{port}"
+
+    def service(self, port, address=None):
+        """The name of a virtual service, on the first VIP unless told otherwise."""
+        return f"{self.protocol}://{self.endpoint(address or self.vip, port)}"
+
+
+TCP4, TCP6, UDP4, UDP6 = Flow("tcp", 4), Flow("tcp", 6), Flow("udp", 4), Flow("udp", 6)
+FLOWS = [TCP4, TCP6, UDP4, UDP6]
+TCP = [TCP4, TCP6]
+UDP = [UDP4, UDP6]
+FAMILIES = TCP  # for tests that need one flow of each address family
+
+
+def prepare_ipv6(namespace):
+    """No waiting for duplicate address detection and no router solicitations."""
+    for which in ("all", "default"):
+        namespace.sysctl(f"net.ipv6.conf.{which}.accept_dad", 0)
+        namespace.sysctl(f"net.ipv6.conf.{which}.router_solicitations", 0)
+
+
+class Lab:
+    """The two hosts of the picture, the servers on lb and the rlvs tool there."""
+
+    def __init__(self):
+        self.lb = Namespace()
+        self.client = Namespace()
+        for host in (self.lb, self.client):
+            prepare_ipv6(host)
+        self.lb.ip(
+            f"link add wan type veth peer name eth netns {self.client.path}",
+            "addr add 192.0.2.1/24 dev wan",
+            "addr add 2001:db8::1/64 dev wan nodad",
+            "addr add 198.51.100.10/32 dev lo",
+            "addr add 198.51.100.11/32 dev lo",
+            "addr add 2001:db8:1::10/128 dev lo nodad",
+            "addr add 2001:db8:1::11/128 dev lo nodad",
+            "link set wan up",
+        )
+        self.client.ip(
+            "addr add 192.0.2.100/24 dev eth",
+            "addr add 192.0.2.101/24 dev eth",
+            "addr add 2001:db8::101/64 dev eth nodad",
+            "addr add 2001:db8::100/64 dev eth nodad",
+            "link set eth up",
+            "route add 198.51.100.0/24 via 192.0.2.1 src 192.0.2.100",
+            "route add 2001:db8:1::/64 via 2001:db8::1 src 2001:db8::100",
+        )
+        for flow in FAMILIES:
+            wait_until(lambda f=flow: self._reachable(f), f"client reaches {flow.vip}")
+        self.servers = Servers(self.lb)
+
+    def _reachable(self, flow):
+        with self.client, socket.socket(flow.family, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            try:
+                probe.connect((flow.vip, 9))
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False
+            return True
+
+    def reset(self):
+        """Makes the lab as good as new for the next subtest."""
+        self.rlvs("flush --now")
+        self.servers.close_all()
+
+    # The tool.
+
+    def try_rlvs(self, arguments, **options):
+        """Runs `rlvs ARGUMENTS` on lb and returns what came of it."""
+        return self.lb.run("rlvs", *arguments.split(), **options)
+
+    def rlvs(self, arguments):
+        """Runs `rlvs ARGUMENTS` on lb; it has to succeed. Returns what it printed."""
+        done = self.try_rlvs(arguments)
+        if done.returncode != 0:
+            raise Failure(f"rlvs {arguments}: status {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def refused(self, arguments):
+        """Runs `rlvs ARGUMENTS`, which the kernel has to refuse, and returns the error text.
+
+        Whatever is refused must leave everything as it was.
+        """
+        before = self.listing()
+        done = self.try_rlvs(arguments)
+        check(done.returncode == 1,
+              f"rlvs {arguments}: status {done.returncode}, wanted 1; stderr: {done.stderr.strip()}")
+        check(done.stderr.strip(), f"rlvs {arguments}: refused without a word")
+        check(self.listing() == before, f"rlvs {arguments}: refused, but something changed")
+        return done.stderr.strip()
+
+    def listing(self):
+        """What `rlvs list --json` prints, without the counters, which traffic changes."""
+        services = json.loads(self.rlvs("list --json"))["services"]
+        for service in services:
+            service.pop("stats")
+            for destination in service["destinations"]:
+                for counter in ("stats", "active_connections", "inactive_connections"):
+                    destination.pop(counter)
+        return services
+
+    def find(self, service):
+        """The entry of `rlvs list --json` for one service, by its name."""
+        found = json.loads(self.rlvs(f"list {service} --json"))["services"]
+        check(len(found) == 1, f"rlvs list {service} shows {len(found)} services")
+        return found[0]
+
+    def destinations(self, service):
+        """A service's destinations by port."""
+        return {d["port"]: d for d in self.find(service)["destinations"]}
+
+    def conns(self):
+        """What `rlvs conns --json` prints: a list of connection entries."""
+        return json.loads(self.rlvs("conns --json"))["connections"]
+
+    def counter(self, name):
+        """One of the namespace's own counters."""
+        counters = json.loads(self.rlvs("counters --json"))
+        return counters.get("counters", counters)[name]
+
+    def balance(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
+        """Adds a service with destinations on its own address; returns the service's name."""
+        service = flow.service(port, address)
+        self.rlvs(f"service add {service} --scheduler {scheduler}")
+        self.rlvs(f"dest add {service} :{ports}")
+        return service
+
+    # Hosts further on, for the tests that need one.
+
+    def add_host(self, address4, address6):
+        """A host of its own behind lb, on another link: lb forwards to it."""
+        host = Namespace()
+        prepare_ipv6(host)
+        name = f"lan{host.fd}"
+        net4, net6 = address4.rsplit(".", 1)[0], address6.rsplit("::", 1)[0]
+        self.lb.ip(
+            f"link add {name} type veth peer name eth netns {host.path}",
+            f"addr add {net4}.1/24 dev {name}",
+            f"addr add {net6}::1/64 dev {name} nodad",
+            f"link set {name} up",
+        )
+        host.ip(
+            f"addr add {address4}/24 dev eth",
+            f"addr add {address6}/64 dev eth nodad",
+            "link set eth up",
+            f"route add default via {net4}.1",
+            f"route add ::/0 via {net6}::1",
+        )
+        self.lb.sysctl("net.ipv4.ip_forward", 1)
+        self.lb.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self.client.ip(
+            f"route add {net4}.0/24 via 192.0.2.1",
+            f"route add {net6}::/64 via 2001:db8::1",
+        )
+        return host
+
+
+def module_path():
+    """The module under test."""
+    path = os.environ.get("RLVS_KO", "")
+    if not os.path.exists(path):
+        raise Failure("RLVS_KO does not name the module: set it to the path of rlvs.ko")
+    return path

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Real connections are spread as each scheduler promises."""
+
+from collections import Counter
+
+from lib.clients import served_by, talk
+from lib.ktap import each, equal
+from lib.lab import FLOWS, TCP
+
+PORTS = range(8001, 8004)
+
+
+def weighted(lab, flow, scheduler, weights):
+    """A service whose destinations from port 8001 on have these weights."""
+    lab.servers.listen(flow, range(8001, 8001 + len(weights)))
+    service = flow.service(80)
+    lab.rlvs(f"service add {service} --scheduler {scheduler}")
+    for port, weight in enumerate(weights, 8001):
+        lab.rlvs(f"dest add {service} :{port} --weight {weight}")
+    return service
+
+
+@each(FLOWS)
+def test_rr_takes_turns(lab, flow):
+    weighted(lab, flow, "rr", (1, 1, 1))
+    turns = [next(iter(served_by(lab.client, flow, 1))) for _ in range(9)]
+    equal(sorted(turns[:3]), list(PORTS), "the first three turns")
+    equal(turns[3:], turns[:3] * 2, "the turns after them")
+
+
+@each(FLOWS)
+def test_wrr_follows_the_weights(lab, flow):
+    weighted(lab, flow, "wrr", (1, 2, 5))
+    equal(served_by(lab.client, flow, 16), {8001: 2, 8002: 4, 8003: 10}, "conversations by port")
+
+
+@each(TCP)
+def test_wrr_spreads_a_heavy_one_s_turns(lab, flow):
+    """Of any eight connections none strays from its share by more than one."""
+    weighted(lab, flow, "wrr", (1, 2, 5))
+    counts = Counter()
+    for number in range(1, 17):
+        counts += Counter(served_by(lab.client, flow, 1))
+        for port, weight in zip(PORTS, (1, 2, 5)):
+            share = number * weight / 8
+            equal(abs(counts[port] - share) <= 1, True,
+                  f"after {number} connections port {port} has {counts[port]}, "
+                  f"its share is {share}; within one")
+
+
+@each(FLOWS)
+def test_wlc_chooses_the_least_loaded(lab, flow):
+    weighted(lab, flow, "wlc", (1, 1, 1))
+    held = [talk(lab.client, flow) for _ in range(6)]
+    equal(Counter(c.port for c in held), Counter({port: 2 for port in PORTS}), "held by port")
+    for conversation in held:
+        conversation.close()
+
+
+@each(TCP)
+def test_wlc_refills_what_became_free(lab, flow):
+    weighted(lab, flow, "wlc", (1, 1, 1))
+    held = [talk(lab.client, flow) for _ in range(9)]
+    for conversation in [c for c in held if c.port == 8002]:
+        held.remove(conversation)
+        conversation.close(reset=True)
+    held += [talk(lab.client, flow) for _ in range(3)]
+    equal(Counter(c.port for c in held), Counter({port: 3 for port in PORTS}), "held by port")
+    for conversation in held:
+        conversation.close()
+
+
+@each(FLOWS)
+def test_wlc_follows_the_weights(lab, flow):
+    weighted(lab, flow, "wlc", (1, 3))
+    held = [talk(lab.client, flow) for _ in range(8)]
+    equal(Counter(c.port for c in held), Counter({8001: 2, 8002: 6}), "held by port")
+    for conversation in held:
+        conversation.close()
+
+
+@each(TCP)
+def test_wlc_is_what_a_service_has_unless_told_otherwise(lab, flow):
+    lab.rlvs(f"service add {flow.service(80)}")
+    equal(lab.find(flow.service(80))["scheduler"], "wlc", "the scheduler")
+
+
+@each(TCP)
+def test_the_scheduler_can_be_changed_while_it_serves(lab, flow):
+    service = weighted(lab, flow, "rr", (1, 1, 6))
+    with talk(lab.client, flow) as kept:
+        equal(served_by(lab.client, flow, 6), {port: 2 for port in PORTS}, "with rr, by port")
+        lab.rlvs(f"service edit {service} --scheduler wrr")
+        equal(served_by(lab.client, flow, 8), {8001: 1, 8002: 1, 8003: 6}, "with wrr, by port")
+        equal(lab.find(service)["scheduler"], "wrr", "the scheduler")
+        kept.bulk(20_000)
