@@ -302,11 +302,17 @@ pub fn write_man_pages(directory: &Path) -> Result<(), Error> {
 }
 
 fn write_man_page(command: &clap::Command, directory: &Path) -> Result<(), Error> {
-    clap_mangen::Man::new(command.clone())
+    let page = clap_mangen::Man::new(command.clone())
         .section("8")
-        .manual("System administration")
-        .generate_to(directory)
-        .map_err(|error| Error::Output(directory.display().to_string(), error))?;
+        .manual("System Administration")
+        .source(concat!("rlvs ", env!("CARGO_PKG_VERSION")));
+    let file = directory.join(page.get_filename());
+    let mut text = Vec::new();
+    page.render(&mut text)
+        // The generator has no better title for what follows the options.
+        .map(|()| String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:", ".SH EXAMPLES"))
+        .and_then(|text| std::fs::write(&file, text))
+        .map_err(|error| Error::Output(file.display().to_string(), error))?;
     let visible = |command: &&clap::Command| !command.is_hide_set();
     command
         .get_subcommands()
@@ -391,6 +397,20 @@ mod tests {
             }
         }
         check(&Cli::command());
+    }
+
+    #[test]
+    fn every_command_has_a_man_page() {
+        let folder = std::env::temp_dir().join(format!("rlvs-man-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        write_man_pages(&folder).unwrap();
+        let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let add = page("rlvs-dest-add.8");
+        assert!(add.contains("weight") && add.contains(".SH EXAMPLES"));
+        assert!(!folder.join("rlvs-man.8").exists());
+        assert!(page("rlvs.8").contains("rlvs\\-counters(8)"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(matches!(write_man_pages(&folder), Err(Error::Output(..))));
     }
 
     #[test]
