@@ -198,3 +198,35 @@ fn garbage_is_an_error_and_no_crash() {
         assert!(Collector::new(&request, SEQUENCE).datagram(&bytes).is_err());
     }
 }
+
+/// The controller family is in every kernel, so the socket can be tried with
+/// it on any machine.
+#[test]
+fn the_kernel_answers() {
+    let mut netlink = Netlink {
+        socket: Socket::new(NETLINK_GENERIC).unwrap(),
+        family: control::ID,
+        sequence: u32::MAX,
+    };
+    netlink.socket.set_ext_ack(true).unwrap();
+    assert_eq!(netlink.resolve("nlctrl").unwrap(), control::ID);
+    assert!(matches!(
+        netlink.resolve("no-such-family"),
+        Err(Error::NotLoaded)
+    ));
+    let all = Request::dump(&control::GET_FAMILY, Builder::default());
+    let names: Vec<_> = netlink.request(&all).unwrap();
+    assert!(names
+        .iter()
+        .any(|reply| reply.attributes().require(control::FAMILY_NAME).unwrap() == "nlctrl"));
+    // A refusal of the kernel's own policy: text and attribute are its.
+    let mut long = Builder::default();
+    long.put(control::FAMILY_NAME, "a-name-that-is-much-too-long");
+    match netlink.request(&Request::new(&control::GET_FAMILY, long)) {
+        Err(Error::Refused(refusal)) => {
+            assert!(refusal.text.is_some(), "{refusal:?}");
+            assert_eq!(refusal.fault.unwrap().attribute, "family-name");
+        }
+        other => panic!("{other:?}"),
+    }
+}
