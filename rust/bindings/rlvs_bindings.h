@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What bindgen reads for the crate rlvs_kext. */
+#include <uapi/linux/rlvs.h>
+
+#include "../helpers/rlvs_helpers.h"

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's resizable hash table with the keys of connection entries: 16
+ * bytes for IPv4, 40 for IPv6. The parameters are constants so that the inline
+ * functions of linux/rhashtable.h are specialised for each of the two.
+ */
+#include <linux/once.h>
+#include <linux/rhashtable.h>
+#include <linux/siphash.h>
+
+#include "rlvs_helpers.h"
+
+#define RLVS_KEY4_LEN 16
+#define RLVS_KEY6_LEN 40
+
+/*
+ * Clients choose addresses and ports, so the hash is keyed: a secret of the
+ * module, and the random seed that each bucket table of each namespace has of
+ * its own.
+ */
+static siphash_aligned_key_t rlvs_flow_secret;
+
+static u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
+{
+	siphash_key_t secret = rlvs_flow_secret;
+
+	secret.key[0] ^= seed;
+	return (u32)siphash(key, len, &secret);
+}
+
+#define RLVS_FLOW_PARAMS(len) {						\
+	.key_len = (len),						\
+	.key_offset = offsetof(struct rlvs_flow_link, key),		\
+	.head_offset = offsetof(struct rlvs_flow_link, node),		\
+	.min_size = 256,						\
+	.automatic_shrinking = true,					\
+	.hashfn = rlvs_flow_hash,					\
+}
+
+static const struct rhashtable_params rlvs_flow4 =
+	RLVS_FLOW_PARAMS(RLVS_KEY4_LEN);
+static const struct rhashtable_params rlvs_flow6 =
+	RLVS_FLOW_PARAMS(RLVS_KEY6_LEN);
+
+int rlvs_flow_table_init(struct rhashtable *table, u32 key_len)
+{
+	get_random_once(&rlvs_flow_secret, sizeof(rlvs_flow_secret));
+	if (key_len == RLVS_KEY4_LEN)
+		return rhashtable_init(table, &rlvs_flow4);
+	if (key_len == RLVS_KEY6_LEN)
+		return rhashtable_init(table, &rlvs_flow6);
+	return -EINVAL;
+}
+
+/* Under rcu_read_lock(), which also keeps what is found. */
+struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
+					const u64 *key)
+{
+	if (key_len == RLVS_KEY4_LEN)
+		return rhashtable_lookup(table, key, rlvs_flow4);
+	return rhashtable_lookup(table, key, rlvs_flow6);
+}
+
+/*
+ * Under rcu_read_lock(). NULL when @link was inserted, the link that already
+ * has the same key, or an error pointer: -ENOMEM, -E2BIG, -EBUSY.
+ */
+struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
+					struct rlvs_flow_link *link)
+{
+	if (key_len == RLVS_KEY4_LEN)
+		return rhashtable_lookup_get_insert_fast(table, &link->node,
+							 rlvs_flow4);
+	return rhashtable_lookup_get_insert_fast(table, &link->node,
+						 rlvs_flow6);
+}
+
+/* True for the one caller that took @link out of @table. */
+bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
+		      struct rlvs_flow_link *link)
+{
+	if (key_len == RLVS_KEY4_LEN)
+		return !rhashtable_remove_fast(table, &link->node, rlvs_flow4);
+	return !rhashtable_remove_fast(table, &link->node, rlvs_flow6);
+}
+
+u32 rlvs_flow_count(const struct rhashtable *table)
+{
+	return atomic_read(&table->nelems);
+}
+
+void rlvs_flow_walk_start(struct rhashtable_iter *iter)
+{
+	rhashtable_walk_start(iter);
+}
+
+/* The next link, NULL at the end. After a resize some links come again. */
+struct rlvs_flow_link *rlvs_flow_walk_next(struct rhashtable_iter *iter)
+{
+	struct rlvs_flow_link *link;
+
+	do {
+		link = rhashtable_walk_next(iter);
+	} while (link == ERR_PTR(-EAGAIN));
+
+	return IS_ERR(link) ? NULL : link;
+}
+
+/* The link that was shown last, or the next when it is gone. */
+struct rlvs_flow_link *rlvs_flow_walk_peek(struct rhashtable_iter *iter)
+{
+	struct rlvs_flow_link *link = rhashtable_walk_peek(iter);
+
+	if (link == ERR_PTR(-EAGAIN))
+		return rlvs_flow_walk_next(iter);
+	return IS_ERR(link) ? NULL : link;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic netlink family: the operations that the specification's
+ * generated table names, and the inline functions that build messages.
+ */
+#include <net/genetlink.h>
+
+#include "../netlink/rlvs_nl.h"
+#include "rlvs_helpers.h"
+
+static const struct rlvs_genl_ops *rlvs_genl_callbacks;
+
+static int rlvs_genl_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_callbacks->doit(rlvs_netns_of(genl_info_net(info)),
+					 skb, info, info->genlhdr->cmd);
+}
+
+static int rlvs_genl_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+
+	return rlvs_genl_callbacks->dumpit(rlvs_netns_of(genl_info_net(info)),
+					   skb, cb, info->genlhdr->cmd);
+}
+
+int rlvs_nl_dump_start(struct netlink_callback *cb)
+{
+	return rlvs_genl_callbacks->start(cb);
+}
+
+int rlvs_nl_dump_done(struct netlink_callback *cb)
+{
+	rlvs_genl_callbacks->done(cb);
+	return 0;
+}
+
+int rlvs_nl_service_add_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_service_zero_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_service_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return rlvs_genl_dumpit(skb, cb);
+}
+
+int rlvs_nl_destination_add_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_destination_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_destination_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_destination_get_dumpit(struct sk_buff *skb,
+				   struct netlink_callback *cb)
+{
+	return rlvs_genl_dumpit(skb, cb);
+}
+
+int rlvs_nl_connection_get_dumpit(struct sk_buff *skb,
+				  struct netlink_callback *cb)
+{
+	return rlvs_genl_dumpit(skb, cb);
+}
+
+int rlvs_nl_counters_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+/* One user at a time: -EBUSY for the second. May sleep. */
+int rlvs_genl_register(const struct rlvs_genl_ops *ops)
+{
+	int err;
+
+	if (cmpxchg(&rlvs_genl_callbacks, NULL, ops))
+		return -EBUSY;
+	err = genl_register_family(&rlvs_nl_family);
+	if (err)
+		rlvs_genl_callbacks = NULL;
+	return err;
+}
+
+/* Waits for handlers that run; a dump under way holds the module. */
+void rlvs_genl_unregister(void)
+{
+	genl_unregister_family(&rlvs_nl_family);
+	rlvs_genl_callbacks = NULL;
+}
+
+/*
+ * The family of ip_vs, without operations: while its name is taken, ip_vs and
+ * this module cannot both be loaded, in either order.
+ */
+static struct genl_family rlvs_genl_ipvs __ro_after_init = {
+	.name = "IPVS",
+	.version = 1,
+	.netnsok = true,
+	.module = THIS_MODULE,
+};
+
+int rlvs_genl_reserve_ipvs(void)
+{
+	return genl_register_family(&rlvs_genl_ipvs);
+}
+
+void rlvs_genl_release_ipvs(void)
+{
+	genl_unregister_family(&rlvs_genl_ipvs);
+}
+
+/* The attribute, or NULL when it is absent or the command has none such. */
+static struct nlattr *rlvs_genl_find(const struct genl_info *info,
+				     u8 cap, u16 attribute)
+{
+	const struct genl_split_ops *op = rlvs_nl_family.split_ops;
+	unsigned int i;
+
+	for (i = 0; i < rlvs_nl_family.n_split_ops; i++, op++) {
+		if (op->cmd == info->genlhdr->cmd && (op->flags & cap)) {
+			if (!info->attrs || attribute > op->maxattr)
+				return NULL;
+			return info->attrs[attribute];
+		}
+	}
+	return NULL;
+}
+
+struct nlattr *rlvs_genl_attr(const struct genl_info *info, u16 attribute)
+{
+	return rlvs_genl_find(info, GENL_CMD_CAP_DO, attribute);
+}
+
+struct nlattr *rlvs_genl_dump_attr(struct netlink_callback *cb, u16 attribute)
+{
+	return rlvs_genl_find(genl_info_dump(cb), GENL_CMD_CAP_DUMP, attribute);
+}
+
+void **rlvs_genl_dump_state(struct netlink_callback *cb)
+{
+	return (void **)&cb->args[0];
+}
+
+struct netlink_ext_ack *rlvs_genl_dump_extack(struct netlink_callback *cb)
+{
+	return cb->extack;
+}
+
+struct netlink_ext_ack *rlvs_genl_extack(struct genl_info *info)
+{
+	return info->extack;
+}
+
+/* @table has room for RLVS_A_SERVICE_PORT + 1 pointers. */
+int rlvs_genl_parse_service(struct nlattr *nest, struct nlattr **table,
+			    struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(table, RLVS_A_SERVICE_PORT, nest,
+				rlvs_service_identity_nl_policy, extack);
+}
+
+struct sk_buff *rlvs_genl_message_new(void)
+{
+	return genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+}
+
+void rlvs_genl_message_free(struct sk_buff *skb)
+{
+	nlmsg_free(skb);
+}
+
+void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	return genlmsg_put_reply(skb, info, &rlvs_nl_family, 0,
+				 info->genlhdr->cmd);
+}
+
+/* @generation: a dump over which it changes is marked as interrupted. */
+void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb,
+			 u32 generation)
+{
+	void *header;
+
+	header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+			     cb->nlh->nlmsg_seq, &rlvs_nl_family, NLM_F_MULTI,
+			     genl_info_dump(cb)->genlhdr->cmd);
+	if (header) {
+		cb->seq = generation;
+		genl_dump_check_consistent(cb, header);
+	}
+	return header;
+}
+
+void rlvs_genl_end(struct sk_buff *skb, void *header)
+{
+	genlmsg_end(skb, header);
+}
+
+void rlvs_genl_cancel(struct sk_buff *skb, void *header)
+{
+	genlmsg_cancel(skb, header);
+}
+
+int rlvs_genl_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	return genlmsg_reply(skb, info);
+}
+
+struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute)
+{
+	return nla_nest_start(skb, attribute);
+}
+
+void rlvs_nla_nest_end(struct sk_buff *skb, struct nlattr *nest)
+{
+	nla_nest_end(skb, nest);
+}
+
+int rlvs_nla_put_uint(struct sk_buff *skb, u16 attribute, u64 value)
+{
+	return nla_put_uint(skb, attribute, value);
+}
+
+void rlvs_extack_miss(struct netlink_ext_ack *extack, u16 attribute)
+{
+	if (extack)
+		extack->miss_type = attribute;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hooks of one network namespace, and what a hook may do with a packet. */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/slab.h>
+#include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+#include <net/netfilter/ipv4/nf_reject.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
+#include <net/netfilter/ipv6/nf_reject.h>
+#include <net/route.h>
+
+#include "rlvs_helpers.h"
+
+/*
+ * Registers @count hooks that get @priv, with defragmentation before them.
+ * An error pointer when it fails; nothing is registered then. May sleep.
+ */
+struct nf_hook_ops *rlvs_hooks_register(struct net *net,
+					const struct rlvs_hook *hooks,
+					u32 count, void *priv)
+{
+	struct nf_hook_ops *ops;
+	int err;
+	u32 i;
+
+	ops = kcalloc(count, sizeof(*ops), GFP_KERNEL);
+	if (!ops)
+		return ERR_PTR(-ENOMEM);
+
+	for (i = 0; i < count; i++) {
+		ops[i].hook = hooks[i].run;
+		ops[i].priv = priv;
+		ops[i].pf = hooks[i].pf;
+		ops[i].hooknum = hooks[i].hooknum;
+		ops[i].priority = hooks[i].priority;
+	}
+
+	err = nf_defrag_ipv4_enable(net);
+	if (err)
+		goto err_free;
+	err = nf_defrag_ipv6_enable(net);
+	if (err)
+		goto err_defrag4;
+	err = nf_register_net_hooks(net, ops, count);
+	if (err)
+		goto err_defrag6;
+	return ops;
+
+err_defrag6:
+	nf_defrag_ipv6_disable(net);
+err_defrag4:
+	nf_defrag_ipv4_disable(net);
+err_free:
+	kfree(ops);
+	return ERR_PTR(err);
+}
+
+/*
+ * After this no hook of @ops runs: unregistering does not wait for hooks that
+ * are running, so the grace period is waited for here. May sleep.
+ */
+void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count)
+{
+	nf_unregister_net_hooks(net, ops, count);
+	nf_defrag_ipv6_disable(net);
+	nf_defrag_ipv4_disable(net);
+	synchronize_net();
+	kfree(ops);
+}
+
+bool rlvs_hook_from_loopback(const struct nf_hook_state *state)
+{
+	return state->in && (state->in->flags & IFF_LOOPBACK);
+}
+
+/*
+ * Answers a packet as a host would that has nothing at the port: a reset for
+ * TCP, port unreachable for the others. @skb stays the caller's.
+ */
+void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
+		      u8 protocol)
+{
+	if (state->pf == NFPROTO_IPV4) {
+		if (protocol == IPPROTO_TCP)
+			nf_send_reset(state->net, state->sk, skb, state->hook);
+		else
+			nf_send_unreach(skb, ICMP_PORT_UNREACH, state->hook);
+	} else {
+		if (protocol == IPPROTO_TCP)
+			nf_send_reset6(state->net, state->sk, skb, state->hook);
+		else
+			nf_send_unreach6(state->net, skb, ICMPV6_PORT_UNREACH,
+					 state->hook);
+	}
+}
+
+/* A new route after the address of a locally generated packet has changed. */
+int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	if (state->pf == NFPROTO_IPV4)
+		return ip_route_me_harder(state->net, state->sk, skb,
+					  RTN_UNSPEC);
+	return ip6_route_me_harder(state->net, state->sk, skb);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The module's state in each network namespace, with its periodic work. */
+#include <linux/jiffies.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "rlvs_helpers.h"
+
+static unsigned int rlvs_netns_id;
+static const struct rlvs_netns_ops *rlvs_netns_callbacks;
+
+static void rlvs_netns_tick(struct work_struct *work)
+{
+	struct rlvs_netns *ns;
+
+	ns = container_of(to_delayed_work(work), struct rlvs_netns, tick);
+	rlvs_netns_callbacks->tick(ns);
+}
+
+static int rlvs_netns_init(struct net *net)
+{
+	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
+
+	ns->net = net;
+	INIT_DELAYED_WORK(&ns->tick, rlvs_netns_tick);
+	return rlvs_netns_callbacks->init(ns);
+}
+
+static void rlvs_netns_pre_exit(struct net *net)
+{
+	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
+
+	/* Waits for a running tick and lets none be scheduled again. */
+	disable_delayed_work_sync(&ns->tick);
+	rlvs_netns_callbacks->pre_exit(ns);
+}
+
+static void rlvs_netns_exit(struct net *net)
+{
+	rlvs_netns_callbacks->exit(net_generic(net, rlvs_netns_id));
+}
+
+static struct pernet_operations rlvs_netns_operations = {
+	.init = rlvs_netns_init,
+	.pre_exit = rlvs_netns_pre_exit,
+	.exit = rlvs_netns_exit,
+	.id = &rlvs_netns_id,
+	.size = sizeof(struct rlvs_netns),
+};
+
+/* One user at a time: -EBUSY for the second. May sleep. */
+int rlvs_netns_register(const struct rlvs_netns_ops *ops)
+{
+	int err;
+
+	if (cmpxchg(&rlvs_netns_callbacks, NULL, ops))
+		return -EBUSY;
+	err = register_pernet_subsys(&rlvs_netns_operations);
+	if (err)
+		rlvs_netns_callbacks = NULL;
+	return err;
+}
+
+void rlvs_netns_unregister(void)
+{
+	unregister_pernet_subsys(&rlvs_netns_operations);
+	rlvs_netns_callbacks = NULL;
+}
+
+/* @net must be alive and the operations registered. */
+struct rlvs_netns *rlvs_netns_of(struct net *net)
+{
+	return net_generic(net, rlvs_netns_id);
+}
+
+void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs)
+{
+	queue_delayed_work(system_percpu_wq, &ns->tick,
+			   msecs_to_jiffies(msecs));
+}

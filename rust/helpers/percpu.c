@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Arrays of 64-bit words, one array for each possible CPU. */
+#include <linux/cpumask.h>
+#include <linux/percpu.h>
+
+#include "rlvs_helpers.h"
+
+/* Zeroed; NULL when memory is short. May sleep. */
+u64 __percpu *rlvs_percpu_alloc(u32 words)
+{
+	return __alloc_percpu(array_size(words, sizeof(u64)), sizeof(u64));
+}
+
+void rlvs_percpu_free(u64 __percpu *base)
+{
+	free_percpu(base);
+}
+
+/* The caller must stay on this CPU while it uses the pointer. */
+u64 *rlvs_percpu_this(u64 __percpu *base)
+{
+	return this_cpu_ptr(base);
+}
+
+u64 rlvs_percpu_sum(u64 __percpu *base, u32 word)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(base, cpu)[word]);
+	return sum;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The C side of the crate rlvs_kext: what the kernel offers only as macros,
+ * inline functions or structures with a layout that depends on the
+ * configuration. One file for each idea; each function does one step and
+ * leaves every decision to its caller. Addresses are octets in network byte
+ * order, ports are numbers in host byte order unless a name says otherwise.
+ */
+#ifndef _RLVS_HELPERS_H
+#define _RLVS_HELPERS_H
+
+#include <linux/netfilter.h>
+#include <linux/netlink.h>
+#include <linux/rhashtable.h>
+#include <linux/skbuff.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+#include <net/genetlink.h>
+
+/* bh.c */
+void rlvs_local_bh_disable(void);
+void rlvs_local_bh_enable(void);
+void rlvs_assert_bh_disabled(void);
+
+/* clock.c */
+u32 rlvs_seconds(void);
+
+/* percpu.c */
+u64 __percpu *rlvs_percpu_alloc(u32 words);
+void rlvs_percpu_free(u64 __percpu *base);
+u64 *rlvs_percpu_this(u64 __percpu *base);
+u64 rlvs_percpu_sum(u64 __percpu *base, u32 word);
+
+/* flow_table.c: @key_len is 16 (IPv4) or 40 (IPv6). */
+struct rlvs_flow_link {
+	struct rhash_head node;
+	u64 key[];
+};
+
+int rlvs_flow_table_init(struct rhashtable *table, u32 key_len);
+struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
+					const u64 *key);
+struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
+					struct rlvs_flow_link *link);
+bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
+		      struct rlvs_flow_link *link);
+u32 rlvs_flow_count(const struct rhashtable *table);
+void rlvs_flow_walk_start(struct rhashtable_iter *iter);
+struct rlvs_flow_link *rlvs_flow_walk_next(struct rhashtable_iter *iter);
+struct rlvs_flow_link *rlvs_flow_walk_peek(struct rhashtable_iter *iter);
+
+/* skbuff.c: offsets and lengths are bytes from the network header on. */
+enum rlvs_sums {
+	RLVS_SUMS_OTHER,
+	RLVS_SUMS_PARTIAL,
+	RLVS_SUMS_COMPLETE,
+};
+
+u32 rlvs_skb_length(const struct sk_buff *skb);
+bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
+u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len);
+enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb);
+void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta);
+
+/* netfilter.c */
+struct rlvs_hook {
+	nf_hookfn *run;
+	int priority;
+	u8 pf;
+	u8 hooknum;
+};
+
+struct nf_hook_ops *rlvs_hooks_register(struct net *net,
+					const struct rlvs_hook *hooks,
+					u32 count, void *priv);
+void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
+bool rlvs_hook_from_loopback(const struct nf_hook_state *state);
+void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
+		      u8 protocol);
+int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
+
+/* inet.c */
+enum rlvs_tcp_socket {
+	RLVS_TCP_SOCKET_NONE,
+	RLVS_TCP_SOCKET_TIME_WAIT,
+	RLVS_TCP_SOCKET_LIVE,
+};
+
+bool rlvs_is_local4(struct net *net, const u8 *address);
+bool rlvs_is_local6(struct net *net, const u8 *address);
+bool rlvs_route_localnet(struct net *net);
+enum rlvs_tcp_socket rlvs_tcp_socket4(struct net *net,
+				      const u8 *local, u16 local_port,
+				      const u8 *remote, u16 remote_port);
+enum rlvs_tcp_socket rlvs_tcp_socket6(struct net *net,
+				      const u8 *local, u16 local_port,
+				      const u8 *remote, u16 remote_port);
+void rlvs_tcp_abort4(struct net *net, const u8 *local, u16 local_port,
+		     const u8 *remote, u16 remote_port);
+void rlvs_tcp_abort6(struct net *net, const u8 *local, u16 local_port,
+		     const u8 *remote, u16 remote_port);
+
+/* task.c */
+void rlvs_cond_resched(void);
+
+/* netns.c */
+struct rlvs_netns {
+	struct net *net;
+	void *state;
+	struct delayed_work tick;
+};
+
+struct rlvs_netns_ops {
+	int (*init)(struct rlvs_netns *ns);
+	void (*pre_exit)(struct rlvs_netns *ns);
+	void (*exit)(struct rlvs_netns *ns);
+	void (*tick)(struct rlvs_netns *ns);
+};
+
+int rlvs_netns_register(const struct rlvs_netns_ops *ops);
+void rlvs_netns_unregister(void);
+void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
+
+/* genetlink.c */
+struct rlvs_genl_ops {
+	int (*doit)(struct rlvs_netns *ns, struct sk_buff *skb,
+		    struct genl_info *info, u8 cmd);
+	int (*start)(struct netlink_callback *cb);
+	int (*dumpit)(struct rlvs_netns *ns, struct sk_buff *skb,
+		      struct netlink_callback *cb, u8 cmd);
+	void (*done)(struct netlink_callback *cb);
+};
+
+struct rlvs_netns *rlvs_netns_of(struct net *net);
+int rlvs_genl_register(const struct rlvs_genl_ops *ops);
+void rlvs_genl_unregister(void);
+int rlvs_genl_reserve_ipvs(void);
+void rlvs_genl_release_ipvs(void);
+struct nlattr *rlvs_genl_attr(const struct genl_info *info, u16 attribute);
+struct nlattr *rlvs_genl_dump_attr(struct netlink_callback *cb, u16 attribute);
+void **rlvs_genl_dump_state(struct netlink_callback *cb);
+struct netlink_ext_ack *rlvs_genl_dump_extack(struct netlink_callback *cb);
+struct netlink_ext_ack *rlvs_genl_extack(struct genl_info *info);
+int rlvs_genl_parse_service(struct nlattr *nest, struct nlattr **table,
+			    struct netlink_ext_ack *extack);
+struct sk_buff *rlvs_genl_message_new(void);
+void rlvs_genl_message_free(struct sk_buff *skb);
+void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info);
+void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb,
+			 u32 generation);
+void rlvs_genl_end(struct sk_buff *skb, void *header);
+void rlvs_genl_cancel(struct sk_buff *skb, void *header);
+int rlvs_genl_reply(struct sk_buff *skb, struct genl_info *info);
+struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute);
+void rlvs_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
+int rlvs_nla_put_uint(struct sk_buff *skb, u16 attribute, u64 value);
+void rlvs_extack_miss(struct netlink_ext_ack *extack, u16 attribute);
+
+#endif /* _RLVS_HELPERS_H */

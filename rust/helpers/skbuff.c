@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Socket buffers, seen from the network header on. */
+#include <linux/skbuff.h>
+#include <net/checksum.h>
+
+#include "rlvs_helpers.h"
+
+u32 rlvs_skb_length(const struct sk_buff *skb)
+{
+	return skb->len - skb_network_offset(skb);
+}
+
+bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
+{
+	if (offset > rlvs_skb_length(skb))
+		return false;
+	return !skb_copy_bits(skb, skb_network_offset(skb) + offset, to, len);
+}
+
+/*
+ * Makes the first @len bytes linear and private to this buffer. NULL when the
+ * packet is shorter or memory is short. Pointers into the buffer taken before
+ * are stale after this.
+ */
+u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len)
+{
+	if (len > rlvs_skb_length(skb))
+		return NULL;
+	if (skb_ensure_writable(skb, skb_network_offset(skb) + len))
+		return NULL;
+	return skb_network_header(skb);
+}
+
+enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb)
+{
+	switch (skb->ip_summed) {
+	case CHECKSUM_PARTIAL:
+		return RLVS_SUMS_PARTIAL;
+	case CHECKSUM_COMPLETE:
+		return RLVS_SUMS_COMPLETE;
+	default:
+		return RLVS_SUMS_OTHER;
+	}
+}
+
+/* @delta: one's complement sum of big-endian 16-bit words, as a number. */
+void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta)
+{
+	skb->csum = csum_add(skb->csum, (__force __wsum)htons(delta));
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A coarse monotonic clock.
+//!
+//! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
+//!
+//! Upstream: `kernel::time` has fine clocks only.
+
+use crate::bindings;
+
+/// Seconds since boot, wrapping at 2^32. Any context.
+#[inline]
+pub fn seconds() -> u32 {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_seconds() }
+}

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A table of flows, each found by two keys: one for the packets of either side.
+//!
+//! It is the kernel's resizable hash table with two links in each entry, as the flow table of
+//! netfilter has them. Readers take no lock and no reference: RCU keeps an entry readable for the
+//! packet that found it. The kernel's table locks a bucket with interrupts off for each insertion
+//! and removal, and resizes in a worker while readers and writers go on.
+//!
+//! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
+//!
+//! Upstream: none; `struct rhashtable` is in the kernel's bindings, its lookups are inline.
+
+use crate::{bh::LocalBhDisabled, bindings, rcu};
+use core::marker::PhantomData;
+use core::mem::{offset_of, size_of};
+use core::ops::Deref;
+use core::ptr::NonNull;
+use kernel::{
+    bindings::{callback_head, rhash_head, rhashtable},
+    error::{from_err_ptr, to_result},
+    prelude::*,
+    sync::{rcu::Guard, Arc},
+    types::Opaque,
+};
+
+/// Which of a flow's two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The key of the packets that opened the flow.
+    Inbound,
+    /// The key of the packets that answer.
+    Reply,
+}
+
+/// A key: 2 words for IPv4, 5 words for IPv6.
+///
+/// The highest bit of the last word is the table's own; whatever a caller puts there is ignored.
+pub trait Key: sealed::Words {}
+
+impl Key for [u64; 2] {}
+impl Key for [u64; 5] {}
+
+mod sealed {
+    /// Words without padding, whose last word can be changed.
+    pub trait Words: Copy + Eq + Send + Sync + 'static {
+        fn last_mut(&mut self) -> &mut u64;
+        fn last(&self) -> u64;
+    }
+
+    impl Words for [u64; 2] {
+        #[inline]
+        fn last_mut(&mut self) -> &mut u64 {
+            let [_, last] = self;
+            last
+        }
+
+        #[inline]
+        fn last(&self) -> u64 {
+            let [_, last] = self;
+            *last
+        }
+    }
+
+    impl Words for [u64; 5] {
+        #[inline]
+        fn last_mut(&mut self) -> &mut u64 {
+            let [_, _, _, _, last] = self;
+            last
+        }
+
+        #[inline]
+        fn last(&self) -> u64 {
+            let [_, _, _, _, last] = self;
+            *last
+        }
+    }
+}
+
+/// The bit of a key that tells the two links of a flow apart.
+const REPLY_BIT: u64 = 1 << 63;
+
+/// `key` as it is kept for `side`.
+#[inline]
+fn tagged<K: Key>(mut key: K, side: Side) -> K {
+    match side {
+        Side::Inbound => *key.last_mut() &= !REPLY_BIT,
+        Side::Reply => *key.last_mut() |= REPLY_BIT,
+    }
+    key
+}
+
+/// `struct rlvs_flow_link` with a key of its length.
+#[repr(C)]
+struct Link<K> {
+    node: rhash_head,
+    key: K,
+}
+
+/// An entry of a [`FlowTable`].
+///
+/// # Invariants
+///
+/// The reply bit is clear in the key of `inbound` and set in that of `reply`. The memory came from
+/// [`KBox::into_raw`]. Neither link is in a table other than the one that made the flow.
+#[repr(C)]
+pub struct Flow<K: Key, T> {
+    inbound: Link<K>,
+    reply: Link<K>,
+    rcu: callback_head,
+    value: T,
+}
+
+// SAFETY: A flow is shared as its keys, which do not change, and its value; the links and the RCU
+// head are touched only by C, under the table's own locks.
+unsafe impl<K: Key, T: Send + Sync> Sync for Flow<K, T> {}
+
+// SAFETY: As above; the memory may be freed by any thread.
+unsafe impl<K: Key, T: Send + Sync> Send for Flow<K, T> {}
+
+impl<K: Key, T> Flow<K, T> {
+    /// The key of the packets that opened the flow.
+    #[inline]
+    pub fn inbound_key(&self) -> K {
+        self.inbound.key
+    }
+
+    /// The key of the packets that answer, without the table's bit.
+    #[inline]
+    pub fn reply_key(&self) -> K {
+        tagged(self.reply.key, Side::Inbound)
+    }
+
+    /// The flow that has `link`.
+    ///
+    /// # Safety
+    ///
+    /// `link` must be a link of a flow of the same `K` and `T`.
+    #[inline]
+    unsafe fn from_link(link: NonNull<bindings::rlvs_flow_link>) -> NonNull<Self> {
+        let link = link.cast::<Link<K>>();
+        // SAFETY: The caller promises a link of a flow, which is valid to read.
+        let key = unsafe { &(*link.as_ptr()).key };
+        let offset = if key.last() & REPLY_BIT == 0 {
+            offset_of!(Self, inbound)
+        } else {
+            offset_of!(Self, reply)
+        };
+        // SAFETY: By the flow's invariant the bit tells which of its links this is, so that the
+        // flow starts that many bytes before.
+        unsafe { link.byte_sub(offset) }.cast()
+    }
+
+    fn rcu_head(flow: NonNull<Self>) -> NonNull<callback_head> {
+        // SAFETY: The field is inside the flow's memory.
+        unsafe { NonNull::new_unchecked(&raw mut (*flow.as_ptr()).rcu) }
+    }
+}
+
+impl<K: Key, T> Deref for Flow<K, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Why a flow was not inserted.
+pub enum Refused<'a, K: Key, T> {
+    /// Another flow has the same inbound key.
+    Exists(&'a Flow<K, T>),
+    /// Another flow has the same reply key.
+    Conflict,
+    /// Memory is short, or the table has not grown as fast as it was filled.
+    NoMemory,
+}
+
+/// Flows found by two keys.
+#[pin_data(PinnedDrop)]
+pub struct FlowTable<K: Key, T: Send + Sync + 'static> {
+    #[pin]
+    table: Opaque<rhashtable>,
+    flows: PhantomData<KBox<Flow<K, T>>>,
+}
+
+// SAFETY: The kernel's table is made to be used by several CPUs at once.
+unsafe impl<K: Key, T: Send + Sync + 'static> Sync for FlowTable<K, T> {}
+
+// SAFETY: The kernel's table may be torn down by any thread.
+unsafe impl<K: Key, T: Send + Sync + 'static> Send for FlowTable<K, T> {}
+
+impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
+    /// Bytes that an entry takes.
+    pub const ENTRY_SIZE: usize = size_of::<Flow<K, T>>();
+
+    const KEY_LEN: u32 = size_of::<K>() as u32;
+
+    /// Prepares an empty table. May sleep.
+    pub fn new() -> impl PinInit<Self, Error> {
+        const {
+            // What C takes for granted of `struct rlvs_flow_link`.
+            assert!(offset_of!(Link<K>, key) == size_of::<rhash_head>());
+            assert!(size_of::<Link<K>>() == size_of::<rhash_head>() + size_of::<K>());
+        };
+        try_pin_init!(Self {
+            table <- Opaque::try_ffi_init(|slot: *mut rhashtable| {
+                // SAFETY: `slot` is valid for writes; the table stays where it is, being pinned.
+                to_result(unsafe { bindings::rlvs_flow_table_init(slot, Self::KEY_LEN) })
+            }),
+            flows: PhantomData,
+        }? Error)
+    }
+
+    /// Number of flows; another CPU may be changing it.
+    pub fn len(&self) -> u32 {
+        // SAFETY: The table is initialised.
+        let links = unsafe { bindings::rlvs_flow_count(self.table.get()) };
+        links / 2
+    }
+
+    /// Finds the flow whose key of `side` is `key`.
+    #[inline]
+    pub fn lookup<'a>(&'a self, side: Side, key: K, _guard: &'a Guard) -> Option<&'a Flow<K, T>> {
+        let key = tagged(key, side);
+        // SAFETY: The table is initialised with this key length, `key` has as many bytes and no
+        // padding, and the guard proves the read-side section.
+        let link = unsafe {
+            bindings::rlvs_flow_lookup(self.table.get(), Self::KEY_LEN, (&raw const key).cast())
+        };
+        // SAFETY: What is in the table are links of such flows.
+        let flow = unsafe { Flow::<K, T>::from_link(NonNull::new(link)?) };
+        // SAFETY: A flow that was in the table is freed after a grace period, which `_guard`
+        // holds off, or with the table, which is borrowed.
+        Some(unsafe { flow.as_ref() })
+    }
+
+    /// Inserts a flow with both keys, which then finds it until it is removed.
+    ///
+    /// `value` is dropped when it is refused. Values are dropped in softirq context, here or after
+    /// a grace period: their destructor must not sleep or take long.
+    pub fn insert<'a>(
+        &'a self,
+        inbound: K,
+        reply: K,
+        value: T,
+        _guard: &'a Guard,
+        _bh: &LocalBhDisabled,
+    ) -> core::result::Result<&'a Flow<K, T>, Refused<'a, K, T>> {
+        // INVARIANT: The keys are tagged, the memory comes from a box, the links are in no table.
+        let flow = KBox::new(
+            Flow {
+                inbound: Link {
+                    node: rhash_head::default(),
+                    key: tagged(inbound, Side::Inbound),
+                },
+                reply: Link {
+                    node: rhash_head::default(),
+                    key: tagged(reply, Side::Reply),
+                },
+                rcu: callback_head::default(),
+                value,
+            },
+            GFP_ATOMIC,
+        )
+        .map_err(|_| Refused::NoMemory)?;
+        let raw = KBox::into_raw(flow);
+        // SAFETY: `into_raw` does not give null.
+        let flow = unsafe { NonNull::new_unchecked(raw) };
+
+        // The reply key first: while only it is in the table, no packet of the client finds the
+        // flow, and there are no answers yet.
+        // SAFETY: The link belongs to the flow and is in no table.
+        match unsafe { self.link(&raw mut (*raw).reply) } {
+            Ok(None) => {}
+            other => {
+                // SAFETY: The flow was never in the table; the memory came from `into_raw`.
+                drop(unsafe { KBox::from_raw(raw) });
+                return Err(match other {
+                    Ok(Some(_)) => Refused::Conflict,
+                    _ => Refused::NoMemory,
+                });
+            }
+        }
+        // SAFETY: The link belongs to the flow and is in no table.
+        match unsafe { self.link(&raw mut (*raw).inbound) } {
+            // SAFETY: As in `lookup`: the flow is freed after a grace period or with the table.
+            Ok(None) => Ok(unsafe { flow.as_ref() }),
+            other => {
+                // SAFETY: The link was inserted above, and without an inbound link nobody else
+                // removes the flow.
+                unsafe { self.unlink(&raw mut (*raw).reply) };
+                // SAFETY: The flow is out of the table; a reader may still see it.
+                unsafe { Self::free_later(flow) };
+                Err(match other {
+                    // SAFETY: What is in the table are links of such flows; the guard keeps it.
+                    Ok(Some(link)) => {
+                        Refused::Exists(unsafe { Flow::<K, T>::from_link(link).as_ref() })
+                    }
+                    _ => Refused::NoMemory,
+                })
+            }
+        }
+    }
+
+    /// Takes `flow` out of the table; true for the one caller that did.
+    ///
+    /// Packets that have found it may go on using it; its value is dropped after a grace period.
+    pub fn remove(&self, flow: &Flow<K, T>, _bh: &LocalBhDisabled) -> bool {
+        let raw: *mut Flow<K, T> = core::ptr::from_ref(flow).cast_mut();
+        // SAFETY: The link belongs to a flow that is alive; C compares addresses before it takes
+        // a link out, so that a flow of another table is left alone.
+        if !unsafe { self.unlink(&raw mut (*raw).inbound) } {
+            return false;
+        }
+        // SAFETY: As above. Whoever removed the inbound link removes this one, so it is there.
+        unsafe { self.unlink(&raw mut (*raw).reply) };
+        // SAFETY: The flow is out of the table, by this caller alone.
+        unsafe { Self::free_later(NonNull::from(flow)) };
+        true
+    }
+
+    /// Inserts a link, or tells which one has its key.
+    ///
+    /// # Safety
+    ///
+    /// `link` must belong to a flow of this type and be in no table.
+    unsafe fn link(&self, link: *mut Link<K>) -> Result<Option<NonNull<bindings::rlvs_flow_link>>> {
+        // SAFETY: The table is initialised with this key length, the caller promises the link, and
+        // an RCU read-side section is proved by the callers' guards.
+        from_err_ptr(unsafe {
+            bindings::rlvs_flow_insert(self.table.get(), Self::KEY_LEN, link.cast())
+        })
+        .map(NonNull::new)
+    }
+
+    /// Takes a link out; whether it was in the table.
+    ///
+    /// # Safety
+    ///
+    /// `link` must belong to a flow of this type that is alive.
+    unsafe fn unlink(&self, link: *mut Link<K>) -> bool {
+        // SAFETY: The table is initialised with this key length; the caller promises the link.
+        unsafe { bindings::rlvs_flow_remove(self.table.get(), Self::KEY_LEN, link.cast()) }
+    }
+
+    /// Frees a flow after a grace period.
+    ///
+    /// # Safety
+    ///
+    /// `flow` must be out of the table, and this the only call for it.
+    unsafe fn free_later(flow: NonNull<Flow<K, T>>) {
+        // SAFETY: The head is part of the flow, which lives until the callback frees it; the
+        // callback is the one for this type.
+        unsafe { rcu::call(Flow::rcu_head(flow), free_flow::<K, T>) };
+    }
+
+    fn remove_all(&self) {
+        let iter = Opaque::<bindings::rhashtable_iter>::uninit();
+        // A pass may miss links that a resize moves meanwhile, hence the loop: nothing is added.
+        while self.len() > 0 {
+            // SAFETY: The table is initialised; the iterator stays where it is until the exit.
+            unsafe { bindings::rhashtable_walk_enter(self.table.get(), iter.get()) };
+            // SAFETY: The iterator was entered; this starts a read-side section.
+            unsafe { bindings::rlvs_flow_walk_start(iter.get()) };
+            // SAFETY: The iterator was started.
+            while let Some(link) =
+                NonNull::new(unsafe { bindings::rlvs_flow_walk_next(iter.get()) })
+            {
+                // SAFETY: What is in the table are links of such flows, and the section keeps them.
+                let flow = unsafe { Flow::<K, T>::from_link(link).as_ref() };
+                crate::bh::with_bh_disabled(|bh| self.remove(flow, bh));
+            }
+            // SAFETY: The iterator was started; this ends the read-side section.
+            unsafe { bindings::rhashtable_walk_stop(iter.get()) };
+            // SAFETY: The iterator was entered and is stopped.
+            unsafe { bindings::rhashtable_walk_exit(iter.get()) };
+        }
+    }
+}
+
+#[pinned_drop]
+impl<K: Key, T: Send + Sync + 'static> PinnedDrop for FlowTable<K, T> {
+    /// Sleeps, also for a grace period: no callback of the table is left after it, so that a module
+    /// whose tables are gone can be unloaded.
+    fn drop(self: Pin<&mut Self>) {
+        self.remove_all();
+        // SAFETY: The table is initialised, empty, and nobody borrows it.
+        unsafe { bindings::rhashtable_destroy(self.table.get()) };
+        rcu::barrier();
+    }
+}
+
+/// Frees the flow of an RCU head.
+///
+/// # Safety
+///
+/// Called by RCU with the head that [`FlowTable::free_later`] gave it.
+unsafe extern "C" fn free_flow<K: Key, T>(head: *mut callback_head) {
+    // SAFETY: The head is the field of a flow.
+    let flow = unsafe { head.byte_sub(offset_of!(Flow<K, T>, rcu)) }.cast::<Flow<K, T>>();
+    // SAFETY: The flow's memory came from `into_raw`; it is out of the table and the grace period
+    // has ended every reader.
+    drop(unsafe { KBox::from_raw(flow) });
+}
+
+/// A walk over a table that can be interrupted and taken up again.
+///
+/// It keeps its place over resizes, then shows some flows twice.
+pub struct Walker<K: Key, T: Send + Sync + 'static> {
+    iter: KBox<Opaque<bindings::rhashtable_iter>>,
+    table: Arc<FlowTable<K, T>>,
+    /// The last flow was not consumed and comes again.
+    again: bool,
+}
+
+// SAFETY: The iterator is used by one thread at a time, through `&mut self`.
+unsafe impl<K: Key, T: Send + Sync + 'static> Send for Walker<K, T> {}
+
+impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
+    /// Starts at the first bucket.
+    pub fn new(table: Arc<FlowTable<K, T>>) -> Result<Self> {
+        let iter = KBox::new(Opaque::uninit(), GFP_KERNEL)?;
+        // SAFETY: The table is initialised and outlives the walker, which owns a reference; the
+        // iterator's memory does not move, being boxed.
+        unsafe { bindings::rhashtable_walk_enter(table.table.get(), iter.get()) };
+        Ok(Self {
+            iter,
+            table,
+            again: false,
+        })
+    }
+
+    /// Shows up to `limit` flows to `f`, until it returns false: that flow comes again in the next
+    /// batch. True when there may be more flows.
+    ///
+    /// `f` runs inside a read-side section and must not sleep.
+    pub fn batch(&mut self, limit: usize, mut f: impl FnMut(&Flow<K, T>) -> bool) -> bool {
+        let iter = self.iter.get();
+        let mut more = true;
+        let mut left = limit;
+        // SAFETY: The iterator was entered; this starts a read-side section.
+        unsafe { bindings::rlvs_flow_walk_start(iter) };
+        while left > 0 {
+            let link = if core::mem::take(&mut self.again) {
+                // SAFETY: The iterator was started.
+                unsafe { bindings::rlvs_flow_walk_peek(iter) }
+            } else {
+                // SAFETY: The iterator was started.
+                unsafe { bindings::rlvs_flow_walk_next(iter) }
+            };
+            let Some(link) = NonNull::new(link) else {
+                more = false;
+                break;
+            };
+            // SAFETY: What is in the table are links of such flows.
+            let flow = unsafe { Flow::<K, T>::from_link(link) };
+            if flow.cast() != link {
+                // The flow's reply link; the flow is shown at its inbound link, which is first.
+                continue;
+            }
+            // SAFETY: The read-side section keeps the flow.
+            if !f(unsafe { flow.as_ref() }) {
+                self.again = true;
+                break;
+            }
+            left -= 1;
+        }
+        // SAFETY: The iterator was started; this ends the read-side section.
+        unsafe { bindings::rhashtable_walk_stop(iter) };
+        more
+    }
+
+    /// The table.
+    pub fn table(&self) -> &FlowTable<K, T> {
+        &self.table
+    }
+}
+
+impl<K: Key, T: Send + Sync + 'static> Drop for Walker<K, T> {
+    fn drop(&mut self) {
+        // SAFETY: The iterator was entered and is stopped; the table is still there.
+        unsafe { bindings::rhashtable_walk_exit(self.iter.get()) };
+    }
+}

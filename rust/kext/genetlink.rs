@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The generic netlink family: requests, refusals, replies and dumps.
+//!
+//! The table of operations is generated from `Documentation/netlink/specs/rlvs.yaml` and has the
+//! attributes' policies and each command's permissions; handlers see requests that passed them.
+//!
+//! C headers: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
+//! [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
+//!
+//! Upstream: "rust: netlink: add raw netlink abstraction"; not merged, multicast only.
+
+use crate::{
+    bindings,
+    netns::{self, Handle, Namespace},
+    uapi,
+};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    ffi::{c_int, c_void},
+    prelude::*,
+    task::might_sleep,
+};
+
+/// A namespace's state that answers netlink requests.
+pub trait Family: Namespace {
+    /// What a dump keeps from one message to the next.
+    type Dump: Default + Send;
+
+    /// Carries out a request that is not a dump.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep. Several may run at once, also for one namespace.
+    fn request<'a>(ns: &Handle<'_, Self>, request: &Request<'a>) -> Result<(), Refusal<'a>>;
+
+    /// Fills `out` with the next records of a dump; true when there are no more.
+    ///
+    /// # Context
+    ///
+    /// As [`request`](Self::request).
+    fn dump<'a>(
+        ns: &Handle<'_, Self>,
+        dump: &mut Self::Dump,
+        out: &mut DumpMessage<'a>,
+    ) -> Result<bool, Refusal<'a>>;
+}
+
+/// Where the fault of a refused request lies.
+enum Cause<'a> {
+    Request,
+    Attribute(Attribute<'a>),
+    Missing(u16),
+}
+
+/// Why a request was refused: an errno, a text that tells the user what to change, and the
+/// attribute it is about.
+pub struct Refusal<'a> {
+    error: Error,
+    text: Option<&'static CStr>,
+    cause: Cause<'a>,
+}
+
+impl<'a> Refusal<'a> {
+    /// A refusal with a text.
+    pub fn new(error: Error, text: &'static CStr) -> Self {
+        Self {
+            error,
+            text: Some(text),
+            cause: Cause::Request,
+        }
+    }
+
+    /// A refusal because the attribute of type `attribute` is missing.
+    pub fn missing(attribute: u16, text: &'static CStr) -> Self {
+        Self {
+            error: EINVAL,
+            text: Some(text),
+            cause: Cause::Missing(attribute),
+        }
+    }
+
+    /// The same refusal, pointing to the attribute that is at fault, when the request has it.
+    pub fn about(mut self, attribute: Option<Attribute<'a>>) -> Self {
+        if let Some(attribute) = attribute {
+            self.cause = Cause::Attribute(attribute);
+        }
+        self
+    }
+
+    /// Writes the extended acknowledgement; the errno.
+    ///
+    /// # Safety
+    ///
+    /// `extack` must be null or valid.
+    unsafe fn report(self, extack: *mut kernel::bindings::netlink_ext_ack) -> c_int {
+        if !extack.is_null() {
+            if let Some(text) = self.text {
+                // SAFETY: The caller promises that `extack` is valid; the text is static.
+                unsafe { (*extack)._msg = text.as_ptr().cast() };
+            }
+            match self.cause {
+                Cause::Request => {}
+                Cause::Attribute(attribute) => {
+                    // SAFETY: `extack` is valid; the attribute is in the request, which the
+                    // acknowledgement is about.
+                    unsafe { (*extack).bad_attr = attribute.raw.as_ptr() };
+                }
+                // SAFETY: `extack` is valid.
+                Cause::Missing(id) => unsafe { bindings::rlvs_extack_miss(extack, id) },
+            }
+        }
+        self.error.to_errno()
+    }
+}
+
+impl From<Error> for Refusal<'_> {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            text: None,
+            cause: Cause::Request,
+        }
+    }
+}
+
+impl From<kernel::alloc::AllocError> for Refusal<'_> {
+    fn from(_: kernel::alloc::AllocError) -> Self {
+        ENOMEM.into()
+    }
+}
+
+/// An attribute of a request.
+///
+/// # Invariants
+///
+/// `raw` is an attribute whose length was checked against its message, valid during `'a`.
+#[derive(Clone, Copy)]
+pub struct Attribute<'a> {
+    raw: NonNull<kernel::bindings::nlattr>,
+    message: PhantomData<&'a kernel::bindings::nlattr>,
+}
+
+impl<'a> Attribute<'a> {
+    /// # Safety
+    ///
+    /// `raw` must be null or satisfy the type's invariant.
+    unsafe fn from_raw(raw: *mut kernel::bindings::nlattr) -> Option<Self> {
+        // INVARIANT: The caller promises it.
+        NonNull::new(raw).map(|raw| Self {
+            raw,
+            message: PhantomData,
+        })
+    }
+
+    /// The attribute's bytes.
+    pub fn payload(self) -> &'a [u8] {
+        const HEADER: usize = core::mem::size_of::<kernel::bindings::nlattr>();
+        // SAFETY: By the type's invariant the attribute is valid.
+        let length = usize::from(unsafe { (*self.raw.as_ptr()).nla_len });
+        // SAFETY: The payload follows the header inside the message.
+        let data = unsafe { self.raw.as_ptr().cast::<u8>().add(HEADER) };
+        // SAFETY: The length was checked against the message and counts the header too.
+        unsafe { core::slice::from_raw_parts(data, length.saturating_sub(HEADER)) }
+    }
+
+    /// The value, when the attribute has exactly one byte.
+    pub fn u8(self) -> Option<u8> {
+        self.payload().try_into().ok().map(u8::from_ne_bytes)
+    }
+
+    /// The value of a 16-bit number in network byte order.
+    pub fn u16_be(self) -> Option<u16> {
+        self.payload().try_into().ok().map(u16::from_be_bytes)
+    }
+
+    /// The value of a 32-bit number in host byte order.
+    pub fn u32(self) -> Option<u32> {
+        self.payload().try_into().ok().map(u32::from_ne_bytes)
+    }
+
+    /// The bytes of a string, without what ends it.
+    pub fn string(self) -> &'a [u8] {
+        let bytes = self.payload();
+        bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
+    }
+}
+
+/// The attributes that name a virtual service, from the request itself or nested in it.
+pub struct ServiceAttributes<'a> {
+    table: [*mut kernel::bindings::nlattr; SERVICE_ATTRIBUTES],
+    message: PhantomData<&'a kernel::bindings::nlattr>,
+}
+
+const SERVICE_ATTRIBUTES: usize = uapi::service::PORT as usize + 1;
+
+impl<'a> ServiceAttributes<'a> {
+    fn parse(
+        nest: Attribute<'a>,
+        extack: *mut kernel::bindings::netlink_ext_ack,
+    ) -> Result<Self, Refusal<'a>> {
+        let mut table = [core::ptr::null_mut(); SERVICE_ATTRIBUTES];
+        // SAFETY: `nest` is a valid attribute, `table` has room for as many pointers as the
+        // function writes, `extack` is null or valid.
+        to_result(unsafe {
+            bindings::rlvs_genl_parse_service(nest.raw.as_ptr(), table.as_mut_ptr(), extack)
+        })?;
+        Ok(Self {
+            table,
+            message: PhantomData,
+        })
+    }
+
+    /// The attribute `id`, if it is there.
+    pub fn get(&self, id: u16) -> Option<Attribute<'a>> {
+        let raw = self.table.get(usize::from(id)).copied()?;
+        // SAFETY: The parser checked what it put there, inside the message.
+        unsafe { Attribute::from_raw(raw) }
+    }
+}
+
+/// A request that is not a dump.
+///
+/// # Invariants
+///
+/// `info` is valid during `'a`.
+pub struct Request<'a> {
+    info: NonNull<bindings::genl_info>,
+    command: u8,
+    message: PhantomData<&'a bindings::genl_info>,
+}
+
+impl<'a> Request<'a> {
+    /// The command's number.
+    pub fn command(&self) -> u8 {
+        self.command
+    }
+
+    /// The attribute `id`, if the request has it.
+    pub fn get(&self, id: u16) -> Option<Attribute<'a>> {
+        // SAFETY: By the type's invariant `info` is valid, and its attributes passed the policy.
+        unsafe { Attribute::from_raw(bindings::rlvs_genl_attr(self.info.as_ptr(), id)) }
+    }
+
+    /// The attributes nested in the attribute `id`, if the request has it.
+    pub fn service(&self, id: u16) -> Result<Option<ServiceAttributes<'a>>, Refusal<'a>> {
+        self.get(id)
+            .map(|nest| ServiceAttributes::parse(nest, self.extack()))
+            .transpose()
+    }
+
+    fn extack(&self) -> *mut kernel::bindings::netlink_ext_ack {
+        // SAFETY: By the type's invariant `info` is valid.
+        unsafe { bindings::rlvs_genl_extack(self.info.as_ptr()) }
+    }
+
+    /// Sends a reply with what `fill` writes. May sleep.
+    pub fn reply(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
+        might_sleep();
+        // SAFETY: An FFI call whose context may sleep.
+        let skb = NonNull::new(unsafe { bindings::rlvs_genl_message_new() }).ok_or(ENOMEM)?;
+        // SAFETY: `skb` is a new message and `info` valid.
+        let header = unsafe { bindings::rlvs_genl_put_reply(skb.as_ptr(), self.info.as_ptr()) };
+        let filled = if header.is_null() {
+            Err(EMSGSIZE)
+        } else {
+            fill(&mut Writer::new(skb))
+        };
+        match filled {
+            Ok(()) => {
+                // SAFETY: `header` was put into `skb`.
+                unsafe { bindings::rlvs_genl_end(skb.as_ptr(), header) };
+                // SAFETY: The message is finished; the function takes it.
+                to_result(unsafe { bindings::rlvs_genl_reply(skb.as_ptr(), self.info.as_ptr()) })
+            }
+            Err(error) => {
+                // SAFETY: The message is ours and was not sent.
+                unsafe { bindings::rlvs_genl_message_free(skb.as_ptr()) };
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The message that a dump fills at present.
+///
+/// # Invariants
+///
+/// `skb` and `cb` are valid during `'a`.
+pub struct DumpMessage<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    cb: NonNull<bindings::netlink_callback>,
+    command: u8,
+    records: usize,
+    message: PhantomData<&'a bindings::netlink_callback>,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// It is in the message.
+    Written,
+    /// The message is full; the record has to be written again into the next one.
+    Full,
+}
+
+impl<'a> DumpMessage<'a> {
+    /// The command's number.
+    pub fn command(&self) -> u8 {
+        self.command
+    }
+
+    /// The attributes nested in the attribute `id`, if the request has it.
+    pub fn service(&self, id: u16) -> Result<Option<ServiceAttributes<'a>>, Refusal<'a>> {
+        // SAFETY: By the type's invariant `cb` is valid; its attributes passed the policy.
+        let nest =
+            unsafe { Attribute::from_raw(bindings::rlvs_genl_dump_attr(self.cb.as_ptr(), id)) };
+        nest.map(|nest| ServiceAttributes::parse(nest, self.extack()))
+            .transpose()
+    }
+
+    fn extack(&self) -> *mut kernel::bindings::netlink_ext_ack {
+        // SAFETY: By the type's invariant `cb` is valid.
+        unsafe { bindings::rlvs_genl_dump_extack(self.cb.as_ptr()) }
+    }
+
+    /// Appends one record, or nothing of it. `generation` is that of what is dumped: the reader is
+    /// told when it changes in the course of a dump. Does not sleep.
+    pub fn record(
+        &mut self,
+        generation: u32,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result,
+    ) -> Result<Record> {
+        // SAFETY: By the type's invariant `skb` and `cb` are valid.
+        let header = unsafe {
+            bindings::rlvs_genl_put_dump(self.skb.as_ptr(), self.cb.as_ptr(), generation)
+        };
+        let filled = if header.is_null() {
+            Err(EMSGSIZE)
+        } else {
+            fill(&mut Writer::new(self.skb))
+        };
+        match filled {
+            Ok(()) => {
+                // SAFETY: `header` was put into `skb`.
+                unsafe { bindings::rlvs_genl_end(self.skb.as_ptr(), header) };
+                self.records = self.records.saturating_add(1);
+                Ok(Record::Written)
+            }
+            Err(error) => {
+                if !header.is_null() {
+                    // SAFETY: `header` was put into `skb` and not finished.
+                    unsafe { bindings::rlvs_genl_cancel(self.skb.as_ptr(), header) };
+                }
+                // A record that does not fit an empty message never will.
+                if error == EMSGSIZE && self.records > 0 {
+                    Ok(Record::Full)
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// Writes attributes into a message; `EMSGSIZE` when it is full.
+pub struct Writer<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    message: PhantomData<&'a mut bindings::sk_buff>,
+}
+
+impl Writer<'_> {
+    /// `skb` is a message that is being written and that nobody else uses meanwhile.
+    fn new(skb: NonNull<bindings::sk_buff>) -> Self {
+        Self {
+            skb,
+            message: PhantomData,
+        }
+    }
+
+    /// Writes an attribute of any bytes.
+    pub fn bytes(&mut self, id: u16, value: &[u8]) -> Result {
+        let length = c_int::try_from(value.len())?;
+        // SAFETY: `skb` is a message that is being written; `value` is readable for `length` bytes.
+        to_result(unsafe {
+            bindings::nla_put(
+                self.skb.as_ptr(),
+                c_int::from(id),
+                length,
+                value.as_ptr().cast(),
+            )
+        })
+    }
+
+    /// Writes a byte.
+    pub fn u8(&mut self, id: u16, value: u8) -> Result {
+        self.bytes(id, &[value])
+    }
+
+    /// Writes a 16-bit number in network byte order.
+    pub fn u16_be(&mut self, id: u16, value: u16) -> Result {
+        self.bytes(id, &value.to_be_bytes())
+    }
+
+    /// Writes a 32-bit number in host byte order.
+    pub fn u32(&mut self, id: u16, value: u32) -> Result {
+        self.bytes(id, &value.to_ne_bytes())
+    }
+
+    /// Writes a number in as many bytes, 4 or 8, as it needs (`uint` in the specification).
+    pub fn uint(&mut self, id: u16, value: u64) -> Result {
+        // SAFETY: `skb` is a message that is being written.
+        to_result(unsafe { bindings::rlvs_nla_put_uint(self.skb.as_ptr(), id, value) })
+    }
+
+    /// Writes a string, with the zero byte that ends it.
+    pub fn string(&mut self, id: u16, value: &CStr) -> Result {
+        self.bytes(id, value.to_bytes_with_nul())
+    }
+
+    /// Writes an attribute that has those inside that `fill` writes.
+    pub fn nest(&mut self, id: u16, fill: impl FnOnce(&mut Self) -> Result) -> Result {
+        // SAFETY: `skb` is a message that is being written.
+        let nest = unsafe { bindings::rlvs_nla_nest_start(self.skb.as_ptr(), id) };
+        if nest.is_null() {
+            return Err(EMSGSIZE);
+        }
+        // When it fails the whole message is cancelled, and the nest with it.
+        fill(self)?;
+        // SAFETY: `nest` was started in `skb`, and what was started inside it has ended.
+        unsafe { bindings::rlvs_nla_nest_end(self.skb.as_ptr(), nest) };
+        Ok(())
+    }
+}
+
+/// Answers the family's requests while it lives, from the states of `T`.
+pub struct Registration<T: Family> {
+    // Dropped after the family is unregistered, which is in `drop`: handlers use the states.
+    _states: netns::Registration<T>,
+}
+
+impl<T: Family> Registration<T> {
+    const OPS: &'static bindings::rlvs_genl_ops = &bindings::rlvs_genl_ops {
+        doit: Some(doit::<T>),
+        start: Some(start::<T>),
+        dumpit: Some(dumpit::<T>),
+        done: Some(done::<T>),
+    };
+
+    /// Registers the family. May sleep.
+    pub fn new(states: netns::Registration<T>) -> Result<Self> {
+        // SAFETY: The callbacks are static and of the `T` whose states are registered.
+        to_result(unsafe { bindings::rlvs_genl_register(Self::OPS) })?;
+        Ok(Self { _states: states })
+    }
+}
+
+impl<T: Family> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists because registering succeeded, and it is unregistered once.
+        unsafe { bindings::rlvs_genl_unregister() };
+    }
+}
+
+/// Keeps the family name of ip_vs taken, so that the two modules are never loaded together.
+pub struct IpvsName(());
+
+impl IpvsName {
+    /// Takes the name; `EEXIST` while ip_vs is there. May sleep.
+    pub fn take() -> Result<Self> {
+        // SAFETY: An FFI call whose context may sleep.
+        to_result(unsafe { bindings::rlvs_genl_reserve_ipvs() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for IpvsName {
+    fn drop(&mut self) {
+        // SAFETY: The value exists because registering succeeded, and it is unregistered once.
+        unsafe { bindings::rlvs_genl_release_ipvs() };
+    }
+}
+
+/// Handles a request.
+///
+/// # Safety
+///
+/// Called by `genetlink.c` while the family is registered, with valid arguments.
+unsafe extern "C" fn doit<T: Family>(
+    ns: *mut bindings::rlvs_netns,
+    _skb: *mut bindings::sk_buff,
+    info: *mut bindings::genl_info,
+    command: u8,
+) -> c_int {
+    let (Some(ns), Some(info)) = (NonNull::new(ns), NonNull::new(info)) else {
+        return EINVAL.to_errno();
+    };
+    // SAFETY: The socket that asks keeps its namespace alive, and the states are registered longer
+    // than the family.
+    let ns = unsafe { Handle::<T>::from_raw(ns) };
+    // INVARIANT: `info` is valid during the call.
+    let request = Request {
+        info,
+        command,
+        message: PhantomData,
+    };
+    match T::request(&ns, &request) {
+        Ok(()) => 0,
+        // SAFETY: The acknowledgement of `info` is null or valid.
+        Err(refusal) => unsafe { refusal.report(request.extack()) },
+    }
+}
+
+/// The place where `cb` keeps the dump's state.
+///
+/// # Safety
+///
+/// `cb` must be valid.
+unsafe fn dump_state(cb: *mut bindings::netlink_callback) -> *mut *mut c_void {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::rlvs_genl_dump_state(cb) }
+}
+
+/// Starts a dump.
+///
+/// # Safety
+///
+/// Called by `genetlink.c` with a valid argument, once for a dump.
+unsafe extern "C" fn start<T: Family>(cb: *mut bindings::netlink_callback) -> c_int {
+    match KBox::new(T::Dump::default(), GFP_KERNEL) {
+        Ok(state) => {
+            // SAFETY: `cb` is valid and the place is free until `done`.
+            unsafe { *dump_state(cb) = KBox::into_raw(state).cast() };
+            0
+        }
+        Err(_) => ENOMEM.to_errno(),
+    }
+}
+
+/// Fills one message of a dump: its length when there may be more, else 0.
+///
+/// # Safety
+///
+/// Called by `genetlink.c` between `start` and `done`, with valid arguments.
+unsafe extern "C" fn dumpit<T: Family>(
+    ns: *mut bindings::rlvs_netns,
+    skb: *mut bindings::sk_buff,
+    cb: *mut bindings::netlink_callback,
+    command: u8,
+) -> c_int {
+    let (Some(ns), Some(skb), Some(cb)) = (NonNull::new(ns), NonNull::new(skb), NonNull::new(cb))
+    else {
+        return EINVAL.to_errno();
+    };
+    // SAFETY: As in `doit`.
+    let ns = unsafe { Handle::<T>::from_raw(ns) };
+    // SAFETY: `start` put a `T::Dump` there; netlink runs one callback of a dump at a time.
+    let state = unsafe { &mut *(*dump_state(cb.as_ptr())).cast::<T::Dump>() };
+    // INVARIANT: `skb` and `cb` are valid during the call.
+    let mut out = DumpMessage {
+        skb,
+        cb,
+        command,
+        records: 0,
+        message: PhantomData,
+    };
+    match T::dump(&ns, state, &mut out) {
+        Ok(true) if out.records == 0 => 0,
+        // Records are there: netlink calls again, and then the dump has no more.
+        Ok(_) => {
+            // SAFETY: `skb` is valid.
+            let length = unsafe { (*skb.as_ptr()).len };
+            c_int::try_from(length).unwrap_or(c_int::MAX)
+        }
+        // SAFETY: The acknowledgement of `cb` is null or valid.
+        Err(refusal) => unsafe { refusal.report(out.extack()) },
+    }
+}
+
+/// Ends a dump.
+///
+/// # Safety
+///
+/// Called by `genetlink.c` once after `start`, with a valid argument.
+unsafe extern "C" fn done<T: Family>(cb: *mut bindings::netlink_callback) {
+    // SAFETY: `start` put a pointer from `into_raw` there.
+    drop(unsafe { KBox::from_raw((*dump_state(cb)).cast::<T::Dump>()) });
+}

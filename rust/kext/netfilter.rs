@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netfilter hooks.
+//!
+//! A hook is a type with a function; a table of hooks belongs to the state of a network namespace
+//! ([`crate::netns`]), which registers and unregisters them together.
+//!
+//! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
+//!
+//! Upstream: none at present.
+
+use crate::{
+    bh::{with_bh_disabled, LocalBhDisabled},
+    bindings,
+    inet::Net,
+    skbuff::Skb,
+};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    ffi::{c_uint, c_void},
+    prelude::*,
+    sync::rcu,
+};
+
+/// Address family of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `NFPROTO_IPV4`
+    Ipv4,
+    /// `NFPROTO_IPV6`
+    Ipv6,
+}
+
+/// Place of a hook on a packet's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// `NF_INET_PRE_ROUTING`: a packet has come in, before it is routed.
+    PreRouting,
+    /// `NF_INET_LOCAL_OUT`: this host sends a packet, after it was routed.
+    LocalOut,
+}
+
+/// What becomes of the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Accept,
+    /// It is freed.
+    Drop,
+}
+
+/// A hook for the packets of namespaces whose state is a `T`.
+pub trait Hook<T> {
+    /// The address family whose packets it sees.
+    const FAMILY: Family;
+    /// Where it sees them.
+    const POINT: Point;
+    /// Its place among the hooks there; hooks run in ascending order.
+    const PRIORITY: i32;
+
+    /// Handles one packet.
+    ///
+    /// # Context
+    ///
+    /// Softirq or process context, bottom halves off, inside an RCU read-side section: must not
+    /// sleep.
+    fn packet(state: &T, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict;
+}
+
+/// One line of a table of hooks.
+#[repr(transparent)]
+pub struct Entry<T> {
+    raw: bindings::rlvs_hook,
+    state: PhantomData<fn(&T)>,
+}
+
+// SAFETY: The entry is constant data: a function pointer and numbers.
+unsafe impl<T> Sync for Entry<T> {}
+
+impl<T: Sync> Entry<T> {
+    /// The line for the hook `H`.
+    pub const fn of<H: Hook<T>>() -> Self {
+        Self {
+            raw: bindings::rlvs_hook {
+                run: Some(trampoline::<T, H>),
+                priority: H::PRIORITY,
+                pf: match H::FAMILY {
+                    Family::Ipv4 => bindings::NFPROTO_IPV4 as u8,
+                    Family::Ipv6 => bindings::NFPROTO_IPV6 as u8,
+                },
+                hooknum: match H::POINT {
+                    Point::PreRouting => bindings::nf_inet_hooks_NF_INET_PRE_ROUTING as u8,
+                    Point::LocalOut => bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as u8,
+                },
+            },
+            state: PhantomData,
+        }
+    }
+
+    /// The table as C reads it.
+    pub(crate) fn as_raw(table: &'static [Self]) -> *const bindings::rlvs_hook {
+        // CAST: `Entry` is a transparent wrapper of `rlvs_hook`.
+        table.as_ptr().cast()
+    }
+}
+
+/// What a hook knows besides the packet, and what it may do with it.
+pub struct Context<'a> {
+    state: NonNull<bindings::nf_hook_state>,
+    /// Proof that bottom halves are off.
+    pub bh: &'a LocalBhDisabled,
+    /// The read-side section that the hook runs in.
+    pub rcu: &'a rcu::Guard,
+}
+
+impl Context<'_> {
+    /// The namespace that the packet is in.
+    #[inline]
+    pub fn net(&self) -> &Net {
+        // SAFETY: `state` is valid during the hook, and so is the namespace it names, which has
+        // hooks registered.
+        unsafe { Net::from_raw((*self.state.as_ptr()).net) }
+    }
+
+    /// Whether the packet came in by a loopback device, hence was sent by this very namespace and
+    /// has been through its `LOCAL_OUT` hooks.
+    #[inline]
+    pub fn from_loopback(&self) -> bool {
+        // SAFETY: `state` is valid during the hook.
+        unsafe { bindings::rlvs_hook_from_loopback(self.state.as_ptr()) }
+    }
+
+    /// Answers the packet as a host does that has nothing at its port: with a TCP reset, or with
+    /// an ICMP port unreachable for other protocols. `protocol` is the IP protocol number. The
+    /// caller still has to drop the packet.
+    pub fn reject(&self, skb: &mut Skb<'_>, protocol: u8) {
+        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
+        // and transport headers set by the IP layer.
+        unsafe { bindings::rlvs_hook_reject(skb.as_ptr(), self.state.as_ptr(), protocol) };
+    }
+
+    /// Routes a packet that this host sends anew, after one of its addresses has changed.
+    pub fn reroute(&self, skb: &mut Skb<'_>) -> Result {
+        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet and, in a
+        // `LOCAL_OUT` hook, has a route. In a `PRE_ROUTING` hook the function adds one.
+        to_result(unsafe { bindings::rlvs_hook_reroute(skb.as_ptr(), self.state.as_ptr()) })
+    }
+}
+
+/// The function that netfilter calls for the hook `H`.
+///
+/// # Safety
+///
+/// Netfilter's calling convention: `private` is what was registered, here a `T` that outlives the
+/// registration; `skb` is a packet that the hook may use alone; `state` is valid during the call.
+unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
+    private: *mut c_void,
+    skb: *mut bindings::sk_buff,
+    state: *const bindings::nf_hook_state,
+) -> c_uint {
+    let (Some(skb), Some(hook_state)) = (NonNull::new(skb), NonNull::new(state.cast_mut())) else {
+        return bindings::NF_ACCEPT;
+    };
+    // SAFETY: `private` is the `T` that `netns` registered; it is freed only after the hooks were
+    // unregistered and a grace period has passed.
+    let namespace = unsafe { &*private.cast::<T>() };
+    // SAFETY: Netfilter gives the packet to one hook at a time, with its network header set.
+    let mut skb = unsafe { Skb::from_raw(skb) };
+
+    // A packet that a process sends is handled in process context with bottom halves on, one that
+    // came in is handled with them off: never take them for off.
+    let verdict = with_bh_disabled(|bh| {
+        let rcu = rcu::read_lock();
+        let context = Context {
+            state: hook_state,
+            bh,
+            rcu: &rcu,
+        };
+        H::packet(namespace, &context, &mut skb)
+    });
+    match verdict {
+        Verdict::Accept => bindings::NF_ACCEPT,
+        Verdict::Drop => bindings::NF_DROP,
+    }
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module's state in each network namespace: its hooks and its periodic work.
+//!
+//! A namespace's state is made when the namespace is (or the module loaded) and freed when it goes
+//! (or the module is unloaded). The hooks and the periodic work use the state without counting
+//! references; this file makes sure that they have ended before it is freed.
+//!
+//! C headers: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h),
+//! [`include/net/netns/generic.h`](srctree/include/net/netns/generic.h),
+//! [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+//!
+//! Upstream: none.
+
+use crate::{bindings, inet::Net, netfilter::Entry};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::{
+    error::{from_err_ptr, from_result, to_result},
+    ffi::c_int,
+    new_mutex,
+    prelude::*,
+    sync::Mutex,
+};
+
+/// The state of one network namespace.
+pub trait Namespace: Send + Sync + Sized + 'static {
+    /// The hooks, registered while [`Handle::attach`] is in force.
+    const HOOKS: &'static [Entry<Self>];
+
+    /// Time between two calls of [`tick`](Self::tick), in milliseconds.
+    const TICK_MS: u32;
+
+    /// Prepares the state of a new namespace.
+    fn new() -> impl PinInit<Self, Error>;
+
+    /// Periodic work, while the hooks are registered.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep. Never twice at once for one namespace.
+    fn tick(ns: &Handle<'_, Self>);
+}
+
+/// A namespace's state and what surrounds it, pinned in memory for as long as the namespace lives.
+#[pin_data]
+struct Slot<T> {
+    /// The registered hooks.
+    #[pin]
+    hooks: Mutex<Option<Registered>>,
+    #[pin]
+    state: T,
+}
+
+/// What C gave for registered hooks.
+struct Registered(NonNull<bindings::nf_hook_ops>);
+
+// SAFETY: The pointer is only handed back to C, from whichever thread unregisters.
+unsafe impl Send for Registered {}
+
+/// A namespace that is alive, with its state.
+pub struct Handle<'a, T: Namespace> {
+    /// # Invariants
+    ///
+    /// Valid during `'a`; its `state` is a `Slot<T>` that was not yet freed.
+    raw: NonNull<bindings::rlvs_netns>,
+    slot: &'a Slot<T>,
+    net: &'a Net,
+}
+
+impl<'a, T: Namespace> Handle<'a, T> {
+    /// Borrows a namespace that C names.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be valid and its namespace alive during `'a`, and its `state` must have been set
+    /// by [`init`] of the same `T` and not yet been freed by [`exit`].
+    pub(crate) unsafe fn from_raw(raw: NonNull<bindings::rlvs_netns>) -> Self {
+        // SAFETY: The caller promises that `raw` is valid.
+        let (state, net) = unsafe { ((*raw.as_ptr()).state, (*raw.as_ptr()).net) };
+        Self {
+            raw,
+            // SAFETY: The caller promises that `state` is a `Slot<T>` that lives during `'a`.
+            slot: unsafe { &*state.cast::<Slot<T>>() },
+            // SAFETY: The caller promises that the namespace is alive during `'a`.
+            net: unsafe { Net::from_raw(net) },
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> &'a T {
+        &self.slot.state
+    }
+
+    /// The namespace itself.
+    pub fn net(&self) -> &'a Net {
+        self.net
+    }
+
+    /// Registers the hooks and starts the periodic work, unless that was done.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep.
+    pub fn attach(&self) -> Result {
+        let mut hooks = self.slot.hooks.lock();
+        if hooks.is_some() {
+            return Ok(());
+        }
+        let state: *const T = &self.slot.state;
+        // SAFETY: The namespace is alive; the table is static and has as many lines as told; the
+        // trampolines take `priv` for a `T`, which it is, and `pre_exit` unregisters the hooks
+        // before `exit` frees it.
+        let ops = from_err_ptr(unsafe {
+            bindings::rlvs_hooks_register(
+                self.net.as_ptr(),
+                Entry::as_raw(T::HOOKS),
+                hook_count::<T>(),
+                state.cast_mut().cast(),
+            )
+        })?;
+        *hooks = NonNull::new(ops).map(Registered);
+        self.schedule_tick();
+        Ok(())
+    }
+
+    /// Unregisters the hooks and waits until none of them runs; the periodic work ends with the
+    /// present or next tick. Does nothing when they are not registered.
+    ///
+    /// # Context
+    ///
+    /// Process context; sleeps for a grace period.
+    pub fn detach(&self) {
+        let mut hooks = self.slot.hooks.lock();
+        if let Some(Registered(ops)) = hooks.take() {
+            // SAFETY: The namespace is alive, `ops` came from registering as many hooks in it, and
+            // taking it out of the option makes this the only time that they are unregistered.
+            unsafe {
+                bindings::rlvs_hooks_unregister(self.net.as_ptr(), ops.as_ptr(), hook_count::<T>())
+            };
+        }
+    }
+
+    fn attached(&self) -> bool {
+        self.slot.hooks.lock().is_some()
+    }
+
+    fn schedule_tick(&self) {
+        // SAFETY: `raw` is valid and its work was initialised with the namespace; after
+        // `pre_exit` has disabled the work this does nothing.
+        unsafe { bindings::rlvs_netns_schedule_tick(self.raw.as_ptr(), T::TICK_MS) };
+    }
+}
+
+/// Number of hooks, as C counts them.
+fn hook_count<T: Namespace>() -> u32 {
+    const { assert!(T::HOOKS.len() <= 64) };
+    T::HOOKS.len() as u32
+}
+
+/// Keeps a state of type `T` in every network namespace while it lives.
+pub struct Registration<T: Namespace>(PhantomData<T>);
+
+impl<T: Namespace> Registration<T> {
+    const OPS: &'static bindings::rlvs_netns_ops = &bindings::rlvs_netns_ops {
+        init: Some(init::<T>),
+        pre_exit: Some(pre_exit::<T>),
+        exit: Some(exit::<T>),
+        tick: Some(tick::<T>),
+    };
+
+    /// Makes the state of every namespace there is and will be. `EBUSY` when there is another
+    /// registration.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep.
+    pub fn new() -> Result<Self> {
+        // SAFETY: The callbacks are static and of one `T`.
+        to_result(unsafe { bindings::rlvs_netns_register(Self::OPS) })?;
+        Ok(Self(PhantomData))
+    }
+}
+
+impl<T: Namespace> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists because registering succeeded, and it is unregistered once.
+        unsafe { bindings::rlvs_netns_unregister() };
+    }
+}
+
+/// Makes a namespace's state.
+///
+/// # Safety
+///
+/// Called by `netns.c` once for a namespace, with a valid argument whose `state` is unset.
+unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int {
+    from_result(|| {
+        let slot = KBox::pin_init(
+            try_pin_init!(Slot::<T> {
+                hooks <- new_mutex!(None, "rlvs_hooks"),
+                state <- T::new(),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The box stays pinned: `exit` turns the pointer back into a pinned box.
+        let slot = KBox::into_raw(unsafe { Pin::into_inner_unchecked(slot) });
+        // SAFETY: `ns` is valid, and nobody else uses a namespace that is being made.
+        unsafe { (*ns).state = slot.cast() };
+        Ok(0)
+    })
+}
+
+/// Ends what uses a namespace's state.
+///
+/// # Safety
+///
+/// Called by `netns.c` after `init` of the same namespace succeeded, with its periodic work ended.
+unsafe extern "C" fn pre_exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
+    if let Some(ns) = NonNull::new(ns) {
+        // SAFETY: `init` has set the state, and `exit` comes after.
+        unsafe { Handle::<T>::from_raw(ns) }.detach();
+    }
+}
+
+/// Frees a namespace's state.
+///
+/// # Safety
+///
+/// Called by `netns.c` once, after `pre_exit` of the same namespace.
+unsafe extern "C" fn exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
+    // SAFETY: `ns` is valid, and `init` has put a pointer from `KBox::into_raw` there.
+    let slot = unsafe { KBox::from_raw((*ns).state.cast::<Slot<T>>()) };
+    // The box was pinned and is dropped in place.
+    drop(slot);
+}
+
+/// Runs the periodic work and schedules the next.
+///
+/// # Safety
+///
+/// Called by `netns.c` between `init` and the start of `pre_exit`.
+unsafe extern "C" fn tick<T: Namespace>(ns: *mut bindings::rlvs_netns) {
+    if let Some(ns) = NonNull::new(ns) {
+        // SAFETY: `init` has set the state, and `pre_exit` waits for this work to end.
+        let ns = unsafe { Handle::<T>::from_raw(ns) };
+        T::tick(&ns);
+        if ns.attached() {
+            ns.schedule_tick();
+        }
+    }
+}

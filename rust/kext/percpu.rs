@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters with one copy for each CPU.
+//!
+//! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
+//!
+//! Upstream: a per-CPU RFC; not merged.
+
+use crate::{bh::LocalBhDisabled, bindings};
+use core::ptr::NonNull;
+use kernel::{alloc::AllocError, prelude::*, sync::atomic::Atomic, sync::atomic::Relaxed};
+
+/// `N` counters of 64 bits, written without a lock and never torn.
+///
+/// # Invariants
+///
+/// `base` is a per-CPU pointer to `N` words for each possible CPU, owned by this value.
+pub struct PerCpuCounters<const N: usize> {
+    base: NonNull<u64>,
+}
+
+// SAFETY: The memory behind `base` is owned by the value and freed by whichever thread drops it.
+unsafe impl<const N: usize> Send for PerCpuCounters<N> {}
+
+// SAFETY: The words are read and written only as atomics.
+unsafe impl<const N: usize> Sync for PerCpuCounters<N> {}
+
+impl<const N: usize> PerCpuCounters<N> {
+    /// Allocates counters that are zero. May sleep.
+    pub fn new() -> Result<Self, AllocError> {
+        let words = u32::try_from(N).map_err(|_| AllocError)?;
+        // SAFETY: An FFI call with no preconditions but a context that may sleep.
+        let base = unsafe { bindings::rlvs_percpu_alloc(words) };
+        // INVARIANT: A pointer that is not null has `N` words for each possible CPU.
+        Ok(Self {
+            base: NonNull::new(base).ok_or(AllocError)?,
+        })
+    }
+
+    /// Adds `value` to the counter `index` of this CPU; an index out of range adds nothing.
+    ///
+    /// The token proves that no softirq of this CPU adds at the same time, so that a load and a
+    /// store are enough. Not for hard interrupts.
+    #[inline]
+    pub fn add(&self, _bh: &LocalBhDisabled, index: usize, value: u64) {
+        if index >= N {
+            return;
+        }
+        // SAFETY: By the type's invariant `base` is a per-CPU pointer; bottom halves are off, so
+        // this thread stays on its CPU while it uses the result.
+        let words = unsafe { bindings::rlvs_percpu_this(self.base.as_ptr()) };
+        // SAFETY: `index` is below `N`, the number of words of each CPU.
+        let word = unsafe { words.add(index) };
+        // SAFETY: `word` is aligned and valid while `self` lives, and other CPUs only read it, by
+        // `READ_ONCE` in `rlvs_percpu_sum`.
+        let counter = unsafe { Atomic::from_ptr(word) };
+        counter.store(counter.load(Relaxed).wrapping_add(value), Relaxed);
+    }
+
+    /// The sum of the counter `index` over all possible CPUs.
+    ///
+    /// Exact once no CPU adds any more; until then, each CPU's share is as of some moment during
+    /// the call.
+    pub fn sum(&self, index: usize) -> u64 {
+        match u32::try_from(index) {
+            // SAFETY: By the type's invariant `base` has `N` words, and `index` is below `N`.
+            Ok(word) if index < N => unsafe { bindings::rlvs_percpu_sum(self.base.as_ptr(), word) },
+            _ => 0,
+        }
+    }
+}
+
+impl<const N: usize> Drop for PerCpuCounters<N> {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant this value owns the memory, and nobody borrows it.
+        unsafe { bindings::rlvs_percpu_free(self.base.as_ptr()) };
+    }
+}

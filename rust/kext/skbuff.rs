@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Socket buffers as a netfilter hook sees them.
+//!
+//! All offsets and lengths count from the network header on.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+//!
+//! Upstream: a `net::skbuff` RFC; not merged.
+
+use crate::bindings;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+/// What the checksum fields of a packet stand for (`skb->ip_summed`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sums {
+    /// The transport checksum field holds the pseudo-header's sum; the device or the stack
+    /// completes it (`CHECKSUM_PARTIAL`).
+    Partial,
+    /// The device has summed the whole packet into `skb->csum` (`CHECKSUM_COMPLETE`).
+    Complete,
+    /// The field holds a complete checksum (`CHECKSUM_NONE`, `CHECKSUM_UNNECESSARY`).
+    Other,
+}
+
+/// Exclusive use of a packet for the time of a hook.
+///
+/// # Invariants
+///
+/// `skb` points to a socket buffer whose network header is set and that nobody else uses or frees
+/// during `'a`.
+pub struct Skb<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    used: PhantomData<&'a mut bindings::sk_buff>,
+}
+
+impl Skb<'_> {
+    /// Wraps the packet of a hook.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must satisfy the type's invariant for the lifetime that the caller chooses.
+    pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: The caller promises it.
+        Self {
+            skb,
+            used: PhantomData,
+        }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::sk_buff {
+        self.skb.as_ptr()
+    }
+
+    /// Length of the packet in bytes; of a large segment, all of it.
+    #[inline]
+    pub fn length(&self) -> u32 {
+        // SAFETY: By the type's invariant the buffer is valid and has a network header.
+        unsafe { bindings::rlvs_skb_length(self.as_ptr()) }
+    }
+
+    /// Copies the bytes at `offset` to `into`; false when the packet ends before.
+    #[inline]
+    pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        let (Ok(offset), Ok(len)) = (u32::try_from(offset), u32::try_from(into.len())) else {
+            return false;
+        };
+        // SAFETY: By the type's invariant the buffer is valid and has a network header; `into` is
+        // writable for `len` bytes; the function checks `offset` and `len` against the packet.
+        unsafe { bindings::rlvs_skb_copy(self.as_ptr(), offset, into.as_mut_ptr(), len) }
+    }
+
+    /// The first `len` bytes, linear and private to this packet; `None` when the packet is shorter
+    /// or memory is short.
+    ///
+    /// The packet's data may move, which is why the slice borrows the packet: a slice that was
+    /// taken before cannot be used after.
+    #[inline]
+    pub fn writable(&mut self, len: usize) -> Option<&mut [u8]> {
+        let count = u32::try_from(len).ok()?;
+        // SAFETY: By the type's invariant the buffer is valid and exclusively ours.
+        let data = unsafe { bindings::rlvs_skb_writable(self.as_ptr(), count) };
+        let data = NonNull::new(data)?;
+        // SAFETY: A pointer that is not null has `len` linear bytes that belong to this buffer
+        // alone, and it stays valid until the buffer is used again, for which the slice's borrow
+        // of `self` must end.
+        Some(unsafe { core::slice::from_raw_parts_mut(data.as_ptr(), len) })
+    }
+
+    /// What the packet's checksum fields stand for.
+    #[inline]
+    pub fn sums(&self) -> Sums {
+        // SAFETY: By the type's invariant the buffer is valid.
+        match unsafe { bindings::rlvs_skb_sums(self.as_ptr()) } {
+            bindings::rlvs_sums_RLVS_SUMS_PARTIAL => Sums::Partial,
+            bindings::rlvs_sums_RLVS_SUMS_COMPLETE => Sums::Complete,
+            _ => Sums::Other,
+        }
+    }
+
+    /// Adds `delta`, a one's complement sum of big-endian 16-bit words, to the sum of the whole
+    /// packet ([`Sums::Complete`]).
+    #[inline]
+    pub fn adjust_complete(&mut self, delta: u16) {
+        // SAFETY: By the type's invariant the buffer is valid and exclusively ours.
+        unsafe { bindings::rlvs_skb_adjust_complete(self.as_ptr(), delta) };
+    }
+}
