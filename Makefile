@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What people call. What kbuild reads is in Kbuild; what the commands do is in
+# selftests/vm/.
+
+KERNEL ?= plain
+SERIES ?= 7.2
+vm := selftests/vm
+
+# An empty KDIR means the test kernel, which is fetched and built when missing.
+export KDIR ARCH SERIES
+ifeq ($(strip $(KDIR)),)
+unexport KDIR
+endif
+ifeq ($(strip $(ARCH)),)
+unexport ARCH
+endif
+export VM_TIMEOUT VM_MEMORY
+ifeq ($(strip $(VM_TIMEOUT)),)
+unexport VM_TIMEOUT
+endif
+ifeq ($(strip $(VM_MEMORY)),)
+unexport VM_MEMORY
+endif
+
+# One command at a time: they share trees in the cache.
+.NOTPARALLEL:
+.PHONY: all help packages kernel module modules_install tool vm demo \
+	selftest check fmt lint clean
+
+all: module tool
+
+help:
+	@echo 'rlvs: a virtual server in the kernel, for many local ports behind one'
+	@echo
+	@echo '  make                   module and tool'
+	@echo '  make module            the module, for the test kernel or KDIR='
+	@echo '  make tool              the command rlvs'
+	@echo '  make modules_install   install the module into /lib/modules (KDIR=, INSTALL_MOD_PATH=)'
+	@echo '  make demo              boot a VM and show one address served by many local ports'
+	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'
+	@echo '  make selftest T=NAME   one test in the VM'
+	@echo '  make vm [CMD=COMMAND]  boot a VM that sees this file system; a shell without CMD'
+	@echo '  make kernel            fetch and build the test kernel'
+	@echo '  make packages          install what the above need (apt, on Debian)'
+	@echo '  make fmt, make lint    format the Rust code; all lints'
+	@echo '  make clean             remove build/ (the cache with the kernels stays)'
+	@echo
+	@echo '  KERNEL=plain|debug     which test kernel (default plain)'
+	@echo '  SERIES=7.2             which kernel series; kept at the version first fetched'
+	@echo '  KDIR=TREE [ARCH=um]    another configured and built kernel tree with CONFIG_RUST=y'
+	@echo '  VM_TIMEOUT=SECONDS     when a hung guest is killed (default 900)'
+	@echo '  VM_MEMORY=SIZE         memory of the guest (default 4G)'
+	@echo
+	@echo 'Kernels, their sources and tools are kept in $${XDG_CACHE_HOME:-~/.cache}/rlvs.'
+
+packages:
+	@$(vm)/packages.sh
+
+kernel:
+	@$(vm)/packages.sh build
+	@$(vm)/kernel.sh $(KERNEL)
+
+module:
+	@$(if $(KDIR),,$(vm)/packages.sh build)
+	@$(vm)/module.sh $(KERNEL)
+
+modules_install: module
+	@$(vm)/module.sh $(KERNEL) modules_install $(if $(INSTALL_MOD_PATH),INSTALL_MOD_PATH=$(INSTALL_MOD_PATH))
+
+tool:
+	@$(vm)/tool.sh
+
+# CMD reaches the script through the environment: make would eat its quotes.
+vm: export VM_CMD = $(value CMD)
+vm:
+	@$(vm)/vm.sh $(KERNEL) "$$VM_CMD"
+
+demo:
+	@$(vm)/vm.sh plain selftests/demo.sh
+
+selftest:
+	@$(if $(T),,$(error which test? make selftest T=NAME; their names are selftests/NAME.py))
+	@$(vm)/vm.sh $(KERNEL) "selftests/run $(T)"
+
+check:
+	@$(vm)/check.sh
+
+lint:
+	@$(vm)/check.sh lint
+
+fmt:
+	@$(vm)/check.sh fmt
+
+clean:
+	rm -rf build

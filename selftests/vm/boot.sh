@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots a built kernel in QEMU with this machine's file system as its root
+# (changes are thrown away) and no network device, and runs a command as root.
+#
+# usage: KDIR=<built kernel tree> RLVS_KO=<module> VM_LOG=<file> boot.sh [COMMAND]
+#
+# Without COMMAND the guest gives an interactive shell. The kernel's log goes to
+# VM_LOG. VM_TIMEOUT is the limit in seconds for a COMMAND, VM_MEMORY the guest's
+# memory. The exit status is COMMAND's; it is 1 if the kernel complained about
+# anything, 124 if the guest hung and 125 if it died.
+set -euo pipefail
+# shellcheck source=selftests/vm/lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/vm/toolchain.sh
+source "$ROOT/selftests/vm/toolchain.sh"
+
+: "${KDIR:?}" "${RLVS_KO:?}" "${VM_LOG:?}"
+VM_TIMEOUT=${VM_TIMEOUT:-900}
+VM_MEMORY=${VM_MEMORY:-4G}
+command=${1-}
+image=$KDIR/arch/x86/boot/bzImage
+[[ -r $image ]] || die "$KDIR holds no built x86 kernel (arch/x86/boot/bzImage)"
+ensure_venv
+mkdir -p "$(dirname "$VM_LOG")"
+: >"$VM_LOG"
+
+# What the kernel says when something is wrong with it. Lines of a stack trace
+# alone are no complaint: fault injection prints them on purpose.
+complaint='(\] |^)(BUG:|WARNING:|INFO: (task|rcu|trying|possible|suspicious|lockdep)|Oops|kernel BUG|'
+complaint+='general protection fault|Kernel panic|watchdog: BUG|rcu: INFO|UBSAN:|ODEBUG:|kmemleak: [0-9]+ new|'
+complaint+='unregister_netdevice: waiting|refcount_t:|rlvs-vm: unreferenced|list_(add|del) corruption|ref_tracker:)'
+
+# Whether /dev/kvm really runs a kernel: the device node alone says little. The
+# kernel boots without a root and must get as far as missing it. The answer
+# holds for one boot of this machine.
+kvm_works() {
+	local answer log
+	answer=$CACHE/kvm-$(cat /proc/sys/kernel/random/boot_id)
+	if [[ ! -e $answer ]]; then
+		rm -f "$CACHE"/kvm-*
+		log=$(mktemp)
+		echo no >"$answer"
+		if [[ -w /dev/kvm ]]; then
+			say "trying whether KVM works (at most 20 s)"
+			timeout --signal=KILL 20 qemu-system-x86_64 -accel kvm -cpu host -smp 2 -m 512 \
+				-display none -no-reboot -serial "file:$log" -kernel "$image" \
+				-append 'console=ttyS0 panic=-1' </dev/null >/dev/null 2>&1 || true
+			! grep -q 'Unable to mount root' "$log" || echo yes >"$answer"
+			say "KVM works: $(cat "$answer")"
+		fi
+		rm -f "$log"
+	fi
+	[[ $(cat "$answer") == yes ]]
+}
+
+mkdir -p "$BUILD"
+state=$(mktemp -d "$BUILD/vm.XXXXXX")
+trap 'rm -rf "$state"' EXIT
+printf '%s\n' "$command" >"$state/command"
+cat >"$state/environment" <<EOF
+export KDIR='$KDIR' RLVS_KO='$RLVS_KO' RLVS_ROOT='$ROOT' RLVS_VENV='$VENV'
+rlvs_modules='${VM_MODULES:-$KDIR/install/lib/modules}'
+rlvs_tools='$BUILD/tool/release'
+EOF
+
+options=(
+	--run "$image" --skip-modules --disable-microvm --disable-monitor --force-9p
+	--user root --name rlvs --cwd "$ROOT" --cpus 2 --memory "$VM_MEMORY"
+	--overlay-rwdir "$ROOT" --overlay-rwdir /root
+	# The guest's root is this machine's, which hardly changes meanwhile: the guest
+	# may believe its caches. Without them each program start reads it all again.
+	--append "rootflags=version=9p2000.L,trans=virtio,access=any,msize=524288,cache=loose"
+	--append "console=ttyS1,115200" --append ignore_loglevel
+	--append "rlvs.state=$state"
+	--append "hung_task_panic=0" --append "random.trust_cpu=on"
+)
+kvm_works || options+=(--disable-kvm)
+# The second serial line is the log; the first one is virtme-ng's.
+options+=("--qemu-opts=-serial file:$VM_LOG")
+export PATH=$VENV/bin:$PATH
+
+# An interactive guest has no limit and no verdict.
+if [[ -z $command ]]; then
+	say "the kernel's log goes to $VM_LOG; leave the guest with Ctrl-D"
+	vng "${options[@]}" --shell "$ROOT/selftests/vm/guest.sh"
+	exit
+fi
+
+# QEMU truncates what it writes its output to, hence the pipes.
+status=0
+timeout --kill-after=10 "$VM_TIMEOUT" vng "${options[@]}" --exec "$ROOT/selftests/vm/guest.sh" \
+	</dev/null 2> >(cat >&2) | cat || status=${PIPESTATUS[0]}
+
+end=$(grep -o 'rlvs-vm: command exited with [0-9]*, kernel tainted [0-9]*' "$VM_LOG" | tail -n 1 || true)
+if [[ -z $end ]]; then
+	tail -n 25 "$VM_LOG" >&2
+	if [[ $status -eq 124 || $status -eq 137 ]]; then
+		say "the guest hung for $VM_TIMEOUT s and was killed; its log is $VM_LOG"
+		exit 124
+	fi
+	say "the guest died (virtme-ng: $status); its log is $VM_LOG"
+	exit 125
+fi
+status=$(cut -d ' ' -f 5 <<<"${end%%,*}")
+taint=${end##* }
+
+# Out-of-tree (4096) and unsigned (8192) are what our module is.
+if ((taint & ~(4096 | 8192))); then
+	say "the guest's kernel is tainted ($taint); its log is $VM_LOG"
+	grep -E -m 5 -A 25 "$complaint" "$VM_LOG" >&2 || tail -n 25 "$VM_LOG" >&2
+	[[ $status -ne 0 ]] || status=1
+elif grep -qE "$complaint" "$VM_LOG"; then
+	say "the guest's kernel complained; its log is $VM_LOG"
+	grep -E -m 5 -A 25 "$complaint" "$VM_LOG" >&2
+	[[ $status -ne 0 ]] || status=1
+fi
+exit "$status"

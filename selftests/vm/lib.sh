@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Shared by the scripts behind the Makefile: places, versions and messages.
+# Sourced, never run.
+# shellcheck disable=SC2034 # the variables are for those who source this
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/rlvs
+BUILD=$ROOT/build
+VENV=$CACHE/venv
+SERIES=${SERIES:-7.2}
+
+# The oldest rustc that Linux 7.2 can be built with, and the tools that are
+# fetched at a fixed version because distributions carry older ones.
+RUSTC_MIN=1.85
+BINDGEN_VERSION=0.72.1
+VIRTME_VERSION=1.42
+
+# The newest clang that both Debian 12 and 13 have and Linux 7.2 accepts.
+LLVM_MAJOR=19
+
+export ROOT CACHE BUILD VENV SERIES
+
+say() {
+	printf '==> %s\n' "$*" >&2
+}
+
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# version_at_least HAVE WANT: whether the dotted version HAVE is WANT or newer.
+version_at_least() {
+	[[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
+}
+
+# Prints the machine's rustc version, and refuses one that is missing or old.
+rustc_version() {
+	local version
+	command -v rustc >/dev/null ||
+		die "no rustc: install Rust $RUSTC_MIN or newer (rustup, or Debian's rustc)"
+	version=$(rustc --version | cut -d ' ' -f 2)
+	version_at_least "$version" "$RUSTC_MIN" ||
+		die "rustc is $version, Linux $SERIES needs $RUSTC_MIN or newer: use rustup or Debian's backports"
+	printf '%s\n' "$version"
+}
+
+# Takes a lock of the cache until this script ends: two builds in one tree
+# would destroy each other's files.
+lock_cache() {
+	mkdir -p "$CACHE"
+	exec 9>"$CACHE/lock.$1"
+	if ! flock -n 9; then
+		say "waiting for another make that works on the same $1"
+		flock 9
+	fi
+}

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Installs what building and testing need, on Debian; says what is needed on
+# anything else. Does nothing when everything is there.
+#
+# usage: packages.sh [build|guest]...
+set -euo pipefail
+# shellcheck source=selftests/vm/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# To fetch and build the kernel, the module and the tool, and to boot the VM.
+build_packages=(
+	build-essential bc bison flex libelf-dev libssl-dev cpio kmod rsync
+	xz-utils zstd perl python3 python3-venv ca-certificates
+	debian-archive-keyring "clang-$LLVM_MAJOR" "lld-$LLVM_MAJOR"
+	"llvm-$LLVM_MAJOR" "libclang-$LLVM_MAJOR-dev" qemu-system-x86 shellcheck
+)
+
+# What the demo and the tests run in the guest, which sees this machine's files.
+guest_packages=(
+	nginx-light curl wrk dnsmasq-base bind9-dnsutils iproute2 iputils-ping
+	socat tcpdump tshark iperf3 ethtool nftables iptables conntrack ipvsadm
+	netcat-openbsd jq psmisc procps udev
+)
+
+# Services among them, which must not start on this machine by being installed.
+services=(nginx ipvsadm iperf3 nftables)
+
+wanted=()
+[[ $# -gt 0 ]] || set -- build guest
+for set in "$@"; do
+	case $set in
+	build) wanted+=("${build_packages[@]}") ;;
+	guest) wanted+=("${guest_packages[@]}") ;;
+	*) die "usage: packages.sh [build|guest]..." ;;
+	esac
+done
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+	cat >&2 <<-EOF
+		error: packages are installed by apt on Debian 12 and 13 only. Elsewhere, install what
+		these Debian packages hold and use KDIR=<configured, Rust-enabled kernel tree>:
+		    ${wanted[*]}
+		rustc $RUSTC_MIN or newer, and bindgen $BINDGEN_VERSION, are needed too.
+	EOF
+	exit 1
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[[ $status == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+as_root=()
+if [[ $(id -u) -ne 0 ]]; then
+	command -v sudo >/dev/null || die "not root, and no sudo; as root: apt-get install ${missing[*]}"
+	as_root=(sudo)
+fi
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y
+	-o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
+
+say "installing ${#missing[@]} packages with apt: ${missing[*]}"
+"${apt[@]}" update
+
+# On a machine run by systemd a masked unit is not started by its package; one
+# that was there before is left as it was.
+masked=()
+if [[ -d /run/systemd/system ]]; then
+	for service in "${services[@]}"; do
+		systemctl cat "$service.service" >/dev/null 2>&1 || masked+=("$service.service")
+	done
+	[[ ${#masked[@]} -eq 0 ]] || "${as_root[@]}" systemctl mask --quiet --runtime "${masked[@]}"
+fi
+unmask() {
+	[[ ${#masked[@]} -gt 0 ]] || return 0
+	"${as_root[@]}" systemctl unmask --quiet --runtime "${masked[@]}"
+	"${as_root[@]}" systemctl disable --quiet "${masked[@]}" 2>/dev/null || true
+}
+trap unmask EXIT
+
+"${apt[@]}" install --no-install-recommends "${missing[@]}" ||
+	die "apt could not install the packages; is this Debian 12 or 13?"
