@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Addresses, ports and protocols.
+//!
+//! Addresses are kept as their octets in network byte order, ports as numbers in host byte order.
+
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
+
+use crate::refusal::Refusal;
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// An address of either family, as the configuration has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// The octets of an IPv4 address.
+    V4([u8; 4]),
+    /// The octets of an IPv6 address.
+    V6([u8; 16]),
+}
+
+impl Address {
+    /// The address's family.
+    #[inline]
+    pub fn family(&self) -> Family {
+        match self {
+            Self::V4(_) => Family::V4,
+            Self::V6(_) => Family::V6,
+        }
+    }
+
+    /// The octets: 4 or 16 of them.
+    #[inline]
+    pub fn octets(&self) -> &[u8] {
+        match self {
+            Self::V4(octets) => octets,
+            Self::V6(octets) => octets,
+        }
+    }
+
+    /// The address of 4 or 16 octets; `None` for any other number of them.
+    pub fn from_octets(octets: &[u8]) -> Option<Self> {
+        if let Ok(octets) = <[u8; 4]>::try_from(octets) {
+            return Some(Self::V4(octets));
+        }
+        <[u8; 16]>::try_from(octets).ok().map(Self::V6)
+    }
+
+    /// The family's wildcard: 0.0.0.0 or ::.
+    #[inline]
+    pub fn unspecified(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::V4([0; 4]),
+            Family::V6 => Self::V6([0; 16]),
+        }
+    }
+
+    /// Whether this is the family's wildcard.
+    #[inline]
+    pub fn is_unspecified(&self) -> bool {
+        *self == Self::unspecified(self.family())
+    }
+
+    /// Whether this is in 127.0.0.0/8, or is ::1.
+    pub fn is_loopback(&self) -> bool {
+        match *self {
+            Self::V4(octets) => Ipv4Addr::from(octets).is_loopback(),
+            Self::V6(octets) => Ipv6Addr::from(octets).is_loopback(),
+        }
+    }
+
+    /// Whether this is in 224.0.0.0/4 or ff00::/8.
+    pub fn is_multicast(&self) -> bool {
+        match *self {
+            Self::V4(octets) => Ipv4Addr::from(octets).is_multicast(),
+            Self::V6(octets) => Ipv6Addr::from(octets).is_multicast(),
+        }
+    }
+
+    /// Whether this is 255.255.255.255; IPv6 has no broadcast.
+    pub fn is_limited_broadcast(&self) -> bool {
+        *self == Self::V4([255; 4])
+    }
+}
+
+/// Prints the usual text: dotted decimal, or what RFC 5952 recommends for IPv6.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::V4(octets) => Ipv4Addr::from(octets).fmt(f),
+            Self::V6(octets) => Ipv6Addr::from(octets).fmt(f),
+        }
+    }
+}
+
+/// An address of a family that is known when compiling, so that packets are handled by code that
+/// is written once and built for each family.
+pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
+    /// The family.
+    const FAMILY: Family;
+
+    /// Words that hold two addresses and one word more: see [`crate::tuple`].
+    type Words: Copy + Eq + fmt::Debug + Send + Sync + 'static;
+
+    /// The address of exactly as many octets as the family has; `None` for any other number.
+    fn from_octets(octets: &[u8]) -> Option<Self>;
+
+    /// The octets, in network byte order.
+    fn octets(&self) -> &[u8];
+
+    /// The same address without its type.
+    fn to_address(self) -> Address;
+
+    /// The address, if it is of this family.
+    fn from_address(address: Address) -> Option<Self>;
+
+    /// Whether this is the family's wildcard.
+    fn is_unspecified(&self) -> bool;
+
+    /// Packs two addresses and `last` into words; [`Ip::unpack`] undoes it.
+    fn pack(source: Self, destination: Self, last: u64) -> Self::Words;
+
+    /// The two addresses and the last word that were packed.
+    fn unpack(words: Self::Words) -> (Self, Self, u64);
+}
+
+/// An IPv4 address.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct V4(pub [u8; 4]);
+
+/// An IPv6 address.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct V6(pub [u8; 16]);
+
+impl Ip for V4 {
+    const FAMILY: Family = Family::V4;
+    type Words = [u64; 2];
+
+    #[inline]
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        octets.try_into().ok().map(Self)
+    }
+
+    #[inline]
+    fn octets(&self) -> &[u8] {
+        &self.0
+    }
+
+    #[inline]
+    fn to_address(self) -> Address {
+        Address::V4(self.0)
+    }
+
+    #[inline]
+    fn from_address(address: Address) -> Option<Self> {
+        match address {
+            Address::V4(octets) => Some(Self(octets)),
+            Address::V6(_) => None,
+        }
+    }
+
+    #[inline]
+    fn is_unspecified(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    #[inline]
+    fn pack(source: Self, destination: Self, last: u64) -> [u64; 2] {
+        let [a, b, c, d] = source.0;
+        let [e, f, g, h] = destination.0;
+        [u64::from_be_bytes([a, b, c, d, e, f, g, h]), last]
+    }
+
+    #[inline]
+    fn unpack([both, last]: [u64; 2]) -> (Self, Self, u64) {
+        let [a, b, c, d, e, f, g, h] = both.to_be_bytes();
+        (Self([a, b, c, d]), Self([e, f, g, h]), last)
+    }
+}
+
+impl V6 {
+    #[inline]
+    fn halves(self) -> (u64, u64) {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
+        (
+            u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_be_bytes([i, j, k, l, m, n, o, p]),
+        )
+    }
+
+    #[inline]
+    fn from_halves(high: u64, low: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = high.to_be_bytes();
+        let [i, j, k, l, m, n, o, p] = low.to_be_bytes();
+        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
+}
+
+impl Ip for V6 {
+    const FAMILY: Family = Family::V6;
+    type Words = [u64; 5];
+
+    #[inline]
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        octets.try_into().ok().map(Self)
+    }
+
+    #[inline]
+    fn octets(&self) -> &[u8] {
+        &self.0
+    }
+
+    #[inline]
+    fn to_address(self) -> Address {
+        Address::V6(self.0)
+    }
+
+    #[inline]
+    fn from_address(address: Address) -> Option<Self> {
+        match address {
+            Address::V4(_) => None,
+            Address::V6(octets) => Some(Self(octets)),
+        }
+    }
+
+    #[inline]
+    fn is_unspecified(&self) -> bool {
+        self.0 == [0; 16]
+    }
+
+    #[inline]
+    fn pack(source: Self, destination: Self, last: u64) -> [u64; 5] {
+        let (a, b) = source.halves();
+        let (c, d) = destination.halves();
+        [a, b, c, d, last]
+    }
+
+    #[inline]
+    fn unpack([a, b, c, d, last]: [u64; 5]) -> (Self, Self, u64) {
+        (Self::from_halves(a, b), Self::from_halves(c, d), last)
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint<A> {
+    /// The address.
+    pub address: A,
+    /// The port, in host byte order.
+    pub port: u16,
+}
+
+/// A transport protocol that services can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// TCP (RFC 9293).
+    Tcp,
+    /// UDP (RFC 768).
+    Udp,
+}
+
+impl Protocol {
+    /// The protocol's number as IANA assigned it.
+    #[inline]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+
+    /// The protocol of this number, if services can have it.
+    #[inline]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            6 => Some(Self::Tcp),
+            17 => Some(Self::Udp),
+            _ => None,
+        }
+    }
+}
+
+/// Ports from a first to a last one, both of them included; never empty, never with port 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PortRange {
+    first: u16,
+    last: u16,
+}
+
+impl PortRange {
+    /// The ports from `first` to `last`, in host byte order.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::PortZero`] when one of the two is 0, [`Refusal::PortRange`] when `last` is below
+    /// `first`.
+    pub fn new(first: u16, last: u16) -> Result<Self, Refusal> {
+        if first == 0 || last == 0 {
+            return Err(Refusal::PortZero);
+        }
+        if last < first {
+            return Err(Refusal::PortRange);
+        }
+        Ok(Self { first, last })
+    }
+
+    /// How many ports these are: 1 to 65535.
+    #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
+    pub fn len(&self) -> u32 {
+        u32::from(self.last.abs_diff(self.first)).saturating_add(1)
+    }
+
+    /// The ports, in rising order.
+    pub fn iter(&self) -> RangeInclusive<u16> {
+        self.first..=self.last
+    }
+
+    /// Whether the port is one of these.
+    pub fn contains(&self, port: u16) -> bool {
+        self.iter().contains(&port)
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rewriting one end of a packet, with its checksums.
+
+use core::ops::Range;
+
+use crate::{
+    address::{Endpoint, Family, Ip, Protocol},
+    checksum,
+    wire::Packet,
+};
+
+/// What the packet's transport checksum field stands for (`skb->ip_summed`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sums {
+    /// The field holds the sum of the pseudo-header, not complemented; the device or the stack
+    /// completes it over the transport header, with the ports, and the payload
+    /// (`CHECKSUM_PARTIAL`).
+    ///
+    /// Only when it is the header at [`Packet::l4_offset`] that is to be completed: of a tunnel's
+    /// packet it may be an inner one, and then the outer one's checksum is complete, that is
+    /// [`Sums::Other`].
+    Partial,
+    /// The field holds a checksum, and the packet's sum is kept beside it: see [`Delta`]
+    /// (`CHECKSUM_COMPLETE`).
+    Complete,
+    /// The field holds a checksum (`CHECKSUM_NONE`, `CHECKSUM_UNNECESSARY`).
+    Other,
+}
+
+/// Which end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// Where it comes from.
+    Source,
+    /// Where it goes.
+    Destination,
+}
+
+/// What is to be rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite<A> {
+    /// The end to rewrite.
+    pub side: Which,
+    /// What it is.
+    pub from: Endpoint<A>,
+    /// What it becomes.
+    pub to: Endpoint<A>,
+}
+
+/// By how much the sum of the packet's bytes, from the IP header on, has changed: a one's
+/// complement number of big-endian words.
+///
+/// For [`Sums::Complete`] it must be added to `skb->csum`, so that it is again the packet's sum.
+/// It is 0 (or 0xffff, the other zero) unless the packet is one of IPv4 whose address changed or
+/// one of UDP without a checksum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delta(pub u16);
+
+/// The slice holds fewer bytes than [`writable_len`] asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooShort;
+
+/// Where the fields of a packet are that may be rewritten.
+struct Fields {
+    address: Range<usize>,
+    port: Range<usize>,
+    ip_checksum: Option<Range<usize>>,
+    l4_checksum: Range<usize>,
+}
+
+/// The field of `len` bytes at `start`.
+#[inline]
+fn field(start: usize, len: usize) -> Range<usize> {
+    start..start.saturating_add(len)
+}
+
+#[inline]
+fn l4_checksum<A: Ip>(packet: &Packet<A>) -> Range<usize> {
+    let offset = match packet.protocol {
+        Protocol::Tcp => 16,
+        Protocol::Udp => 6,
+    };
+    field(packet.l4_offset.saturating_add(offset), 2)
+}
+
+impl Fields {
+    #[inline]
+    fn new<A: Ip>(packet: &Packet<A>, side: Which) -> Self {
+        let address = match (A::FAMILY, side) {
+            (Family::V4, Which::Source) => field(12, 4),
+            (Family::V4, Which::Destination) => field(16, 4),
+            (Family::V6, Which::Source) => field(8, 16),
+            (Family::V6, Which::Destination) => field(24, 16),
+        };
+        let port = match side {
+            Which::Source => packet.l4_offset,
+            Which::Destination => packet.l4_offset.saturating_add(2),
+        };
+        Self {
+            address,
+            port: field(port, 2),
+            ip_checksum: match A::FAMILY {
+                Family::V4 => Some(field(10, 2)),
+                Family::V6 => None,
+            },
+            l4_checksum: l4_checksum(packet),
+        }
+    }
+}
+
+/// How many bytes, from the start of the IP header on, must be writable for [`apply`]: up to the
+/// end of the transport checksum.
+#[inline]
+pub fn writable_len<A: Ip>(packet: &Packet<A>) -> usize {
+    l4_checksum(packet).end
+}
+
+/// Rewrites one end of a packet in place and brings its checksums up to date.
+///
+/// `header` starts with the IP header. Checksums are updated, not computed: one that was wrong
+/// stays wrong by as much. A UDP checksum of 0, which is none, stays 0. When both ends are equal
+/// nothing is written.
+///
+/// # Errors
+///
+/// [`TooShort`] when `header` has fewer than [`writable_len`] bytes; nothing is written then.
+pub fn apply<A: Ip>(
+    header: &mut [u8],
+    packet: &Packet<A>,
+    sums: Sums,
+    rewrite: &Rewrite<A>,
+) -> Result<Delta, TooShort> {
+    let header = header.get_mut(..writable_len(packet)).ok_or(TooShort)?;
+    if rewrite.from == rewrite.to {
+        return Ok(Delta::default());
+    }
+    let fields = Fields::new(packet, rewrite.side);
+    let address = replace(header, fields.address, rewrite.to.address.octets())?;
+    let port = replace(header, fields.port, &rewrite.to.port.to_be_bytes())?;
+
+    let mut delta = checksum::add(address, port);
+    if let Some(at) = fields.ip_checksum {
+        let new = checksum::adjust(word(header, &at)?, address);
+        delta = checksum::add(delta, replace(header, at, &new.to_be_bytes())?);
+    }
+    let old = word(header, &fields.l4_checksum)?;
+    let new = match (sums, packet.protocol) {
+        (Sums::Partial, _) => checksum::add(old, address),
+        (_, Protocol::Tcp) => checksum::adjust(old, checksum::add(address, port)),
+        (_, Protocol::Udp) => udp_checksum(old, checksum::add(address, port)),
+    };
+    delta = checksum::add(
+        delta,
+        replace(header, fields.l4_checksum, &new.to_be_bytes())?,
+    );
+    Ok(Delta(delta))
+}
+
+/// The UDP checksum after the sum of the data it covers grew by `delta`: 0 says that there is
+/// none, and is written as 0xffff when it is the result (RFC 768).
+#[inline]
+fn udp_checksum(old: u16, delta: u16) -> u16 {
+    if old == 0 {
+        return 0;
+    }
+    match checksum::adjust(old, delta) {
+        0 => 0xffff,
+        new => new,
+    }
+}
+
+/// The word at a field of two bytes.
+#[inline]
+fn word(header: &[u8], at: &Range<usize>) -> Result<u16, TooShort> {
+    header
+        .get(at.clone())
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u16::from_be_bytes)
+        .ok_or(TooShort)
+}
+
+/// Writes a field; tells by how much the sum of the bytes has grown.
+#[inline]
+fn replace(header: &mut [u8], at: Range<usize>, new: &[u8]) -> Result<u16, TooShort> {
+    let field = header.get_mut(at).ok_or(TooShort)?;
+    if field.len() != new.len() {
+        return Err(TooShort);
+    }
+    if field == new {
+        return Ok(0);
+    }
+    let delta = checksum::sub(checksum::sum(new), checksum::sum(field));
+    field.copy_from_slice(new);
+    Ok(delta)
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a request is refused: an error number and a text that says what to change.
+
+use core::ffi::CStr;
+
+/// An error number by its name in `errno.h`; the number differs between architectures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Errno {
+    /// `EINVAL`
+    Inval,
+    /// `EEXIST`
+    Exist,
+    /// `ENOENT`
+    NoEnt,
+    /// `ESRCH`
+    Srch,
+    /// `ERANGE`
+    Range,
+    /// `EOPNOTSUPP`
+    OpNotSupp,
+    /// `EADDRNOTAVAIL`
+    AddrNotAvail,
+    /// `EAFNOSUPPORT`
+    AfNoSupport,
+    /// `EHOSTUNREACH`
+    HostUnreach,
+    /// `ELOOP`
+    Loop,
+    /// `ENOPKG`
+    NoPkg,
+    /// `EPROTONOSUPPORT`
+    ProtoNoSupport,
+    /// `ENOMEM`
+    NoMem,
+    /// `E2BIG`
+    TooBig,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident => $errno:ident, $text:literal;)*) => {
+        /// Why a request is refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Refusal {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Refusal {
+            /// Every refusal there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The error number of the reply.
+            pub const fn errno(self) -> Errno {
+                match self {
+                    $(Self::$name => Errno::$errno,)*
+                }
+            }
+
+            /// The text of the reply: what to change.
+            pub const fn text(self) -> &'static CStr {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// No scheduler has this name.
+    UnknownScheduler => NoPkg, c"unknown scheduler: use rr, wrr or wlc";
+    /// The protocol is neither TCP nor UDP.
+    UnknownProtocol => ProtoNoSupport, c"unknown protocol: use tcp or udp";
+    /// The forwarding method is none.
+    UnknownMethod => OpNotSupp, c"unknown forwarding method: nat is the only one so far";
+    /// A port is 0.
+    PortZero => Inval, c"port 0 cannot be served: use a port from 1 to 65535";
+    /// The last port of a range is below its first.
+    PortRange => Inval, c"the last port is below the first: swap them";
+    /// The weight has more than 16 bits.
+    WeightRange => Range, c"weight out of range: use 0 to 65535";
+    /// An address has neither 4 nor 16 bytes.
+    AddressLength => Inval, c"an address has 4 bytes for IPv4 or 16 bytes for IPv6";
+    /// A multicast or broadcast address.
+    NotUnicast => Inval, c"multicast and broadcast addresses do not work: use a unicast address";
+    /// A destination on the wildcard address, of a service on another one.
+    WildcardDestination => Inval,
+        c"only a service on the wildcard address has destinations there: use an address";
+    /// The destination's address is not the host's.
+    NotLocal => AddrNotAvail,
+        c"not an address of this host: remote destinations are not supported yet";
+    /// IPv4 delivers nothing from outside to 127.0.0.0/8.
+    LoopbackForNat4 => HostUnreach,
+        c"the kernel delivers no remote client's packet there: bind the process to the service \
+address or 0.0.0.0, or set net.ipv4.conf.all.route_localnet=1";
+    /// IPv6 delivers nothing from outside to ::1.
+    LoopbackForNat6 => HostUnreach,
+        c"the kernel delivers no remote client's packet there: bind the process to the service \
+address or ::";
+    /// Service and destination are of different families.
+    FamilyMismatch => AfNoSupport,
+        c"service and destination differ in address family: use IPv4 or IPv6 for both";
+    /// A destination is where its own service is.
+    OwnService => Loop, c"the destination is its own service: use another port or address";
+    /// The service is there already.
+    ServiceExists => Exist, c"the service exists already: change it with edit";
+    /// The destination is there already.
+    DestinationExists => Exist, c"the destination exists already: change it with edit";
+    /// There is no such service.
+    NoService => Srch, c"no such service: add it first";
+    /// There is no such destination.
+    NoDestination => NoEnt, c"the service has no such destination: add it first";
+    /// The request lacks something.
+    MissingAttribute => Inval, c"a required attribute is missing";
+    /// More than the module can have.
+    TooMany => TooBig, c"too many of them: delete some first";
+    /// Memory is short.
+    NoMemory => NoMem, c"the kernel is out of memory: nothing was changed";
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What rlvs decides, and nothing of the kernel.
+//!
+//! This crate holds the rules of the virtual server as plain functions over plain values: no
+//! clock, no lock, no allocation, no logging. The kernel module carries out what they say. Kbuild
+//! builds it as a part of the module; cargo builds the same sources on the host, where they are
+//! tested.
+//!
+//! - [`address`]: addresses, ports, protocols.
+//! - [`tuple`]: the keys by which the packets of a connection find its entry.
+//! - [`wire`]: reading a packet's headers.
+//! - [`checksum`] and [`nat`]: rewriting an address and a port in a packet.
+//! - [`flow`]: the states of a connection and their timeouts.
+//! - [`schedule`]: choosing a destination.
+//! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
+//!
+//! Nothing here panics on any input: indices go through `get`, and sums that may overflow say
+//! what happens then. The lints below hold the code to it.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(any(test, MODULE)), no_std)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+pub mod address;
+pub mod checksum;
+pub mod config;
+pub mod flow;
+pub mod nat;
+pub mod refusal;
+pub mod schedule;
+pub mod tuple;
+pub mod wire;

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Weighted round robin: each destination as often as its weight says, spread as evenly as whole
+//! connections can be.
+//!
+//! This is the chairman assignment problem (Tijdeman, 1980), solved as proportionate fair
+//! scheduling (Baruah, Cohen, Plaxton and Varvel, "Proportionate progress", 1996) of one resource.
+//! Let W be the sum of all weights. In the turn t of a cycle of W turns, a destination of weight w
+//! that was picked x times in the cycle is due from the turn floor(x W / w) on, and must be picked
+//! before the turn ceil((x + 1) W / w). The pick is the destination that is due and has the
+//! earliest such deadline; of equals, the first.
+//!
+//! While weights stay and every destination is usable:
+//! - in the first t turns of a cycle each destination is picked t w / W times, give or take less
+//!   than 1;
+//! - any W turns in a row pick each destination exactly w times;
+//! - any other turns in a row, being the difference of two beginnings of a cycle, are off by less
+//!   than 2. No order can promise less than 1 there for all weights: with three destinations of
+//!   different weights only 4:2:1 could have it (Fraenkel's conjecture, proven for three).
+//!
+//! IPVS's own order, by the greatest common divisor, picks the heaviest destination many times in
+//! a row first; this one does not.
+
+use super::{Destinations, Schedule, Slot};
+
+/// The weighted round robin scheduler. A choice looks at every destination, twice.
+#[derive(Clone, Debug, Default)]
+pub struct Wrr {
+    /// The turn within the cycle, which has as many as the weights have in sum.
+    turn: u64,
+    /// How many destinations the cycle was begun with.
+    len: usize,
+}
+
+impl Schedule for Wrr {
+    /// A destination that cannot be used when it is due keeps its claim until the cycle ends, and
+    /// another one is picked in its place: one that is due, or else the one with the earliest
+    /// deadline. What that one has had beyond its weight counts in the next cycle as long as there
+    /// still is an unusable destination, so that the place is taken by all others in proportion to
+    /// their weights.
+    ///
+    /// When a weight changes, or the number of destinations, a new cycle begins.
+    fn pick<D: Destinations>(&mut self, destinations: &D, slots: &mut [Slot]) -> Option<usize> {
+        let len = destinations.len().min(slots.len());
+        let slots = slots.get_mut(..len)?;
+        if self.changed(destinations, slots) {
+            self.begin(destinations, slots);
+        }
+        let total = total(slots);
+        let index = self.earliest(destinations, slots, total)?;
+        if let Some(slot) = slots.get_mut(index) {
+            slot.picks = slot.picks.saturating_add(1);
+        }
+        self.turn = self.turn.saturating_add(1);
+        if self.turn >= total {
+            self.turn = 0;
+            end_cycle(destinations, slots);
+        }
+        Some(index)
+    }
+}
+
+/// The sum of the weights. Far below 2^64: each has 16 bits.
+fn total(slots: &[Slot]) -> u64 {
+    slots
+        .iter()
+        .map(|slot| u64::from(slot.weight))
+        .fold(0, u64::saturating_add)
+}
+
+impl Wrr {
+    /// Whether the cycle was begun with other destinations or weights.
+    fn changed<D: Destinations>(&self, destinations: &D, slots: &[Slot]) -> bool {
+        self.len != slots.len()
+            || slots
+                .iter()
+                .enumerate()
+                .any(|(index, slot)| slot.weight != destinations.weight(index))
+    }
+
+    fn begin<D: Destinations>(&mut self, destinations: &D, slots: &mut [Slot]) {
+        self.turn = 0;
+        self.len = slots.len();
+        for (index, slot) in slots.iter_mut().enumerate() {
+            *slot = Slot {
+                weight: destinations.weight(index),
+                picks: 0,
+            };
+        }
+    }
+
+    /// The usable destination to pick, for weights with the sum `total`.
+    fn earliest<D: Destinations>(
+        &self,
+        destinations: &D,
+        slots: &[Slot],
+        total: u64,
+    ) -> Option<usize> {
+        let key = |(index, slot): (usize, &Slot)| {
+            let weight = u64::from(slot.weight);
+            let done = slot.picks.saturating_mul(total);
+            let release = done.checked_div(weight)?;
+            let deadline = done
+                .saturating_add(total)
+                .saturating_add(weight.saturating_sub(1))
+                .checked_div(weight)?;
+            destinations
+                .usable(index)
+                .then_some((self.turn < release, deadline, index))
+        };
+        let (_, _, index) = slots.iter().enumerate().filter_map(key).min()?;
+        Some(index)
+    }
+}
+
+/// Takes the cycle that has ended off the picks.
+fn end_cycle<D: Destinations>(destinations: &D, slots: &mut [Slot]) {
+    let usable = |index: &usize| destinations.usable(*index);
+    let all_usable = (0..slots.len()).all(|index| usable(&index));
+    // How often the usable destinations, each of them, were picked as often as their weights say.
+    let rounds = slots
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| usable(index))
+        .filter_map(|(_, slot)| slot.picks.checked_div(u64::from(slot.weight)))
+        .min()
+        .unwrap_or(0)
+        .max(1);
+    for slot in slots {
+        let due = rounds.saturating_mul(u64::from(slot.weight));
+        slot.picks = if all_usable {
+            0
+        } else {
+            slot.picks.saturating_sub(due)
+        };
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The keys of a connection entry.
+//!
+//! A nat connection is found in two ways: by what the client sends (client to virtual service) and
+//! by what the destination's process sends (destination to client). Both keys are in one table,
+//! so each carries its [`Side`].
+//!
+//! The table hashes and compares a key as `u64` words: 2 of them for IPv4, 5 for IPv6, without any
+//! bit that depends on padding or on the byte order of the machine. The source address comes
+//! first, then the destination address, each in network byte order, then one word with both ports,
+//! protocol and side. The 16 highest bits of that last word are 0: they are free for the table's
+//! own use, and [`Tuple::from_words`] ignores them.
+
+use crate::address::{Endpoint, Ip, Protocol};
+
+/// Which packets of a connection a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// From the client to the virtual service.
+    Inbound,
+    /// From the destination to the client.
+    Reply,
+}
+
+const DESTINATION_PORT_SHIFT: u32 = 16;
+const PROTOCOL_SHIFT: u32 = 32;
+const SIDE_SHIFT: u32 = 40;
+
+/// One of the two keys of a connection entry: a packet's addresses, ports and protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuple<A: Ip> {
+    side: Side,
+    protocol: Protocol,
+    source: Endpoint<A>,
+    destination: Endpoint<A>,
+}
+
+impl<A: Ip> Tuple<A> {
+    /// The key of the packets from `client` to the virtual service `service`.
+    ///
+    /// For a service on the wildcard address, `service` has the address that the client used.
+    #[inline]
+    pub fn inbound(protocol: Protocol, client: Endpoint<A>, service: Endpoint<A>) -> Self {
+        Self {
+            side: Side::Inbound,
+            protocol,
+            source: client,
+            destination: service,
+        }
+    }
+
+    /// The key of the packets from `destination` to `client`.
+    #[inline]
+    pub fn reply(protocol: Protocol, destination: Endpoint<A>, client: Endpoint<A>) -> Self {
+        Self {
+            side: Side::Reply,
+            protocol,
+            source: destination,
+            destination: client,
+        }
+    }
+
+    /// The side this is the key of.
+    #[inline]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The protocol.
+    #[inline]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Where the packets come from.
+    #[inline]
+    pub fn source(&self) -> Endpoint<A> {
+        self.source
+    }
+
+    /// Where the packets go.
+    #[inline]
+    pub fn destination(&self) -> Endpoint<A> {
+        self.destination
+    }
+
+    /// The key as the table has it. Different keys have different words.
+    #[inline]
+    pub fn as_words(&self) -> A::Words {
+        let side: u64 = match self.side {
+            Side::Inbound => 0,
+            Side::Reply => 1,
+        };
+        let last = u64::from(self.source.port)
+            | u64::from(self.destination.port) << DESTINATION_PORT_SHIFT
+            | u64::from(self.protocol.number()) << PROTOCOL_SHIFT
+            | side << SIDE_SHIFT;
+        A::pack(self.source.address, self.destination.address, last)
+    }
+
+    /// The key whose words these are.
+    ///
+    /// The words must come from [`Tuple::as_words`]; others give some key, but not one that has
+    /// these words.
+    #[inline]
+    pub fn from_words(words: A::Words) -> Self {
+        let (source, destination, last) = A::unpack(words);
+        let [.., side, protocol, d1, d0, s1, s0] = last.to_be_bytes();
+        let protocol = if protocol == Protocol::Udp.number() {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        };
+        Self {
+            side: if side == 0 {
+                Side::Inbound
+            } else {
+                Side::Reply
+            },
+            protocol,
+            source: Endpoint {
+                address: source,
+                port: u16::from_be_bytes([s1, s0]),
+            },
+            destination: Endpoint {
+                address: destination,
+                port: u16::from_be_bytes([d1, d0]),
+            },
+        }
+    }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading a packet's headers.
+//!
+//! IPv4: RFC 791. IPv6 and its extension headers: RFC 8200. TCP: RFC 9293. UDP: RFC 768.
+
+use crate::address::{Endpoint, Family, Ip, Protocol};
+
+/// The bytes of a packet, from the start of its IP header on.
+pub trait Bytes {
+    /// Fills `into` with the bytes from `offset` on, counted from the start of the IP header.
+    ///
+    /// False, with `into` in any state, when the packet ends before.
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool;
+}
+
+impl Bytes for [u8] {
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        let from = self.get(offset..).and_then(|tail| tail.get(..into.len()));
+        match from {
+            Some(from) => {
+                into.copy_from_slice(from);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Bytes for &[u8] {
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        (**self).copy_to(offset, into)
+    }
+}
+
+/// The flags of a TCP header; all clear for UDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// The sender has no more data.
+    pub const FIN: u8 = 0x01;
+    /// The sender opens a connection.
+    pub const SYN: u8 = 0x02;
+    /// The connection is reset.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgement number counts.
+    pub const ACK: u8 = 0x10;
+
+    /// Whether FIN is set.
+    #[inline]
+    pub const fn fin(self) -> bool {
+        self.0 & Self::FIN != 0
+    }
+
+    /// Whether SYN is set.
+    #[inline]
+    pub const fn syn(self) -> bool {
+        self.0 & Self::SYN != 0
+    }
+
+    /// Whether RST is set.
+    #[inline]
+    pub const fn rst(self) -> bool {
+        self.0 & Self::RST != 0
+    }
+
+    /// Whether ACK is set.
+    #[inline]
+    pub const fn ack(self) -> bool {
+        self.0 & Self::ACK != 0
+    }
+
+    /// Whether this is the first segment of a connection: SYN, and none of ACK, RST and FIN.
+    #[inline]
+    pub const fn opens(self) -> bool {
+        self.syn() && !self.ack() && !self.rst() && !self.fin()
+    }
+}
+
+/// What a packet's headers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<A: Ip> {
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// Where the packet comes from.
+    pub source: Endpoint<A>,
+    /// Where it goes.
+    pub destination: Endpoint<A>,
+    /// Where the TCP or UDP header starts, in bytes from the start of the IP header.
+    pub l4_offset: usize,
+    /// The whole packet's length in bytes from the start of the IP header on, as its header tells
+    /// it; 0 for a packet of more than 64 KiB that the host has merged or will split, whose header
+    /// cannot tell it.
+    pub length: u32,
+    /// The TCP header's flags.
+    pub flags: TcpFlags,
+}
+
+/// Why a packet is none that a service could have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unhandled {
+    /// It ends within a header, or says that it does.
+    Truncated,
+    /// A header contradicts itself or another one, or there are more extension headers than any
+    /// sender has use for.
+    Malformed,
+    /// It is neither TCP nor UDP, it is protected by an authentication header, or its destination
+    /// is not the one in the IP header because it is routed by its source.
+    OtherProtocol,
+    /// It is a part of a larger packet.
+    Fragment,
+}
+
+const IPV6_HEADER_LEN: usize = 40;
+const TCP_HEADER_LEN: usize = 20;
+const UDP_HEADER_LEN: usize = 8;
+
+/// How many IPv6 extension headers are walked; each can be there once, destination options twice.
+const MAX_EXTENSIONS: usize = 8;
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const DESTINATION_OPTIONS: u8 = 60;
+
+/// More fragments, and the fragment's offset, in the word of the IPv4 header that has them.
+const IPV4_FRAGMENT_MASK: u16 = 0x3fff;
+/// The same in the IPv6 fragment header.
+const IPV6_FRAGMENT_MASK: u16 = 0xfff9;
+
+/// Reads the headers of a packet, which starts with its IP header.
+///
+/// Checksums are not looked at: a packet with a wrong one is handled like any other and stays
+/// wrong. An IPv6 fragment header that makes no fragment (RFC 6946) does not count as one.
+///
+/// # Errors
+///
+/// [`Unhandled`] tells why the packet is to be left alone.
+#[inline]
+pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandled> {
+    let network = match A::FAMILY {
+        Family::V4 => ipv4(bytes)?,
+        Family::V6 => ipv6(bytes)?,
+    };
+    let protocol = Protocol::from_number(network.protocol).ok_or(Unhandled::OtherProtocol)?;
+    let (source_port, destination_port, flags) = match protocol {
+        Protocol::Tcp => tcp(bytes, &network)?,
+        Protocol::Udp => udp(bytes, &network)?,
+    };
+    Ok(Packet {
+        protocol,
+        source: Endpoint {
+            address: network.source,
+            port: source_port,
+        },
+        destination: Endpoint {
+            address: network.destination,
+            port: destination_port,
+        },
+        l4_offset: network.l4_offset,
+        length: network.length,
+        flags,
+    })
+}
+
+/// What the IP headers tell.
+struct Network<A> {
+    source: A,
+    destination: A,
+    protocol: u8,
+    l4_offset: usize,
+    length: u32,
+}
+
+impl<A> Network<A> {
+    /// How many bytes the IP header leaves for the transport header and its payload.
+    fn payload(&self) -> usize {
+        match usize::try_from(self.length) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(length) => length.saturating_sub(self.l4_offset),
+        }
+    }
+}
+
+fn read<const N: usize>(
+    bytes: &(impl Bytes + ?Sized),
+    offset: usize,
+) -> Result<[u8; N], Unhandled> {
+    let mut into = [0; N];
+    if bytes.copy_to(offset, &mut into) {
+        Ok(into)
+    } else {
+        Err(Unhandled::Truncated)
+    }
+}
+
+fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
+    let [version, _, l1, l0, _, _, f1, f0, _, protocol, _, _, addresses @ ..] =
+        read::<20>(bytes, 0)?;
+    let header_len = usize::from(version & 0xf).saturating_mul(4);
+    if version >> 4 != 4 || header_len < 20 {
+        return Err(Unhandled::Malformed);
+    }
+    let length = u16::from_be_bytes([l1, l0]);
+    if length != 0 && usize::from(length) < header_len {
+        return Err(Unhandled::Malformed);
+    }
+    if u16::from_be_bytes([f1, f0]) & IPV4_FRAGMENT_MASK != 0 {
+        return Err(Unhandled::Fragment);
+    }
+    let (source, destination) = pair(&addresses)?;
+    Ok(Network {
+        source,
+        destination,
+        protocol,
+        l4_offset: header_len,
+        length: u32::from(length),
+    })
+}
+
+fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
+    let [version, _, _, _, l1, l0, next, _, addresses @ ..] = read::<IPV6_HEADER_LEN>(bytes, 0)?;
+    if version >> 4 != 6 {
+        return Err(Unhandled::Malformed);
+    }
+    let length = match u16::from_be_bytes([l1, l0]) {
+        0 => 0,
+        payload => u32::from(payload).saturating_add(40),
+    };
+    let (source, destination) = pair(&addresses)?;
+    let mut network = Network {
+        source,
+        destination,
+        protocol: next,
+        l4_offset: IPV6_HEADER_LEN,
+        length,
+    };
+    for _ in 0..MAX_EXTENSIONS {
+        if !skip_extension(bytes, &mut network)? {
+            return Ok(network);
+        }
+    }
+    Err(Unhandled::Malformed)
+}
+
+/// Steps over the extension header that `network` stands at; false when it stands at none.
+fn skip_extension<A>(
+    bytes: &(impl Bytes + ?Sized),
+    network: &mut Network<A>,
+) -> Result<bool, Unhandled> {
+    let kind = network.protocol;
+    if !matches!(kind, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS) {
+        return Ok(false);
+    }
+    let [next, units, b2, b3] = read(bytes, network.l4_offset)?;
+    let len = match kind {
+        FRAGMENT => {
+            if u16::from_be_bytes([b2, b3]) & IPV6_FRAGMENT_MASK != 0 {
+                return Err(Unhandled::Fragment);
+            }
+            8
+        }
+        // With segments left, the final destination is another one: it is in the routing header.
+        ROUTING if b3 > 0 => return Err(Unhandled::OtherProtocol),
+        _ => usize::from(units).saturating_add(1).saturating_mul(8),
+    };
+    if len > network.payload() {
+        return Err(Unhandled::Malformed);
+    }
+    network.l4_offset = network.l4_offset.saturating_add(len);
+    network.protocol = next;
+    Ok(true)
+}
+
+/// The two addresses in the last bytes of an IP header.
+fn pair<A: Ip>(octets: &[u8]) -> Result<(A, A), Unhandled> {
+    let (source, destination) = octets.split_at(octets.len() / 2);
+    match (A::from_octets(source), A::from_octets(destination)) {
+        (Some(source), Some(destination)) => Ok((source, destination)),
+        _ => Err(Unhandled::Malformed),
+    }
+}
+
+type Transport = (u16, u16, TcpFlags);
+
+fn tcp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transport, Unhandled> {
+    if network.payload() < TCP_HEADER_LEN {
+        return Err(Unhandled::Truncated);
+    }
+    let [s1, s0, d1, d0, _, _, _, _, _, _, _, _, offset, flags, _, _, _, _, _, _] =
+        read::<TCP_HEADER_LEN>(bytes, network.l4_offset)?;
+    let header_len = usize::from(offset >> 4).saturating_mul(4);
+    if header_len < TCP_HEADER_LEN || header_len > network.payload() {
+        return Err(Unhandled::Malformed);
+    }
+    Ok((
+        u16::from_be_bytes([s1, s0]),
+        u16::from_be_bytes([d1, d0]),
+        TcpFlags(flags),
+    ))
+}
+
+fn udp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transport, Unhandled> {
+    if network.payload() < UDP_HEADER_LEN {
+        return Err(Unhandled::Truncated);
+    }
+    let [s1, s0, d1, d0, l1, l0, _, _] = read::<UDP_HEADER_LEN>(bytes, network.l4_offset)?;
+    let length = usize::from(u16::from_be_bytes([l1, l0]));
+    // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4).
+    let jumbo = network.length == 0 && length == 0;
+    if !jumbo && (length < UDP_HEADER_LEN || length > network.payload()) {
+        return Err(Unhandled::Malformed);
+    }
+    Ok((
+        u16::from_be_bytes([s1, s0]),
+        u16::from_be_bytes([d1, d0]),
+        TcpFlags::default(),
+    ))
+}
