@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Connection entries.
+//!
+//! An entry is found by the packets of both directions and belongs to one destination for all its
+//! life. Its addresses are its keys; the rest is a state and a time, both atomics.
+
+use core::marker::PhantomData;
+use kernel::sync::{
+    atomic::{Atomic, Relaxed},
+    Arc,
+};
+use rlvs_core::{
+    address::{Endpoint, Protocol, V4, V6},
+    flow::{self, State},
+    tuple::{Side, Tuple},
+    wire::TcpFlags,
+};
+use rlvs_kext::{
+    bh::LocalBhDisabled,
+    flow_table::{self, Flow, FlowTable},
+};
+
+use crate::{family::Family, services::Destination};
+
+/// Set in the word of the state once the entry was removed: it is not counted any more.
+const REMOVED: u32 = 1 << 8;
+
+/// What an entry has besides its keys.
+pub(crate) struct Connection<A> {
+    destination: Arc<Destination>,
+    /// A [`State`], and [`REMOVED`]. Whoever changes it moves the destination's counts.
+    state: Atomic<u32>,
+    /// Seconds since boot; written at most once a second.
+    last_seen: Atomic<u32>,
+    family: PhantomData<A>,
+}
+
+/// The connection entries of one family.
+pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Connection<A>>;
+
+/// One entry.
+pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Connection<A>>;
+
+// The memory that a connection takes is promised in the documentation.
+const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 128);
+const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 192);
+
+/// The side as the table has it.
+pub(crate) fn table_side(side: Side) -> flow_table::Side {
+    match side {
+        Side::Inbound => flow_table::Side::Inbound,
+        Side::Reply => flow_table::Side::Reply,
+    }
+}
+
+impl<A: Family> Connection<A> {
+    /// An entry's value. [`Connection::begin`] counts it once it is in the table.
+    pub(crate) fn new(destination: Arc<Destination>, state: State, now: u32) -> Self {
+        Self {
+            destination,
+            state: Atomic::new(u32::from(state.to_bits())),
+            last_seen: Atomic::new(now),
+            family: PhantomData,
+        }
+    }
+
+    /// The destination.
+    pub(crate) fn destination(&self) -> &Arc<Destination> {
+        &self.destination
+    }
+
+    /// The state.
+    pub(crate) fn state(&self) -> State {
+        decode(self.state.load(Relaxed))
+    }
+
+    /// When a packet was last seen, in seconds since boot.
+    pub(crate) fn last_seen(&self) -> u32 {
+        self.last_seen.load(Relaxed)
+    }
+
+    /// A packet was seen.
+    #[inline]
+    pub(crate) fn touch(&self, now: u32) {
+        // A store dirties the cache line for the other CPUs: not more often than it matters.
+        if self.last_seen.load(Relaxed) != now {
+            self.last_seen.store(now, Relaxed);
+        }
+    }
+
+    /// Moves the state by a packet of `side`, and the destination's counts with it.
+    #[inline]
+    pub(crate) fn advance(&self, side: Side, flags: TcpFlags) {
+        let mut old = self.state.load(Relaxed);
+        while old & REMOVED == 0 {
+            let from = decode(old);
+            let to = flow::next(from, side, flags);
+            if from == to {
+                return;
+            }
+            match self.state.cmpxchg(old, u32::from(to.to_bits()), Relaxed) {
+                Ok(_) => {
+                    if from.is_active() != to.is_active() {
+                        self.destination.enter(to);
+                        self.destination.leave(from);
+                    }
+                    return;
+                }
+                Err(current) => old = current,
+            }
+        }
+    }
+}
+
+/// The state in its word.
+fn decode(word: u32) -> State {
+    u8::try_from(word & 0xff)
+        .ok()
+        .and_then(State::from_bits)
+        .unwrap_or(State::None)
+}
+
+/// The protocol and the client's and the service's end, from the entry's inbound key.
+pub(crate) fn inbound<A: Family>(entry: &Entry<A>) -> (Protocol, Endpoint<A>, Endpoint<A>) {
+    let tuple = Tuple::<A>::from_words(entry.inbound_key());
+    (tuple.protocol(), tuple.source(), tuple.destination())
+}
+
+/// The destination's end, from the entry's reply key.
+pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
+    Tuple::<A>::from_words(entry.reply_key()).source()
+}
+
+/// Takes an entry out of the table and out of its destination's counts. False when somebody else
+/// did.
+pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBhDisabled) -> bool {
+    if !table.remove(entry, bh) {
+        return false;
+    }
+    // After this no packet moves the state, so that the state it was left in is the one counted.
+    let mut old = entry.state.load(Relaxed);
+    while let Err(current) = entry.state.cmpxchg(old, old | REMOVED, Relaxed) {
+        old = current;
+    }
+    entry.destination.leave(decode(old));
+    true
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netlink requests: from attributes to the configuration, and back.
+//!
+//! A request is read and checked as a whole, then carried out under the configuration's mutex
+//! ([`config`]); dumps are in [`dump`]. Refusals have their texts in `rlvs_core::refusal`.
+
+use kernel::prelude::*;
+use rlvs_core::{
+    address::{Address, PortRange},
+    config::{DestinationKey, LocalView, Method, ServiceKey},
+    refusal::{Errno, Refusal},
+    schedule::Kind,
+};
+use rlvs_kext::{
+    errno,
+    genetlink::{self, Attribute, DumpMessage, Family, Request, ServiceAttributes, Writer},
+    inet::Net,
+    netns::Handle,
+    uapi::{command, counters, destination, service, stats},
+};
+
+use crate::{
+    expiry,
+    namespace::State,
+    services::Destination,
+    stats::{Event, Stats, Traffic},
+};
+
+pub(crate) mod config;
+mod dump;
+
+use config::Changes;
+
+type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
+
+impl Family for State {
+    type Dump = dump::Dump;
+
+    fn request<'a>(ns: &Handle<'_, Self>, request: &Request<'a>) -> Answer<'a> {
+        match request.command() {
+            command::SERVICE_ADD => add_service(ns, request),
+            command::SERVICE_SET => set_service(ns, request),
+            command::SERVICE_DEL => delete_service(ns, request),
+            command::SERVICE_ZERO => zero(ns, request),
+            command::SERVICE_GET => get_service(ns, request),
+            command::DESTINATION_ADD => add_destinations(ns, request),
+            command::DESTINATION_SET => set_destinations(ns, request),
+            command::DESTINATION_DEL => delete_destinations(ns, request),
+            command::COUNTERS_GET => get_counters(ns, request),
+            command::FLUSH => flush(ns, request),
+            _ => Err(errno::not_supported().into()),
+        }
+    }
+
+    fn dump<'a>(
+        ns: &Handle<'_, Self>,
+        dump: &mut Self::Dump,
+        out: &mut DumpMessage<'a>,
+    ) -> Answer<'a, bool> {
+        dump.next(ns, out)
+    }
+}
+
+/// A refusal of the core as netlink answers it.
+fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
+    let error = match refusal.errno() {
+        Errno::Inval => EINVAL,
+        Errno::Exist => EEXIST,
+        Errno::NoEnt => ENOENT,
+        Errno::Srch => ESRCH,
+        Errno::Range => ERANGE,
+        Errno::OpNotSupp => errno::not_supported(),
+        Errno::AddrNotAvail => errno::address_not_available(),
+        Errno::AfNoSupport => errno::family_not_supported(),
+        Errno::HostUnreach => errno::host_unreachable(),
+        Errno::Loop => errno::points_to_itself(),
+        Errno::NoPkg => errno::no_package(),
+        Errno::ProtoNoSupport => errno::protocol_not_supported(),
+        Errno::NoMem => ENOMEM,
+        Errno::TooBig => E2BIG,
+    };
+    genetlink::Refusal::new(error, refusal.text())
+}
+
+/// The attribute, or a refusal that names it.
+fn required<'a>(
+    attribute: Option<Attribute<'a>>,
+    id: u16,
+    text: &'static CStr,
+) -> Answer<'a, Attribute<'a>> {
+    attribute.ok_or_else(|| genetlink::Refusal::missing(id, text))
+}
+
+/// The service that the attributes name. `get` finds an attribute by its type.
+fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Answer<'a, ServiceKey> {
+    let protocol = required(
+        get(service::PROTOCOL),
+        service::PROTOCOL,
+        c"a service needs a protocol",
+    )?;
+    let address = required(
+        get(service::ADDRESS),
+        service::ADDRESS,
+        c"a service needs an address",
+    )?;
+    let port = required(get(service::PORT), service::PORT, c"a service needs a port")?;
+    ServiceKey::new(
+        protocol.u8().unwrap_or(0),
+        address.payload(),
+        port.u16_be().unwrap_or(0),
+    )
+    .map_err(|refusal| {
+        let at = match refusal {
+            Refusal::UnknownProtocol => protocol,
+            Refusal::PortZero => port,
+            _ => address,
+        };
+        refuse(refusal).about(Some(at))
+    })
+}
+
+/// The service that is nested in a destination's attributes.
+fn nested_key<'a>(nested: Option<ServiceAttributes<'a>>) -> Answer<'a, ServiceKey> {
+    match nested {
+        Some(nested) => service_key(|id| nested.get(id)),
+        None => Err(genetlink::Refusal::missing(
+            destination::SERVICE,
+            c"a destination needs its service",
+        )),
+    }
+}
+
+/// The scheduler that the request names, if it names one.
+fn scheduler<'a>(request: &Request<'a>) -> Answer<'a, Option<Kind>> {
+    let attribute = request.get(service::SCHEDULER);
+    match attribute {
+        None => Ok(None),
+        Some(name) => Kind::from_name(name.string())
+            .map(Some)
+            .ok_or_else(|| refuse(Refusal::UnknownScheduler).about(attribute)),
+    }
+}
+
+fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let key = service_key(|id| request.get(id))?;
+    let scheduler = scheduler(request)?.unwrap_or(Kind::Wlc);
+    Changes::begin(ns)
+        .add_service(key, scheduler)
+        .map_err(failed)
+}
+
+fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let key = service_key(|id| request.get(id))?;
+    let scheduler = scheduler(request)?;
+    Changes::begin(ns)
+        .set_service(&key, scheduler)
+        .map_err(failed)
+}
+
+fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let key = service_key(|id| request.get(id))?;
+    let deleted = Changes::begin(ns).delete_service(&key).map_err(failed)?;
+    cut(ns, request.get(service::CUT), &deleted)
+}
+
+fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let deleted = Changes::begin(ns).flush().map_err(failed)?;
+    cut(ns, request.get(service::CUT), &deleted)
+}
+
+fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let named = [service::PROTOCOL, service::ADDRESS, service::PORT]
+        .iter()
+        .any(|id| request.get(*id).is_some());
+    let key = if named {
+        Some(service_key(|id| request.get(id))?)
+    } else {
+        None
+    };
+    Changes::begin(ns).zero(key.as_ref()).map_err(failed)
+}
+
+/// A range of destinations as a request names it.
+struct Destinations {
+    service: ServiceKey,
+    /// The address, or the service's own.
+    address: Address,
+    ports: PortRange,
+}
+
+impl Destinations {
+    fn read<'a>(request: &Request<'a>) -> Answer<'a, Self> {
+        let service = nested_key(request.service(destination::SERVICE)?)?;
+        let address = request.get(destination::ADDRESS);
+        let port = required(
+            request.get(destination::PORT),
+            destination::PORT,
+            c"a destination needs a port",
+        )?;
+        let last = request.get(destination::LAST_PORT).unwrap_or(port);
+        Ok(Self {
+            service,
+            address: match address {
+                Some(given) => Address::from_octets(given.payload())
+                    .ok_or_else(|| refuse(Refusal::AddressLength).about(address))?,
+                None => service.address,
+            },
+            ports: PortRange::new(port.u16_be().unwrap_or(0), last.u16_be().unwrap_or(0)).map_err(
+                |refusal| match refusal {
+                    Refusal::PortZero => refuse(refusal).about(Some(port)),
+                    _ => refuse(refusal).about(Some(last)),
+                },
+            )?,
+        })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = DestinationKey> + '_ {
+        self.ports.iter().map(|port| DestinationKey {
+            address: self.address,
+            port,
+        })
+    }
+
+    /// Checks every destination of the range; the weight.
+    fn check<'a>(
+        &self,
+        net: &Net,
+        request: &Request<'a>,
+        method: Method,
+        weight: u32,
+    ) -> Answer<'a, u16> {
+        let local = LocalView {
+            is_local: match self.address {
+                Address::V4(octets) => net.is_local4(&octets),
+                Address::V6(octets) => net.is_local6(&octets),
+            },
+            route_localnet: net.route_localnet(),
+        };
+        let mut checked = 0;
+        for key in self.keys() {
+            checked =
+                rlvs_core::config::check_destination(&self.service, &key, method, weight, local)
+                    .map_err(|refusal| {
+                        refuse(refusal).about(request.get(match refusal {
+                            Refusal::WeightRange => destination::WEIGHT,
+                            Refusal::OwnService => destination::PORT,
+                            _ => destination::ADDRESS,
+                        }))
+                    })?;
+        }
+        Ok(checked)
+    }
+}
+
+fn method<'a>(request: &Request<'a>) -> Answer<'a, Method> {
+    let attribute = request.get(destination::METHOD);
+    match attribute {
+        None => Ok(Method::Nat),
+        Some(number) => number
+            .u8()
+            .and_then(Method::from_number)
+            .ok_or_else(|| refuse(Refusal::UnknownMethod).about(attribute)),
+    }
+}
+
+fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let range = Destinations::read(request)?;
+    let method = method(request)?;
+    let weight = request
+        .get(destination::WEIGHT)
+        .and_then(Attribute::u32)
+        .unwrap_or(1);
+    let weight = range.check(ns.net(), request, method, weight)?;
+    Changes::begin(ns)
+        .add_destinations(&range.service, range.keys(), method, weight)
+        .map_err(failed)
+}
+
+fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let range = Destinations::read(request)?;
+    // There is one method so far: naming it changes nothing, but it has to be known.
+    method(request)?;
+    let attribute = request.get(destination::WEIGHT);
+    let weight = match attribute.and_then(Attribute::u32).map(u16::try_from) {
+        None => None,
+        Some(Ok(weight)) => Some(weight),
+        Some(Err(_)) => return Err(refuse(Refusal::WeightRange).about(attribute)),
+    };
+    Changes::begin(ns)
+        .set_destinations(&range.service, range.keys(), weight)
+        .map_err(failed)
+}
+
+fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let range = Destinations::read(request)?;
+    let deleted = Changes::begin(ns)
+        .delete_destinations(&range.service, range.keys())
+        .map_err(failed)?;
+    cut(ns, request.get(destination::CUT), &deleted)
+}
+
+/// Ends the connections of deleted destinations, if the request says so.
+fn cut<'a>(
+    ns: &Handle<'_, State>,
+    wanted: Option<Attribute<'a>>,
+    deleted: &config::Deleted,
+) -> Answer<'a> {
+    if wanted.is_some() {
+        expiry::cut(ns, |d: &Destination| deleted.contains(d))?;
+    }
+    Ok(())
+}
+
+/// Why a change was not made, as netlink answers it.
+fn failed<'a>(failure: config::Failure) -> genetlink::Refusal<'a> {
+    match failure {
+        config::Failure::Refused(refusal) => refuse(refusal),
+        config::Failure::Error(error) => error.into(),
+    }
+}
+
+fn get_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let key = service_key(|id| request.get(id))?;
+    let config = ns.state().config.lock();
+    let found = config
+        .find(&key)
+        .ok_or_else(|| refuse(Refusal::NoService))?;
+    request.reply(|out| dump::write_service(out, found))?;
+    Ok(())
+}
+
+fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let state = ns.state();
+    let entries = u64::from(state.connections4.len()) + u64::from(state.connections6.len());
+    request.reply(|out| {
+        out.uint(counters::ENTRIES, entries)?;
+        for (id, event) in [
+            (counters::CONNECTIONS, Event::Connection),
+            (counters::NO_DESTINATION, Event::NoDestination),
+            (counters::CONFLICT, Event::Conflict),
+            (counters::NO_MEMORY, Event::NoMemory),
+            (counters::TABLE_FULL, Event::TableFull),
+            (counters::TRUNCATED, Event::Truncated),
+            (counters::MALFORMED, Event::Malformed),
+            (counters::FRAGMENT, Event::Fragment),
+            (counters::UNWRITABLE, Event::Unwritable),
+            (counters::ROUTE_FAILED, Event::RouteFailed),
+            (counters::REJECTED, Event::Rejected),
+        ] {
+            out.uint(id, state.events.total(event))?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Writes the statistics of a service or destination into the nest `id`.
+fn write_stats(out: &mut Writer<'_>, id: u16, of: &Stats) -> Result {
+    let totals = of.totals();
+    out.nest(id, |out| {
+        for (id, which) in [
+            (stats::CONNECTIONS, Traffic::Connections),
+            (stats::IN_PACKETS, Traffic::InPackets),
+            (stats::OUT_PACKETS, Traffic::OutPackets),
+            (stats::IN_BYTES, Traffic::InBytes),
+            (stats::OUT_BYTES, Traffic::OutBytes),
+        ] {
+            out.uint(id, totals.get(which))?;
+        }
+        Ok(())
+    })
+}

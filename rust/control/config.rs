@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The configuration of a namespace and its changes.
+//!
+//! [`Config`] is behind the namespace's mutex and is what changes start from. A change first makes
+//! everything it needs, so that it fails before anything is visible, then publishes it for the next
+//! packet.
+
+use kernel::{
+    prelude::*,
+    sync::{lock::mutex::MutexBackend, lock::Guard, Arc},
+};
+use rlvs_core::{
+    config::{DestinationKey, Method, ServiceKey},
+    refusal::Refusal,
+    schedule::Kind,
+};
+use rlvs_kext::netns::Handle;
+
+use crate::{
+    namespace::State,
+    services::{Destination, Pool, Service, Services},
+};
+
+/// A service as it is configured.
+pub(crate) struct Configured {
+    pub(crate) service: Arc<Service>,
+    pub(crate) scheduler: Kind,
+    /// In the order in which they were added, which schedulers go by.
+    pub(crate) destinations: KVVec<Arc<Destination>>,
+}
+
+/// The configuration of a namespace.
+pub(crate) struct Config {
+    /// In the order of their keys.
+    services: KVVec<Configured>,
+    /// Deleted destinations that have connections.
+    draining: KVVec<Arc<Destination>>,
+    /// Ports may be in the port sets that nothing needs any more.
+    stale_ports: bool,
+    /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
+    generation: u32,
+}
+
+/// Why a change was not made.
+pub(crate) enum Failure {
+    /// It is not possible.
+    Refused(Refusal),
+    /// The kernel could not carry it out.
+    Error(Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<kernel::alloc::AllocError> for Failure {
+    fn from(_: kernel::alloc::AllocError) -> Self {
+        Self::Refused(Refusal::NoMemory)
+    }
+}
+
+/// Destinations that a change has deleted.
+pub(crate) struct Deleted(KVVec<Arc<Destination>>);
+
+impl Deleted {
+    /// Whether `destination` is one of them. They are in the order of their addresses in memory.
+    pub(crate) fn contains(&self, destination: &Destination) -> bool {
+        let address = core::ptr::from_ref(destination);
+        self.0
+            .binary_search_by(|d| Arc::as_ptr(d).cmp(&address))
+            .is_ok()
+    }
+}
+
+impl Config {
+    pub(crate) fn new() -> Self {
+        Self {
+            services: KVVec::new(),
+            draining: KVVec::new(),
+            stale_ports: false,
+            generation: 1,
+        }
+    }
+
+    /// The services, in the order of their keys.
+    pub(crate) fn services(&self) -> &[Configured] {
+        &self.services
+    }
+
+    /// Counts changes.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether there is no service and no deleted destination with connections.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.draining.is_empty()
+    }
+
+    /// The service of the key.
+    pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
+        self.services.get(self.position(key).ok()?)
+    }
+
+    /// Where the service is, or where it belongs.
+    fn position(&self, key: &ServiceKey) -> Result<usize, usize> {
+        self.services.binary_search_by(|c| c.service.key.cmp(key))
+    }
+
+    /// Lets go of deleted destinations without connections, and of ports that nothing has.
+    pub(crate) fn forget_drained(&mut self, state: &State) {
+        let before = self.draining.len();
+        self.draining.retain(|d| !d.is_drained());
+        if self.draining.len() != before {
+            self.stale_ports = true;
+        }
+        if !self.stale_ports {
+            return;
+        }
+        let services = self.services.iter().map(|c| c.service.key.port);
+        let listed = self.services.iter().flat_map(|c| c.destinations.iter());
+        let destinations = Iterator::chain(listed, self.draining.iter()).map(|d| d.key.port);
+        // Short of memory, the sets stay too large until the next time.
+        self.stale_ports = state.service_ports.clear_and_add(services).is_err()
+            || state.destination_ports.clear_and_add(destinations).is_err();
+    }
+
+    /// What packets look services up in, with `extra` in its place and without `omitted`.
+    fn snapshot(
+        &self,
+        extra: Option<&Arc<Service>>,
+        omitted: Option<&ServiceKey>,
+    ) -> Result<KBox<Services>, Failure> {
+        let room = self.services.len().saturating_add(1);
+        let mut sorted = KVVec::with_capacity(room, GFP_KERNEL)?;
+        let mut extra = extra;
+        for configured in self.services.iter() {
+            let service = &configured.service;
+            if let Some(new) = extra.take_if(|new| new.key < service.key) {
+                sorted.push(new.clone(), GFP_KERNEL)?;
+            }
+            if omitted != Some(&service.key) {
+                sorted.push(service.clone(), GFP_KERNEL)?;
+            }
+        }
+        if let Some(new) = extra {
+            sorted.push(new.clone(), GFP_KERNEL)?;
+        }
+        Ok(KBox::new(Services::new(sorted), GFP_KERNEL)?)
+    }
+}
+
+/// The right to change a namespace's configuration. Process context; every change sleeps.
+pub(crate) struct Changes<'a> {
+    ns: &'a Handle<'a, State>,
+    config: Guard<'a, Config, MutexBackend>,
+}
+
+impl<'a> Changes<'a> {
+    /// Waits for the right.
+    pub(crate) fn begin(ns: &'a Handle<'a, State>) -> Self {
+        Self {
+            ns,
+            config: ns.state().config.lock(),
+        }
+    }
+
+    fn changed(&mut self) {
+        self.config.generation = self.config.generation.checked_add(1).unwrap_or(1);
+    }
+
+    fn configured(&mut self, key: &ServiceKey) -> Result<&mut Configured, Failure> {
+        let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
+        let found = self.config.services.get_mut(index);
+        Ok(found.ok_or(Refusal::NoService)?)
+    }
+
+    /// Adds a service without destinations.
+    pub(crate) fn add_service(mut self, key: ServiceKey, scheduler: Kind) -> Result<(), Failure> {
+        let Err(index) = self.config.position(&key) else {
+            return Err(Refusal::ServiceExists.into());
+        };
+        let service = Service::new(key, scheduler)?;
+        let snapshot = self.config.snapshot(Some(&service), None)?;
+        self.config.services.reserve(1, GFP_KERNEL)?;
+        self.ns.attach()?;
+
+        let configured = Configured {
+            service,
+            scheduler,
+            destinations: KVVec::new(),
+        };
+        // There is room, and the place is inside: this does not fail.
+        let _ = self
+            .config
+            .services
+            .insert_within_capacity(index, configured);
+        let state = self.ns.state();
+        state.service_ports.add(key.port);
+        state.services.replace(snapshot);
+        self.changed();
+        Ok(())
+    }
+
+    /// Changes a service's scheduler.
+    pub(crate) fn set_service(
+        mut self,
+        key: &ServiceKey,
+        scheduler: Option<Kind>,
+    ) -> Result<(), Failure> {
+        let configured = self.configured(key)?;
+        let Some(scheduler) = scheduler else {
+            return Ok(());
+        };
+        let pool = pool_of(scheduler, configured.destinations.iter())?;
+        configured.scheduler = scheduler;
+        configured.service.publish(pool);
+        self.changed();
+        Ok(())
+    }
+
+    /// Deletes a service with its destinations.
+    pub(crate) fn delete_service(mut self, key: &ServiceKey) -> Result<Deleted, Failure> {
+        let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
+        let snapshot = self.config.snapshot(None, Some(key))?;
+        let count = self.configured(key)?.destinations.len();
+        self.config.draining.reserve(count, GFP_KERNEL)?;
+        let deleted = sorted(self.configured(key)?.destinations.iter())?;
+
+        if let Ok(removed) = self.config.services.remove(index) {
+            self.ns.state().services.replace(snapshot);
+            self.drain(&deleted);
+            drop(removed);
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes every service.
+    pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
+        let empty = KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?;
+        let all = || {
+            self.config
+                .services
+                .iter()
+                .flat_map(|c| c.destinations.iter())
+        };
+        let count = all().count();
+        let deleted = sorted(all())?;
+        self.config.draining.reserve(count, GFP_KERNEL)?;
+
+        self.config.services.clear();
+        self.ns.state().services.replace(empty);
+        self.drain(&deleted);
+        Ok(deleted)
+    }
+
+    /// Remembers destinations that packets no longer pick, until their connections are gone. The
+    /// caller has reserved the room.
+    fn drain(&mut self, deleted: &Deleted) {
+        for destination in deleted.0.iter() {
+            let _ = self
+                .config
+                .draining
+                .push_within_capacity(destination.clone());
+        }
+        self.config.stale_ports = true;
+        self.changed();
+    }
+
+    /// Sets the statistics of one service, or of all, to zero.
+    pub(crate) fn zero(mut self, key: Option<&ServiceKey>) -> Result<(), Failure> {
+        let zero = |configured: &Configured| {
+            configured.service.stats.zero();
+            for destination in configured.destinations.iter() {
+                destination.stats.zero();
+            }
+        };
+        match key {
+            Some(key) => zero(self.configured(key)?),
+            None => self.config.services.iter().for_each(zero),
+        }
+        Ok(())
+    }
+
+    /// Adds destinations: all of them or none.
+    pub(crate) fn add_destinations(
+        mut self,
+        service: &ServiceKey,
+        keys: impl Iterator<Item = DestinationKey>,
+        method: Method,
+        weight: u16,
+    ) -> Result<(), Failure> {
+        let state = self.ns.state();
+        let configured = self.configured(service)?;
+        let mut all = copy_of(configured.destinations.iter())?;
+        let before = all.len();
+        let mut known = sorted_keys(&configured.destinations)?;
+        for key in keys {
+            if known.binary_search(&key).is_ok() {
+                return Err(Refusal::DestinationExists.into());
+            }
+            let stats = configured.service.stats.clone();
+            all.push(Destination::new(key, method, weight, stats)?, GFP_KERNEL)?;
+        }
+        known.clear();
+        let pool = pool_of(configured.scheduler, all.iter())?;
+
+        for destination in all.iter().skip(before) {
+            state.destination_ports.add(destination.key.port);
+        }
+        configured.destinations = all;
+        configured.service.publish(pool);
+        self.changed();
+        Ok(())
+    }
+
+    /// Changes the weight of destinations: of all of them or of none.
+    pub(crate) fn set_destinations(
+        mut self,
+        service: &ServiceKey,
+        keys: impl Iterator<Item = DestinationKey>,
+        weight: Option<u16>,
+    ) -> Result<(), Failure> {
+        let configured = self.configured(service)?;
+        let wanted = wanted(&configured.destinations, keys)?;
+        let Some(weight) = weight else {
+            return Ok(());
+        };
+        let pool = pool_of(configured.scheduler, configured.destinations.iter())?;
+        for destination in wanted.0.iter() {
+            destination.set_weight(weight);
+        }
+        configured.service.publish(pool);
+        self.changed();
+        Ok(())
+    }
+
+    /// Deletes destinations: all of them or none.
+    pub(crate) fn delete_destinations(
+        mut self,
+        service: &ServiceKey,
+        keys: impl Iterator<Item = DestinationKey>,
+    ) -> Result<Deleted, Failure> {
+        let configured = self.configured(service)?;
+        let deleted = wanted(&configured.destinations, keys)?;
+        let staying = copy_of(
+            configured
+                .destinations
+                .iter()
+                .filter(|d| !deleted.contains(d)),
+        )?;
+        let pool = pool_of(configured.scheduler, staying.iter())?;
+        self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
+
+        let configured = self.configured(service)?;
+        configured.destinations = staying;
+        configured.service.publish(pool);
+        self.drain(&deleted);
+        Ok(deleted)
+    }
+}
+
+/// A list of the same destinations.
+fn copy_of<'a>(
+    destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<KVVec<Arc<Destination>>, Failure> {
+    let mut copy = KVVec::new();
+    for destination in destinations {
+        copy.push(destination.clone(), GFP_KERNEL)?;
+    }
+    Ok(copy)
+}
+
+/// The destinations in the order of their addresses in memory.
+fn sorted<'a>(
+    destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<Deleted, Failure> {
+    let mut sorted = copy_of(destinations)?;
+    sorted.sort_unstable_by(|a, b| Arc::as_ptr(a).cmp(&Arc::as_ptr(b)));
+    Ok(Deleted(sorted))
+}
+
+/// The keys in their order.
+fn sorted_keys(destinations: &[Arc<Destination>]) -> Result<KVVec<DestinationKey>, Failure> {
+    let mut keys = KVVec::with_capacity(destinations.len(), GFP_KERNEL)?;
+    for destination in destinations {
+        keys.push(destination.key, GFP_KERNEL)?;
+    }
+    keys.sort_unstable();
+    Ok(keys)
+}
+
+/// The destinations that have the keys; refused when one is missing.
+fn wanted(
+    destinations: &[Arc<Destination>],
+    keys: impl Iterator<Item = DestinationKey>,
+) -> Result<Deleted, Failure> {
+    let mut by_key = copy_of(destinations.iter())?;
+    by_key.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    let mut found = KVVec::new();
+    for key in keys {
+        let index = by_key
+            .binary_search_by(|d| d.key.cmp(&key))
+            .map_err(|_| Refusal::NoDestination)?;
+        let destination = by_key.get(index).ok_or(Refusal::NoDestination)?;
+        found.push(destination.clone(), GFP_KERNEL)?;
+    }
+    sorted(found.iter())
+}
+
+/// A pool of the destinations, boxed to be published.
+fn pool_of<'a>(
+    scheduler: Kind,
+    destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
+    let pool = Pool::new(scheduler, copy_of(destinations)?)?;
+    Ok(KBox::new(pool, GFP_KERNEL)?)
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dumps: lists that may need more than one message.
+
+use kernel::prelude::*;
+use rlvs_core::{
+    address::{V4, V6},
+    flow::{self, Timeouts},
+};
+use rlvs_kext::{
+    clock,
+    flow_table::Walker,
+    genetlink::{DumpMessage, Record, Writer},
+    netns::Handle,
+    uapi::{command, connection, destination, service},
+};
+
+use super::{config::Configured, nested_key, refuse, write_stats, Answer};
+use crate::{
+    connections::{self, Connection, Entry},
+    family::Family,
+    namespace::State,
+    services::Destination,
+};
+use rlvs_core::{address::Ip, refusal::Refusal};
+
+/// Entries that are looked at in one read-side section.
+const BATCH: usize = 256;
+
+type FamilyWalker<A> = Walker<<A as Ip>::Words, Connection<A>>;
+
+/// Where a dump is.
+#[derive(Default)]
+pub(crate) struct Dump {
+    /// Records of a list that were written.
+    written: usize,
+    connections4: Progress<FamilyWalker<V4>>,
+    connections6: Progress<FamilyWalker<V6>>,
+}
+
+/// A walk over a table.
+#[derive(Default)]
+enum Progress<W> {
+    #[default]
+    Before,
+    Under(W),
+    Over,
+}
+
+impl Dump {
+    /// Writes what fits; true when that was the rest.
+    pub(super) fn next<'a>(
+        &mut self,
+        ns: &Handle<'_, State>,
+        out: &mut DumpMessage<'a>,
+    ) -> Answer<'a, bool> {
+        match out.command() {
+            command::SERVICE_GET => self.services(ns, out),
+            command::DESTINATION_GET => self.destinations(ns, out),
+            command::CONNECTION_GET => Ok(connections::<V4>(&mut self.connections4, ns, out)?
+                && connections::<V6>(&mut self.connections6, ns, out)?),
+            _ => Err(rlvs_kext::errno::not_supported().into()),
+        }
+    }
+
+    fn services<'a>(
+        &mut self,
+        ns: &Handle<'_, State>,
+        out: &mut DumpMessage<'a>,
+    ) -> Answer<'a, bool> {
+        let config = ns.state().config.lock();
+        let generation = config.generation();
+        for configured in config.services().iter().skip(self.written) {
+            match out.record(generation, |out| write_service(out, configured))? {
+                Record::Written => self.written = self.written.saturating_add(1),
+                Record::Full => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn destinations<'a>(
+        &mut self,
+        ns: &Handle<'_, State>,
+        out: &mut DumpMessage<'a>,
+    ) -> Answer<'a, bool> {
+        let key = nested_key(out.service(destination::SERVICE)?)?;
+        let config = ns.state().config.lock();
+        let generation = config.generation();
+        let configured = config
+            .find(&key)
+            .ok_or_else(|| refuse(Refusal::NoService))?;
+        for destination in configured.destinations.iter().skip(self.written) {
+            match out.record(generation, |out| write_destination(out, destination))? {
+                Record::Written => self.written = self.written.saturating_add(1),
+                Record::Full => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Writes entries of one family; true when that was the rest.
+fn connections<'a, A: Family>(
+    progress: &mut Progress<FamilyWalker<A>>,
+    ns: &Handle<'_, State>,
+    out: &mut DumpMessage<'a>,
+) -> Answer<'a, bool> {
+    if let Progress::Before = progress {
+        *progress = Progress::Under(Walker::new(A::connections(ns.state()).clone())?);
+    }
+    let Progress::Under(walker) = progress else {
+        return Ok(true);
+    };
+    let mut result = Ok(Record::Written);
+    loop {
+        let more = walker.batch(BATCH, |entry| {
+            result = out.record(1, |out| write_connection(out, entry));
+            matches!(result, Ok(Record::Written))
+        });
+        match result {
+            Err(error) => return Err(error.into()),
+            Ok(Record::Full) => return Ok(false),
+            Ok(Record::Written) if more => {}
+            Ok(Record::Written) => break,
+        }
+    }
+    *progress = Progress::Over;
+    Ok(true)
+}
+
+/// Writes a service's attributes.
+pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Result {
+    let key = &configured.service.key;
+    out.u8(service::PROTOCOL, key.protocol.number())?;
+    out.bytes(service::ADDRESS, key.address.octets())?;
+    out.u16_be(service::PORT, key.port)?;
+    out.string(service::SCHEDULER, configured.scheduler.name())?;
+    out.u32(
+        service::DESTINATIONS,
+        u32::try_from(configured.destinations.len())?,
+    )?;
+    write_stats(out, service::STATS, &configured.service.stats)
+}
+
+fn write_destination(out: &mut Writer<'_>, of: &Destination) -> Result {
+    out.bytes(destination::ADDRESS, of.key.address.octets())?;
+    out.u16_be(destination::PORT, of.key.port)?;
+    out.u8(destination::METHOD, of.method.number())?;
+    out.u32(destination::WEIGHT, u32::from(of.weight()))?;
+    out.u32(destination::ACTIVE_CONNECTIONS, of.active())?;
+    out.u32(destination::INACTIVE_CONNECTIONS, of.inactive())?;
+    write_stats(out, destination::STATS, &of.stats)
+}
+
+fn write_connection<A: Family>(out: &mut Writer<'_>, entry: &Entry<A>) -> Result {
+    let (protocol, client, service) = connections::inbound(entry);
+    let end = connections::destination(entry);
+    let state = entry.state();
+    out.u8(connection::PROTOCOL, protocol.number())?;
+    out.bytes(connection::CLIENT_ADDRESS, client.address.octets())?;
+    out.u16_be(connection::CLIENT_PORT, client.port)?;
+    out.bytes(connection::SERVICE_ADDRESS, service.address.octets())?;
+    out.u16_be(connection::SERVICE_PORT, service.port)?;
+    out.bytes(connection::DESTINATION_ADDRESS, end.address.octets())?;
+    out.u16_be(connection::DESTINATION_PORT, end.port)?;
+    out.u8(connection::STATE, state.to_bits())?;
+    let now = clock::seconds();
+    let left = flow::remaining(state, entry.last_seen(), now, &Timeouts::default());
+    out.u32(connection::EXPIRES, left)
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The periodic work of a namespace: entries expire, drained destinations go, and with the last of
+//! all the hooks.
+//!
+//! No timer is armed for a packet: an entry has the time of its last packet, and a walk over the
+//! table once a second finds those whose time is over.
+
+use kernel::{prelude::*, sync::Arc};
+use rlvs_core::{
+    address::{Protocol, V4, V6},
+    flow::{self, Timeouts},
+};
+use rlvs_kext::{
+    bh::with_bh_disabled,
+    clock,
+    flow_table::Walker,
+    inet::{Net, TcpSocket},
+    netns::Handle,
+};
+
+use crate::{
+    connections::{self, Entry, Table},
+    family::Family,
+    namespace::State,
+    services::Destination,
+};
+
+/// Entries looked at in one read-side section, after which others may run.
+const BATCH: usize = 256;
+
+/// Entries that are cut between two walks over the table.
+const CUT_BATCH: usize = 64;
+
+/// Runs once a second while the hooks are registered. Process context.
+pub(crate) fn tick(ns: &Handle<'_, State>) {
+    let state = ns.state();
+    let timeouts = Timeouts::default();
+    // Short of memory there is nothing to do but to try again in a second.
+    let _ = expire::<V4>(&state.connections4, ns.net(), &timeouts);
+    let _ = expire::<V6>(&state.connections6, ns.net(), &timeouts);
+
+    let mut config = state.config.lock();
+    config.forget_drained(state);
+    if config.is_empty() && state.connections4.len() == 0 && state.connections6.len() == 0 {
+        ns.detach();
+    }
+}
+
+fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, timeouts: &Timeouts) -> Result {
+    if table.len() == 0 {
+        return Ok(());
+    }
+    let now = clock::seconds();
+    let mut walker = Walker::new(table.clone())?;
+    while walker.batch(BATCH, |entry| {
+        if flow::expired(entry.state(), entry.last_seen(), now, timeouts) {
+            if is_alive(net, entry) {
+                entry.touch(now);
+            } else {
+                with_bh_disabled(|bh| connections::remove(table, entry, bh));
+            }
+        }
+        true
+    }) {
+        rlvs_kext::task::cond_resched();
+    }
+    Ok(())
+}
+
+/// Whether the destination's process still has the connection: then it is idle, not over.
+fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (protocol, client, _) = connections::inbound(entry);
+    let end = connections::destination(entry);
+    protocol == Protocol::Tcp
+        && net.tcp_socket(end.address.end(end.port), client.address.end(client.port))
+            == TcpSocket::Live
+}
+
+/// Ends the connections of the destinations for which `chosen` is true: the processes' sockets are
+/// aborted, which also tells the clients, and the entries removed.
+///
+/// Process context; sleeps. No packet may use the destinations for new connections any more.
+pub(crate) fn cut(ns: &Handle<'_, State>, chosen: impl Fn(&Destination) -> bool) -> Result {
+    cut_family::<V4>(&ns.state().connections4, ns.net(), &chosen)?;
+    cut_family::<V6>(&ns.state().connections6, ns.net(), &chosen)
+}
+
+fn cut_family<A: Family>(
+    table: &Arc<Table<A>>,
+    net: &Net,
+    chosen: &impl Fn(&Destination) -> bool,
+) -> Result {
+    let mut found = KVec::with_capacity(CUT_BATCH, GFP_KERNEL)?;
+    let mut walker = Walker::new(table.clone())?;
+    loop {
+        let more = walker.batch(BATCH, |entry| {
+            if !chosen(entry.destination()) {
+                return true;
+            }
+            // A full batch: this entry comes again in the next.
+            found
+                .push_within_capacity((entry.inbound_key(), entry.reply_key()))
+                .is_ok()
+        });
+        for (inbound, reply) in found.drain_all() {
+            cut_entry::<A>(table, net, inbound, reply);
+        }
+        if !more {
+            return Ok(());
+        }
+        rlvs_kext::task::cond_resched();
+    }
+}
+
+/// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
+fn cut_entry<A: Family>(table: &Table<A>, net: &Net, inbound: A::Words, reply: A::Words) {
+    use rlvs_core::tuple::{Side, Tuple};
+
+    let client = Tuple::<A>::from_words(inbound);
+    let end = Tuple::<A>::from_words(reply).source();
+    if client.protocol() == Protocol::Tcp {
+        let client = client.source();
+        net.tcp_abort(end.address.end(end.port), client.address.end(client.port));
+    }
+    with_bh_disabled(|bh| {
+        let guard = kernel::sync::rcu::read_lock();
+        let side = connections::table_side(Side::Inbound);
+        if let Some(entry) = table.lookup(side, inbound, &guard) {
+            if entry.reply_key() == reply {
+                connections::remove(table, entry, bh);
+            }
+        }
+    });
+}

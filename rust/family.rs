@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The two address families, so that packet handling is written once for both.
+
+use kernel::sync::Arc;
+use rlvs_core::address::{Ip, V4, V6};
+use rlvs_kext::{
+    flow_table::Key,
+    inet::{End, Net},
+    netfilter,
+};
+
+use crate::{connections::Table, namespace::State};
+
+/// An address family: its addresses, and where its connections are.
+pub(crate) trait Family: Ip<Words: Key> {
+    /// The family as netfilter has it.
+    const HOOKS: netfilter::Family;
+
+    /// The namespace's connections of this family.
+    fn connections(state: &State) -> &Arc<Table<Self>>;
+
+    /// An end of a connection, as sockets are looked up.
+    fn end(&self, port: u16) -> End<'_>;
+
+    /// Whether the address is one of the host's.
+    fn is_local(&self, net: &Net) -> bool;
+}
+
+impl Family for V4 {
+    const HOOKS: netfilter::Family = netfilter::Family::Ipv4;
+
+    #[inline]
+    fn connections(state: &State) -> &Arc<Table<Self>> {
+        &state.connections4
+    }
+
+    #[inline]
+    fn end(&self, port: u16) -> End<'_> {
+        End::V4(&self.0, port)
+    }
+
+    fn is_local(&self, net: &Net) -> bool {
+        net.is_local4(&self.0)
+    }
+}
+
+impl Family for V6 {
+    const HOOKS: netfilter::Family = netfilter::Family::Ipv6;
+
+    #[inline]
+    fn connections(state: &State) -> &Arc<Table<Self>> {
+        &state.connections6
+    }
+
+    #[inline]
+    fn end(&self, port: u16) -> End<'_> {
+        End::V6(&self.0, port)
+    }
+
+    fn is_local(&self, net: &Net) -> bool {
+        net.is_local6(&self.0)
+    }
+}

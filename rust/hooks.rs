@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets.
+//!
+//! A client's packet is rewritten before connection tracking sees it, an answer after connection
+//! tracking and the filter have seen it, so that those see one consistent flow between the client
+//! and the destination. A packet that this host sends to itself passes both directions' hooks at
+//! `LOCAL_OUT` and none at `PRE_ROUTING`.
+
+use rlvs_core::{
+    address::{Endpoint, Ip, Protocol},
+    flow,
+    nat::{self, Rewrite, Sums, Which},
+    tuple::{Side, Tuple},
+    wire::{self, Bytes, Packet, Unhandled},
+};
+use rlvs_kext::{
+    clock,
+    flow_table::Refused,
+    inet::TcpSocket,
+    netfilter::{self, Context, Hook, Point, Verdict},
+    skbuff::{self, Skb},
+};
+
+use core::marker::PhantomData;
+use kernel::sync::Arc;
+
+use crate::{
+    connections::{self, Connection, Entry, Table},
+    family::Family,
+    namespace::State,
+    services::{Destination, Service, Tried, MAX_TRIES},
+    stats::Event,
+};
+
+/// After the raw table (-300), before connection tracking (`NF_IP_PRI_CONNTRACK`, -200).
+const BEFORE_CONNTRACK: i32 = -201;
+/// After every other hook, the filter (0) and security (50) among them.
+const LAST: i32 = i32::MAX;
+
+/// Connection entries that a namespace may have in one family, 96 bytes each with IPv4: a bound on
+/// what a flood of SYNs can take.
+const MAX_CONNECTIONS: u32 = 1 << 22;
+
+/// A packet that has come in.
+pub(crate) struct Incoming<A>(PhantomData<A>);
+
+impl<A: Family> Hook<State> for Incoming<A> {
+    const FAMILY: netfilter::Family = A::HOOKS;
+    const POINT: Point = Point::PreRouting;
+    const PRIORITY: i32 = BEFORE_CONNTRACK;
+
+    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        // What this host sends to itself was seen when it was sent.
+        if context.from_loopback() {
+            return Verdict::Accept;
+        }
+        from_client(&Passage::<A>::new(state, context, false), skb)
+    }
+}
+
+/// A packet that this host sends, if it is a client's.
+pub(crate) struct LocalClient<A>(PhantomData<A>);
+
+impl<A: Family> Hook<State> for LocalClient<A> {
+    const FAMILY: netfilter::Family = A::HOOKS;
+    const POINT: Point = Point::LocalOut;
+    const PRIORITY: i32 = BEFORE_CONNTRACK;
+
+    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        from_client(&Passage::<A>::new(state, context, true), skb)
+    }
+}
+
+/// A packet that this host sends, if it is a destination's answer.
+pub(crate) struct Answer<A>(PhantomData<A>);
+
+impl<A: Family> Hook<State> for Answer<A> {
+    const FAMILY: netfilter::Family = A::HOOKS;
+    const POINT: Point = Point::LocalOut;
+    const PRIORITY: i32 = LAST;
+
+    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        let passage = Passage::<A>::new(state, context, true);
+        let Some(packet) = passage.parse(skb) else {
+            return Verdict::Accept;
+        };
+        if !state.destination_ports.contains(packet.source.port) {
+            return Verdict::Accept;
+        }
+        let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
+        match passage.lookup(Side::Reply, tuple) {
+            Some(entry) => passage.forward(skb, &packet, entry, Side::Reply),
+            None => Verdict::Accept,
+        }
+    }
+}
+
+/// What the functions here need to handle one packet.
+struct Passage<'a, A: Family> {
+    state: &'a State,
+    context: &'a Context<'a>,
+    connections: &'a Table<A>,
+    /// The packet has been routed, as this host sends it.
+    routed: bool,
+    now: u32,
+}
+
+/// A packet's bytes, for the parser.
+struct SkbBytes<'a, 'b>(&'a Skb<'b>);
+
+impl Bytes for SkbBytes<'_, '_> {
+    #[inline]
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        self.0.copy_to(offset, into)
+    }
+}
+
+/// A packet to a service, or one that only might be.
+fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdict {
+    let state = passage.state;
+    let Some(packet) = passage.parse(skb) else {
+        return Verdict::Accept;
+    };
+    // Nearly all packets of a host leave here.
+    let port = packet.destination.port;
+    let to_service = state.service_ports.contains(port);
+    let to_destination = state.destination_ports.contains(port);
+    if !to_service && !to_destination {
+        return Verdict::Accept;
+    }
+
+    let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+    if let Some(entry) = passage.lookup(Side::Inbound, tuple) {
+        if !flow::reopens(entry.state(), packet.flags) {
+            return passage.forward(skb, &packet, entry, Side::Inbound);
+        }
+        // A new connection of the same client port: it is scheduled anew.
+        connections::remove(passage.connections, entry, passage.context.bh);
+    }
+    if to_destination && !passage.keeps_apart(&packet) {
+        state.events.count(passage.context.bh, Event::Conflict);
+        return Verdict::Drop;
+    }
+    if !to_service || !flow::opens(&packet) {
+        return Verdict::Accept;
+    }
+
+    let services = state.services.read(passage.context.rcu);
+    let address = packet.destination.address;
+    let service = services.find(packet.protocol, address.to_address(), port, || {
+        address.is_local(passage.context.net())
+    });
+    match service {
+        Some(service) => passage.open(skb, &packet, service),
+        None => Verdict::Accept,
+    }
+}
+
+/// What came of an attempt to give a connection to a destination.
+enum Attempt<'a, A: Family> {
+    /// An entry is there, of this packet or of one just before it.
+    Entry(&'a Entry<A>),
+    /// The connection would be mixed up with another one there.
+    Conflict,
+    NoMemory,
+}
+
+impl<'a, A: Family> Passage<'a, A> {
+    #[inline]
+    fn new(state: &'a State, context: &'a Context<'a>, routed: bool) -> Self {
+        Self {
+            state,
+            context,
+            connections: A::connections(state),
+            routed,
+            now: clock::seconds(),
+        }
+    }
+
+    /// The packet's addresses and ports, if it has any that matter.
+    #[inline]
+    fn parse(&self, skb: &Skb<'_>) -> Option<Packet<A>> {
+        let event = match wire::parse(&SkbBytes(skb)) {
+            Ok(packet) => return Some(packet),
+            Err(Unhandled::OtherProtocol) => return None,
+            Err(Unhandled::Truncated) => Event::Truncated,
+            Err(Unhandled::Malformed) => Event::Malformed,
+            Err(Unhandled::Fragment) => Event::Fragment,
+        };
+        self.state.events.count(self.context.bh, event);
+        None
+    }
+
+    #[inline]
+    fn lookup(&self, side: Side, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
+        self.connections.lookup(
+            connections::table_side(side),
+            tuple.as_words(),
+            self.context.rcu,
+        )
+    }
+
+    /// Whether a packet to a destination's own port can go there without being mixed up with a
+    /// balanced connection of the same client address and port. An entry whose connection has
+    /// ended gives way.
+    fn keeps_apart(&self, packet: &Packet<A>) -> bool {
+        let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
+        match self.lookup(Side::Reply, tuple) {
+            None => true,
+            Some(entry) => self.give_way(entry),
+        }
+    }
+
+    /// Removes an entry whose connection has ended; false when it has not.
+    fn give_way(&self, entry: &Entry<A>) -> bool {
+        if !entry.state().is_finished() {
+            return false;
+        }
+        connections::remove(self.connections, entry, self.context.bh);
+        true
+    }
+
+    /// Schedules a new connection and sends its first packet on its way.
+    fn open(&self, skb: &mut Skb<'_>, packet: &Packet<A>, service: &Service) -> Verdict {
+        let bh = self.context.bh;
+        let event = if self.connections.len() >= MAX_CONNECTIONS {
+            Event::TableFull
+        } else {
+            match self.schedule(packet, service) {
+                Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
+                Err(event) => event,
+            }
+        };
+        self.state.events.count(bh, event);
+        // A client that is told at once can try elsewhere; one that ran into a shortage of ours
+        // sends the packet again.
+        if matches!(event, Event::NoDestination) {
+            self.state.events.count(bh, Event::Rejected);
+            self.context.reject(skb, packet.protocol.number());
+        }
+        Verdict::Drop
+    }
+
+    /// Makes the entry of a new connection, at the first destination that can take it.
+    fn schedule(&self, packet: &Packet<A>, service: &Service) -> Result<&'a Entry<A>, Event> {
+        let pool = service.pool(self.context.rcu);
+        let mut tried = Tried::default();
+        for _ in 0..MAX_TRIES {
+            let Some((index, destination)) = pool.pick(&tried, self.context.bh) else {
+                break;
+            };
+            match self.attempt(packet, destination) {
+                Attempt::Entry(entry) => return Ok(entry),
+                Attempt::NoMemory => return Err(Event::NoMemory),
+                Attempt::Conflict => tried.add(index),
+            }
+        }
+        Err(Event::NoDestination)
+    }
+
+    /// Tries to give the packet's connection to `destination`.
+    fn attempt(&self, packet: &Packet<A>, destination: &Arc<Destination>) -> Attempt<'a, A> {
+        let key = &destination.key;
+        // The wildcard stands for the address that the client used.
+        let address = match A::from_address(key.address) {
+            Some(address) if !address.is_unspecified() => address,
+            _ => packet.destination.address,
+        };
+        let end = Endpoint {
+            address,
+            port: key.port,
+        };
+        if end == packet.source || self.has_socket(packet, &end) {
+            return Attempt::Conflict;
+        }
+
+        let bh = self.context.bh;
+        let inbound = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+        let reply = Tuple::reply(packet.protocol, end, packet.source);
+        if let Some(other) = self.lookup(Side::Reply, reply) {
+            if !self.give_way(other) {
+                return Attempt::Conflict;
+            }
+        }
+        let first = flow::initial(packet.protocol, packet.flags);
+        destination.enter(first);
+        let connection = Connection::new(destination.clone(), first, self.now);
+        let refused = match self.connections.insert(
+            inbound.as_words(),
+            reply.as_words(),
+            connection,
+            self.context.rcu,
+            bh,
+        ) {
+            Ok(entry) => {
+                self.state.events.count(bh, Event::Connection);
+                destination.stats.connection(bh);
+                destination.service_stats.connection(bh);
+                return Attempt::Entry(entry);
+            }
+            Err(refused) => refused,
+        };
+        destination.leave(first);
+        match refused {
+            // Another CPU had the same packet, or the next one, just before.
+            Refused::Exists(entry) => Attempt::Entry(entry),
+            Refused::Conflict => Attempt::Conflict,
+            Refused::NoMemory => Attempt::NoMemory,
+        }
+    }
+
+    /// Whether the client has a connection straight to the destination from the same port.
+    fn has_socket(&self, packet: &Packet<A>, end: &Endpoint<A>) -> bool {
+        packet.protocol == Protocol::Tcp
+            && self.context.net().tcp_socket(
+                end.address.end(end.port),
+                packet.source.address.end(packet.source.port),
+            ) == TcpSocket::Live
+    }
+
+    /// Rewrites a packet of a connection and lets it go on.
+    fn forward(
+        &self,
+        skb: &mut Skb<'_>,
+        packet: &Packet<A>,
+        entry: &Entry<A>,
+        side: Side,
+    ) -> Verdict {
+        let bh = self.context.bh;
+        let rewrite = match side {
+            Side::Inbound => Rewrite {
+                side: Which::Destination,
+                from: packet.destination,
+                to: connections::destination(entry),
+            },
+            Side::Reply => {
+                let (_, _, service) = connections::inbound(entry);
+                Rewrite {
+                    side: Which::Source,
+                    from: packet.source,
+                    to: service,
+                }
+            }
+        };
+        let bytes = skb.length();
+        if !rewrite_packet(skb, packet, &rewrite) {
+            self.state.events.count(bh, Event::Unwritable);
+            return Verdict::Drop;
+        }
+
+        entry.touch(self.now);
+        entry.advance(side, packet.flags);
+        let destination = entry.destination();
+        match side {
+            Side::Inbound => {
+                destination.stats.inbound(bh, bytes);
+                destination.service_stats.inbound(bh, bytes);
+            }
+            Side::Reply => {
+                destination.stats.reply(bh, bytes);
+                destination.service_stats.reply(bh, bytes);
+            }
+        }
+
+        // Routes are chosen by address: with the same one the route stays right.
+        if self.routed
+            && rewrite.from.address != rewrite.to.address
+            && self.context.reroute(skb).is_err()
+        {
+            self.state.events.count(bh, Event::RouteFailed);
+            return Verdict::Drop;
+        }
+        Verdict::Accept
+    }
+}
+
+/// Writes the new address, port and checksums; false when the packet cannot be written to.
+fn rewrite_packet<A: Ip>(skb: &mut Skb<'_>, packet: &Packet<A>, rewrite: &Rewrite<A>) -> bool {
+    let sums = match skb.sums() {
+        skbuff::Sums::Partial => Sums::Partial,
+        skbuff::Sums::Complete => Sums::Complete,
+        skbuff::Sums::Other => Sums::Other,
+    };
+    let Some(header) = skb.writable(nat::writable_len(packet)) else {
+        return false;
+    };
+    let Ok(delta) = nat::apply(header, packet, sums, rewrite) else {
+        return false;
+    };
+    if sums == Sums::Complete {
+        skb.adjust_complete(delta.0);
+    }
+    true
+}

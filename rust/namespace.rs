@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of a network namespace.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+use rlvs_core::address::{V4, V6};
+use rlvs_kext::{
+    flow_table::FlowTable,
+    netfilter::Entry,
+    netns::{Handle, Namespace},
+    rcu::Rcu,
+};
+
+use crate::{
+    connections::Table,
+    control::config::Config,
+    expiry,
+    hooks::{Answer, Incoming, LocalClient},
+    ports::Ports,
+    services::Services,
+    stats::Events,
+};
+
+/// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
+#[pin_data]
+pub(crate) struct State {
+    /// The configuration, and the right to change what is published from it.
+    #[pin]
+    pub(crate) config: Mutex<Config>,
+    pub(crate) services: Rcu<Services>,
+    pub(crate) service_ports: Ports,
+    /// Also of deleted destinations, as long as they have connections.
+    pub(crate) destination_ports: Ports,
+    pub(crate) connections4: Arc<Table<V4>>,
+    pub(crate) connections6: Arc<Table<V6>>,
+    pub(crate) events: Events,
+}
+
+impl Namespace for State {
+    const HOOKS: &'static [Entry<Self>] = &[
+        Entry::of::<Incoming<V4>>(),
+        Entry::of::<Incoming<V6>>(),
+        Entry::of::<LocalClient<V4>>(),
+        Entry::of::<LocalClient<V6>>(),
+        Entry::of::<Answer<V4>>(),
+        Entry::of::<Answer<V6>>(),
+    ];
+
+    const TICK_MS: u32 = 1000;
+
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            config <- new_mutex!(Config::new(), "rlvs_config"),
+            services: Rcu::new(KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?),
+            service_ports: Ports::new()?,
+            destination_ports: Ports::new()?,
+            connections4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            events: Events::new()?,
+        }? Error)
+    }
+
+    fn tick(ns: &Handle<'_, Self>) {
+        expiry::tick(ns);
+    }
+}

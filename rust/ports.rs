@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which ports services and destinations have: the first test for every packet of the host.
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+
+const WORDS: usize = (1 << 16) / 64;
+
+/// A set of ports of 8 KiB, read without a lock.
+///
+/// A port in the set may have nothing behind it any more: [`Ports::clear_and_add`] puts that
+/// right. A port that has is always in the set.
+pub(crate) struct Ports {
+    words: KVec<Atomic<u64>>,
+}
+
+impl Ports {
+    /// The empty set. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        let mut words = KVec::with_capacity(WORDS, GFP_KERNEL)?;
+        for _ in 0..WORDS {
+            words.push(Atomic::new(0), GFP_KERNEL)?;
+        }
+        Ok(Self { words })
+    }
+
+    /// Whether the port, in host byte order, is in the set.
+    #[inline]
+    pub(crate) fn contains(&self, port: u16) -> bool {
+        self.words
+            .get(usize::from(port >> 6))
+            .is_some_and(|word| word.load(Relaxed) & bit(port) != 0)
+    }
+
+    /// Adds a port. The caller holds the configuration's mutex, so that nobody else writes.
+    pub(crate) fn add(&self, port: u16) {
+        if let Some(word) = self.words.get(usize::from(port >> 6)) {
+            word.store(word.load(Relaxed) | bit(port), Relaxed);
+        }
+    }
+
+    /// Makes the set exactly `ports`; a port that stays in it is in it all the time. The caller
+    /// holds the configuration's mutex.
+    pub(crate) fn clear_and_add(&self, ports: impl Iterator<Item = u16>) -> Result {
+        let mut fresh = KVec::from_elem(0u64, WORDS, GFP_KERNEL)?;
+        for port in ports {
+            if let Some(word) = fresh.get_mut(usize::from(port >> 6)) {
+                *word |= bit(port);
+            }
+        }
+        for (word, fresh) in self.words.iter().zip(fresh.iter()) {
+            word.store(*fresh, Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// The port's bit in its word.
+#[inline]
+fn bit(port: u16) -> u64 {
+    1 << (port & 63)
+}

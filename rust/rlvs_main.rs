@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! rlvs: one address and port served by many local ports.
+//!
+//! This crate carries out what `rlvs_core` decides, with what `rlvs_kext` makes safe:
+//! - [`namespace`] is the state of a network namespace, which has everything else;
+//! - [`services`] are the virtual services and destinations, as packets see them;
+//! - [`connections`] are the connection entries;
+//! - [`hooks`] handle packets;
+//! - [`expiry`] is the periodic work;
+//! - [`control`] answers netlink requests.
+//!
+//! Documentation/architecture.rst tells how a packet walks, Documentation/locking.rst what guards
+//! what.
+
+#![forbid(unsafe_code)]
+
+use kernel::prelude::*;
+use rlvs_kext::{
+    genetlink::{self, IpvsName},
+    netns,
+};
+
+mod connections;
+mod control;
+mod expiry;
+mod family;
+mod hooks;
+mod namespace;
+mod ports;
+mod services;
+mod stats;
+
+use namespace::State;
+
+module! {
+    type: Rlvs,
+    name: "rlvs",
+    authors: ["The rlvs authors"],
+    description: "Virtual server for many local ports behind one address",
+    license: "GPL",
+    alias: ["net-pf-16-proto-16-family-rlvs"],
+}
+
+/// The loaded module.
+struct Rlvs {
+    // Dropped in this order: requests end, then hooks and states go, then ip_vs may be loaded.
+    _family: genetlink::Registration<State>,
+    _ipvs: IpvsName,
+}
+
+impl kernel::Module for Rlvs {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let ipvs = IpvsName::take().inspect_err(|error| {
+            if *error == EEXIST {
+                pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
+            }
+        })?;
+        let family = genetlink::Registration::new(netns::Registration::new()?)?;
+        pr_info!("loaded\n");
+        Ok(Self {
+            _family: family,
+            _ipvs: ipvs,
+        })
+    }
+}

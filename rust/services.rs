@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtual services and destinations, as packets see them.
+//!
+//! What packets read is never changed in place: a change makes a new [`Services`] or [`Pool`] and
+//! publishes it under RCU. The counts and the weight in a [`Destination`] are atomics. The
+//! configuration that the changes start from is [`crate::control::config`]'s.
+
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        rcu::Guard,
+        Arc,
+    },
+};
+use rlvs_core::{
+    address::{Address, Protocol},
+    config::{DestinationKey, Method, ServiceKey},
+    flow,
+    schedule::{Destinations, Kind, Schedule, Scheduler, Slot},
+};
+use rlvs_kext::{
+    bh::{LocalBhDisabled, SpinLockBh},
+    new_spinlock_bh,
+    rcu::Rcu,
+};
+
+use crate::stats::Stats;
+
+/// How many destinations are tried for one packet before it is refused.
+pub(crate) const MAX_TRIES: usize = 16;
+
+/// A destination. Lives until it is deleted and its last connection is gone.
+#[pin_data]
+pub(crate) struct Destination {
+    pub(crate) key: DestinationKey,
+    pub(crate) method: Method,
+    /// 0 to 65535; written under the configuration's mutex.
+    weight: Atomic<u32>,
+    /// Connections in states that count as active; written by whoever changes a state.
+    active: Atomic<u32>,
+    /// All others.
+    inactive: Atomic<u32>,
+    #[pin]
+    pub(crate) stats: Stats,
+    /// The service's; a destination belongs to one service.
+    pub(crate) service_stats: Arc<Stats>,
+}
+
+impl Destination {
+    /// Prepares a destination without connections. May sleep.
+    pub(crate) fn new(
+        key: DestinationKey,
+        method: Method,
+        weight: u16,
+        service_stats: Arc<Stats>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                key,
+                method,
+                weight: Atomic::new(u32::from(weight)),
+                active: Atomic::new(0),
+                inactive: Atomic::new(0),
+                stats <- Stats::new(),
+                service_stats,
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The weight.
+    pub(crate) fn weight(&self) -> u16 {
+        u16::try_from(self.weight.load(Relaxed)).unwrap_or(u16::MAX)
+    }
+
+    /// Sets the weight.
+    pub(crate) fn set_weight(&self, weight: u16) {
+        self.weight.store(u32::from(weight), Relaxed);
+    }
+
+    /// Connections that count as active.
+    pub(crate) fn active(&self) -> u32 {
+        count(&self.active)
+    }
+
+    /// Connections that do not.
+    pub(crate) fn inactive(&self) -> u32 {
+        count(&self.inactive)
+    }
+
+    /// Whether any connection is left.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.active() == 0 && self.inactive() == 0
+    }
+
+    /// Counts a connection that has come to `state`.
+    pub(crate) fn enter(&self, state: flow::State) {
+        self.counter(state).add(1, Relaxed);
+    }
+
+    /// Counts a connection that has left `state`.
+    pub(crate) fn leave(&self, state: flow::State) {
+        self.counter(state).add(u32::MAX, Relaxed);
+    }
+
+    fn counter(&self, state: flow::State) -> &Atomic<u32> {
+        if state.is_active() {
+            &self.active
+        } else {
+            &self.inactive
+        }
+    }
+}
+
+/// A count that two CPUs may change in the wrong order: it is below zero for a moment then.
+fn count(counter: &Atomic<u32>) -> u32 {
+    let value = counter.load(Relaxed);
+    if value > u32::MAX / 2 {
+        0
+    } else {
+        value
+    }
+}
+
+/// What a scheduler changes when it picks.
+struct Picker {
+    scheduler: Scheduler,
+    slots: KVVec<Slot>,
+}
+
+/// A service's destinations and the scheduler that picks from them.
+#[pin_data]
+pub(crate) struct Pool {
+    destinations: KVVec<Arc<Destination>>,
+    /// Softirq picks as well: under a lock that needs bottom halves off.
+    #[pin]
+    picker: SpinLockBh<Picker>,
+}
+
+/// The destinations of a pool for one packet.
+struct Candidates<'a> {
+    pool: &'a Pool,
+    tried: &'a Tried,
+}
+
+impl Destinations for Candidates<'_> {
+    fn len(&self) -> usize {
+        self.pool.destinations.len()
+    }
+
+    fn weight(&self, index: usize) -> u16 {
+        self.pool.get(index).map_or(0, |d| d.weight())
+    }
+
+    fn active(&self, index: usize) -> u32 {
+        self.pool.get(index).map_or(0, |d| d.active())
+    }
+
+    fn inactive(&self, index: usize) -> u32 {
+        self.pool.get(index).map_or(0, |d| d.inactive())
+    }
+
+    fn usable(&self, index: usize) -> bool {
+        !self.tried.contains(index)
+    }
+}
+
+/// The destinations that one packet was refused by.
+#[derive(Default)]
+pub(crate) struct Tried {
+    indices: [usize; MAX_TRIES],
+    count: usize,
+}
+
+impl Tried {
+    /// Remembers a destination; what exceeds [`MAX_TRIES`] is not.
+    pub(crate) fn add(&mut self, index: usize) {
+        if let Some(place) = self.indices.get_mut(self.count) {
+            *place = index;
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    fn contains(&self, index: usize) -> bool {
+        self.indices.iter().take(self.count).any(|i| *i == index)
+    }
+}
+
+impl Pool {
+    /// A pool of the destinations, with a scheduler that starts afresh. May sleep.
+    pub(crate) fn new(
+        scheduler: Kind,
+        destinations: KVVec<Arc<Destination>>,
+    ) -> Result<Pin<KBox<Self>>> {
+        let slots = KVVec::from_elem(Slot::default(), destinations.len(), GFP_KERNEL)?;
+        let picker = Picker {
+            scheduler: Scheduler::new(scheduler),
+            slots,
+        };
+        KBox::pin_init(
+            try_pin_init!(Self {
+                destinations,
+                picker <- new_spinlock_bh!(picker, "rlvs_picker"),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Picks a destination that was not tried, or none when there is none left that may be used.
+    pub(crate) fn pick(
+        &self,
+        tried: &Tried,
+        bh: &LocalBhDisabled,
+    ) -> Option<(usize, &Arc<Destination>)> {
+        let candidates = Candidates { pool: self, tried };
+        let index = {
+            let mut guard = self.picker.lock_with(bh);
+            let Picker { scheduler, slots } = &mut *guard;
+            scheduler.pick(&candidates, slots)?
+        };
+        Some((index, self.get(index)?))
+    }
+
+    fn get(&self, index: usize) -> Option<&Arc<Destination>> {
+        self.destinations.get(index)
+    }
+}
+
+/// A virtual service.
+pub(crate) struct Service {
+    pub(crate) key: ServiceKey,
+    pub(crate) stats: Arc<Stats>,
+    pool: Rcu<Pin<KBox<Pool>>>,
+}
+
+impl Service {
+    /// A service without destinations. May sleep.
+    pub(crate) fn new(key: ServiceKey, scheduler: Kind) -> Result<Arc<Self>> {
+        let pool = Pool::new(scheduler, KVVec::new())?;
+        Ok(Arc::new(
+            Self {
+                key,
+                stats: Arc::pin_init(Stats::new(), GFP_KERNEL)?,
+                pool: Rcu::new(KBox::new(pool, GFP_KERNEL)?),
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// The destinations of the moment.
+    #[inline]
+    pub(crate) fn pool<'a>(&'a self, guard: &'a Guard) -> &'a Pool {
+        self.pool.read(guard)
+    }
+
+    /// Publishes another pool. Sleeps for a grace period, after which no packet uses the old one.
+    pub(crate) fn publish(&self, pool: KBox<Pin<KBox<Pool>>>) {
+        self.pool.replace(pool);
+    }
+}
+
+/// The services of a namespace, in the order of their keys.
+pub(crate) struct Services(KVVec<Arc<Service>>);
+
+impl Services {
+    /// Services that are in the order of their keys.
+    pub(crate) fn new(sorted: KVVec<Arc<Service>>) -> Self {
+        Self(sorted)
+    }
+
+    /// The service of a packet to `address` and `port`: that of the very address, else that of the
+    /// wildcard address, if `is_local` says that the address is the host's. A search by halves.
+    pub(crate) fn find(
+        &self,
+        protocol: Protocol,
+        address: Address,
+        port: u16,
+        is_local: impl FnOnce() -> bool,
+    ) -> Option<&Arc<Service>> {
+        let at = |address| {
+            let key = ServiceKey {
+                protocol,
+                address,
+                port,
+            };
+            let index = self.0.binary_search_by(|s| s.key.cmp(&key)).ok()?;
+            self.0.get(index)
+        };
+        if let Some(service) = at(address) {
+            return Some(service);
+        }
+        at(Address::unspecified(address.family())).filter(|_| is_local())
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters: what services and destinations carried, and what became of packets.
+
+use kernel::prelude::*;
+use rlvs_kext::{
+    bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
+    new_spinlock_bh,
+    percpu::PerCpuCounters,
+};
+
+/// What is counted for a service and for a destination; the index of its counter.
+#[derive(Clone, Copy)]
+pub(crate) enum Traffic {
+    /// Connections made.
+    Connections,
+    /// Packets from clients.
+    InPackets,
+    /// Packets to clients.
+    OutPackets,
+    /// Bytes from clients, from the network header on.
+    InBytes,
+    /// Bytes to clients, from the network header on.
+    OutBytes,
+}
+
+const TRAFFIC: usize = Traffic::OutBytes as usize + 1;
+
+/// Totals of a service or destination.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals([u64; TRAFFIC]);
+
+impl Totals {
+    /// One of the totals.
+    pub(crate) fn get(&self, which: Traffic) -> u64 {
+        self.0.get(which as usize).copied().unwrap_or(0)
+    }
+}
+
+/// Traffic counters that can be set to zero while packets count.
+#[pin_data]
+pub(crate) struct Stats {
+    counters: PerCpuCounters<TRAFFIC>,
+    /// What is taken off the counters when they are read: the totals at the last zeroing. The
+    /// counters themselves are only ever added to, so that no packet's count is lost to it.
+    #[pin]
+    zero: SpinLockBh<Totals>,
+}
+
+impl Stats {
+    /// Counters at zero. May sleep.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            counters: PerCpuCounters::new()?,
+            zero <- new_spinlock_bh!(Totals::default(), "rlvs_stats"),
+        })
+    }
+
+    /// Counts a connection made.
+    #[inline]
+    pub(crate) fn connection(&self, bh: &LocalBhDisabled) {
+        self.counters.add(bh, Traffic::Connections as usize, 1);
+    }
+
+    /// Counts a packet from a client.
+    #[inline]
+    pub(crate) fn inbound(&self, bh: &LocalBhDisabled, bytes: u32) {
+        self.counters.add(bh, Traffic::InPackets as usize, 1);
+        self.counters
+            .add(bh, Traffic::InBytes as usize, u64::from(bytes));
+    }
+
+    /// Counts a packet to a client.
+    #[inline]
+    pub(crate) fn reply(&self, bh: &LocalBhDisabled, bytes: u32) {
+        self.counters.add(bh, Traffic::OutPackets as usize, 1);
+        self.counters
+            .add(bh, Traffic::OutBytes as usize, u64::from(bytes));
+    }
+
+    fn sums(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (index, total) in totals.0.iter_mut().enumerate() {
+            *total = self.counters.sum(index);
+        }
+        totals
+    }
+
+    /// The totals since the last zeroing; exact when no packet counts meanwhile.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = self.sums();
+        let zero = with_bh_disabled(|bh| *self.zero.lock_with(bh));
+        for (total, zero) in totals.0.iter_mut().zip(zero.0) {
+            *total = total.wrapping_sub(zero);
+        }
+        totals
+    }
+
+    /// Lets the totals start again at zero.
+    pub(crate) fn zero(&self) {
+        let sums = self.sums();
+        with_bh_disabled(|bh| *self.zero.lock_with(bh) = sums);
+    }
+}
+
+/// What became of packets and connections of a namespace; the index of its counter.
+#[derive(Clone, Copy)]
+pub(crate) enum Event {
+    /// A connection entry was made.
+    Connection,
+    /// Refused: no destination could take the connection.
+    NoDestination,
+    /// Dropped: it went straight to a destination's port and would have merged with a balanced
+    /// connection.
+    Conflict,
+    /// Refused: memory was short.
+    NoMemory,
+    /// Refused: the connection table was full.
+    TableFull,
+    /// Left alone: it ends within a header.
+    Truncated,
+    /// Left alone: a header contradicts itself.
+    Malformed,
+    /// Left alone: a fragment.
+    Fragment,
+    /// Dropped: it could not be made writable.
+    Unwritable,
+    /// Dropped: no route after its address had changed.
+    RouteFailed,
+    /// Answered with a reset or port unreachable.
+    Rejected,
+}
+
+/// The namespace's counters.
+pub(crate) struct Events(PerCpuCounters<{ Event::Rejected as usize + 1 }>);
+
+impl Events {
+    /// Counters at zero. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(PerCpuCounters::new()?))
+    }
+
+    /// Counts one event.
+    #[inline]
+    pub(crate) fn count(&self, bh: &LocalBhDisabled, event: Event) {
+        self.0.add(bh, event as usize, 1);
+    }
+
+    /// How often the event was.
+    pub(crate) fn total(&self, event: Event) -> u64 {
+        self.0.sum(event as usize)
+    }
+}
