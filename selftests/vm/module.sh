@@ -5,6 +5,7 @@
 # Rust-enabled kernel tree than the test kernel.
 #
 # usage: [KDIR=...] [ARCH=um] module.sh plain|debug [MAKE ARGUMENT]...
+#        module.sh --clippy      clippy instead of rustc, for the plain kernel
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -13,6 +14,11 @@ source "$ROOT/selftests/vm/toolchain.sh"
 
 kernel=${1:?usage: module.sh plain|debug [MAKE ARGUMENT]...}
 shift
+flavour=
+if [[ $kernel == --clippy ]]; then
+	kernel=plain flavour=-clippy
+	set -- modules CLIPPY=1
+fi
 rustc_version >/dev/null
 
 if [[ -n ${KDIR:-} ]]; then
@@ -21,14 +27,14 @@ if [[ -n ${KDIR:-} ]]; then
 	grep -q '^CONFIG_RUST=y' "$KDIR/.config" || die "$KDIR is configured without CONFIG_RUST=y"
 	compgen -G "$KDIR/rust/*.rmeta" >/dev/null ||
 		die "$KDIR holds no Rust metadata: build that kernel first"
-	out=$BUILD/module-$(cksum <<<"$KDIR" | cut -d ' ' -f 1)
+	out=$BUILD/module-$(cksum <<<"$KDIR" | cut -d ' ' -f 1)$flavour
 else
 	KDIR=$("$ROOT/selftests/vm/kernel.sh" "$kernel")
-	out=$BUILD/module-$SERIES-$kernel
+	out=$BUILD/module-$SERIES-$kernel$flavour
 fi
 # A module is not rebuilt by itself when the kernel's own crates change.
 built=$(sha256sum "$KDIR/rust/libkernel.rmeta" "$KDIR/Module.symvers" 2>/dev/null | sha256sum)
-if [[ $(cat "$out.kernel" 2>/dev/null || true) != "$built" ]]; then
+if [[ $flavour == -clippy || $(cat "$out.kernel" 2>/dev/null || true) != "$built" ]]; then
 	rm -rf "$out"
 fi
 mkdir -p "$out"

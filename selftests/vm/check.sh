@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs all tests, or the named steps, and counts. The last line is
+# "N passed, N failed, N skipped"; the exit status is 1 if any failed.
+#
+# usage: check.sh [STEP]...      a STEP is all, lint, host, vm, fmt (formats the code)
+#                                or one of the functions below that are named test_*
+set -euo pipefail
+# shellcheck source=selftests/vm/lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/vm/tally.sh
+source "$ROOT/selftests/vm/tally.sh"
+
+cd "$ROOT"
+logs=$BUILD/check
+mkdir -p "$logs"
+crates=(rust/core tools/rlvs)
+
+lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files)
+host_steps=(core_tests tool_tests compile_fail)
+vm_steps=(vm_plain vm_debug)
+
+# The project's files of one kind, by extension, whether committed yet or not.
+sources() {
+	git ls-files --cached --others --exclude-standard -- "$@"
+}
+
+# The files whose first line names a shell, and the sourced *.sh.
+shell_scripts() {
+	local file
+	sources | while read -r file; do
+		if [[ -f $file ]] && { [[ $file == *.sh ]] || head -n 1 "$file" | grep -qE '^#!.*[/ ](ba)?sh$'; }; then
+			printf '%s\n' "$file"
+		fi
+	done
+}
+
+# Builds the kernel KERNEL and the module for it, and leaves their places in
+# KDIR and MODULE.
+build_for() {
+	local built
+	mapfile -t built < <("$ROOT/selftests/vm/module.sh" "$1")
+	[[ ${#built[@]} -eq 2 ]] || return 1
+	KDIR=${built[0]} MODULE=${built[1]}
+}
+
+test_format() {
+	local files
+	mapfile -t files < <(sources '*.rs')
+	rustfmt --check --config-path "$ROOT" "${files[@]}"
+}
+
+test_host_clippy() {
+	local crate
+	for crate in "${crates[@]}"; do
+		CARGO_TARGET_DIR=$BUILD/clippy cargo clippy --quiet --locked --all-targets \
+			--manifest-path "$crate/Cargo.toml" -- -D warnings || return 1
+	done
+}
+
+test_kernel_clippy() {
+	local output
+	output=$("$ROOT/selftests/vm/module.sh" --clippy 2>&1) || {
+		printf '%s\n' "$output"
+		return 1
+	}
+	# The kernel's warnings do not fail a build; here they do.
+	if grep -qE '^(warning|error)' <<<"$output"; then
+		printf '%s\n' "$output"
+		return 1
+	fi
+}
+
+test_checkpatch() {
+	local files
+	# What the generator wrote is in the generator's style.
+	mapfile -t files < <(sources '*.c' '*.h' | grep -vE '^(rust/netlink|include/uapi)/')
+	build_for plain || return 1
+	perl "$KDIR/source/scripts/checkpatch.pl" --no-tree --strict --quiet --no-summary \
+		--terse --show-types --root "$KDIR/source" -f "${files[@]}"
+}
+
+test_shellcheck() {
+	local files
+	mapfile -t files < <(shell_scripts)
+	shellcheck -x "${files[@]}"
+}
+
+test_netlink_files() {
+	build_for plain || return 1
+	PYTHON=$VENV/bin/python3 tools/rlvs-ynl-regen --check "$KDIR/source"
+}
+
+test_core_tests() {
+	cargo_tests rust/core
+}
+
+test_tool_tests() {
+	cargo_tests tools/rlvs
+}
+
+test_compile_fail() {
+	build_for plain || return 1
+	selftests/compile-fail/run "$KDIR" "$MODULE"
+}
+
+# Boots one kernel and runs every selftest in it.
+vm_tests() {
+	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-1800} \
+		"$ROOT/selftests/vm/vm.sh" "$1" selftests/run
+}
+
+test_vm_plain() {
+	vm_tests plain
+}
+
+test_vm_debug() {
+	vm_tests debug
+}
+
+cargo_tests() {
+	CARGO_TARGET_DIR=$BUILD/host-tests cargo test --locked --manifest-path "$1/Cargo.toml"
+}
+
+# Which counter understands the output of a step.
+counter_of() {
+	case $1 in
+	core_tests | tool_tests) echo count_cargo ;;
+	compile_fail | vm_*) echo count_ktap ;;
+	*) echo count_status ;;
+	esac
+}
+
+# Runs one step, keeps its output in a file and counts what it says. Steps that
+# run for minutes show their output as it comes.
+run_step() {
+	local step=$1 log=$logs/$1.log begin=$SECONDS status=0
+	say "$step"
+	if [[ $step == vm_* ]]; then
+		("test_$step") 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+	else
+		("test_$step") >"$log" 2>&1 || status=$?
+	fi
+	"$(counter_of "$step")" "$step" "$status" "$log"
+	say "$step: $(last_count), $((SECONDS - begin)) s"
+}
+
+steps=()
+[[ $# -gt 0 ]] || set -- all
+for name in "$@"; do
+	case $name in
+	all) steps+=("${lint_steps[@]}" "${host_steps[@]}" "${vm_steps[@]}") ;;
+	lint) steps+=("${lint_steps[@]}") ;;
+	host) steps+=("${host_steps[@]}") ;;
+	vm) steps+=("${vm_steps[@]}") ;;
+	fmt)
+		mapfile -t files < <(sources '*.rs')
+		exec rustfmt --config-path "$ROOT" "${files[@]}"
+		;;
+	*)
+		declare -F "test_$name" >/dev/null || die "no such step: $name (see the top of $0)"
+		steps+=("$name")
+		;;
+	esac
+done
+
+"$ROOT/selftests/vm/packages.sh"
+# shellcheck source=selftests/vm/toolchain.sh
+source "$ROOT/selftests/vm/toolchain.sh"
+ensure_venv
+for step in "${steps[@]}"; do
+	run_step "$step"
+done
+report
