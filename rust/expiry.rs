@@ -42,13 +42,13 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
 
     let mut config = state.config.lock();
     config.forget_drained(state);
-    if config.is_empty() && state.connections4.len() == 0 && state.connections6.len() == 0 {
+    if config.is_empty() && state.connections4.is_empty() && state.connections6.is_empty() {
         ns.detach();
     }
 }
 
 fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, timeouts: &Timeouts) -> Result {
-    if table.len() == 0 {
+    if table.is_empty() {
         return Ok(());
     }
     let now = clock::seconds();

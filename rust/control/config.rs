@@ -405,7 +405,7 @@ fn wanted(
     keys: impl Iterator<Item = DestinationKey>,
 ) -> Result<Deleted, Failure> {
     let mut by_key = copy_of(destinations.iter())?;
-    by_key.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    by_key.sort_unstable_by_key(|d| d.key);
     let mut found = KVVec::new();
     for key in keys {
         let index = by_key

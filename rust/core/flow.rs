@@ -100,6 +100,13 @@ impl State {
             Self::Established | Self::SynSent | Self::SynReceived | Self::SynAck | Self::Udp
         )
     }
+
+    /// Whether the connection has ended on both sides: its entry only waits for late packets and
+    /// gives way to a new connection.
+    #[inline]
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self::TimeWait | Self::Close)
+    }
 }
 
 /// How long a connection lasts in each state without a packet, in seconds.
@@ -241,7 +248,7 @@ fn reply(state: State, event: Event) -> State {
 /// place: the client has chosen the same port again, after both sides had closed.
 #[inline]
 pub fn reopens(state: State, flags: TcpFlags) -> bool {
-    matches!(state, State::TimeWait | State::Close) && flags.opens()
+    state.is_finished() && flags.opens()
 }
 
 /// How many seconds a connection has left without another packet; 0 when its time is over.

@@ -219,6 +219,11 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         links / 2
     }
 
+    /// Whether there is none; another CPU may be changing it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Finds the flow whose key of `side` is `key`.
     #[inline]
     pub fn lookup<'a>(&'a self, side: Side, key: K, _guard: &'a Guard) -> Option<&'a Flow<K, T>> {
@@ -292,13 +297,13 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
                 unsafe { self.unlink(&raw mut (*raw).reply) };
                 // SAFETY: The flow is out of the table; a reader may still see it.
                 unsafe { Self::free_later(flow) };
-                Err(match other {
-                    // SAFETY: What is in the table are links of such flows; the guard keeps it.
-                    Ok(Some(link)) => {
-                        Refused::Exists(unsafe { Flow::<K, T>::from_link(link).as_ref() })
-                    }
-                    _ => Refused::NoMemory,
-                })
+                let Ok(Some(link)) = other else {
+                    return Err(Refused::NoMemory);
+                };
+                // SAFETY: What is in the table are links of such flows.
+                let existing = unsafe { Flow::<K, T>::from_link(link) };
+                // SAFETY: As in `lookup`: the guard keeps what was found.
+                Err(Refused::Exists(unsafe { existing.as_ref() }))
             }
         }
     }
@@ -358,15 +363,17 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
     fn remove_all(&self) {
         let iter = Opaque::<bindings::rhashtable_iter>::uninit();
         // A pass may miss links that a resize moves meanwhile, hence the loop: nothing is added.
-        while self.len() > 0 {
+        while !self.is_empty() {
             // SAFETY: The table is initialised; the iterator stays where it is until the exit.
             unsafe { bindings::rhashtable_walk_enter(self.table.get(), iter.get()) };
             // SAFETY: The iterator was entered; this starts a read-side section.
             unsafe { bindings::rlvs_flow_walk_start(iter.get()) };
-            // SAFETY: The iterator was started.
-            while let Some(link) =
-                NonNull::new(unsafe { bindings::rlvs_flow_walk_next(iter.get()) })
-            {
+            loop {
+                // SAFETY: The iterator was started.
+                let link = unsafe { bindings::rlvs_flow_walk_next(iter.get()) };
+                let Some(link) = NonNull::new(link) else {
+                    break;
+                };
                 // SAFETY: What is in the table are links of such flows, and the section keeps them.
                 let flow = unsafe { Flow::<K, T>::from_link(link).as_ref() };
                 crate::bh::with_bh_disabled(|bh| self.remove(flow, bh));

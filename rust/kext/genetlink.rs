@@ -99,7 +99,7 @@ impl<'a> Refusal<'a> {
         if !extack.is_null() {
             if let Some(text) = self.text {
                 // SAFETY: The caller promises that `extack` is valid; the text is static.
-                unsafe { (*extack)._msg = text.as_ptr().cast() };
+                unsafe { (*extack)._msg = text.as_char_ptr() };
             }
             match self.cause {
                 Cause::Request => {}
