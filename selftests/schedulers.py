@@ -36,7 +36,7 @@ def test_wrr_follows_the_weights(lab, flow):
 
 @each(TCP)
 def test_wrr_spreads_a_heavy_one_s_turns(lab, flow):
-    """Of any eight connections none strays from its share by more than one."""
+    """After every connection, no destination has strayed from its share by more than one."""
     weighted(lab, flow, "wrr", (1, 2, 5))
     counts = Counter()
     for number in range(1, 17):

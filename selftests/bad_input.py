@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is refused: exit status 1, a text that says what to change, and nothing changed."""
+
+from lib import kernel
+from lib.ktap import check, each, equal
+from lib.lab import FLOWS, TCP, TCP4, TCP6, UDP4
+
+# What is asked for, and a word that the text has to contain. {s} is a service of the flow
+# with a destination on port 8001; {e} stands for the flow's own addresses.
+REFUSED = (
+    ("service add {s} --scheduler nosuch", "scheduler"),
+    ("service edit {s} --scheduler nosuch", "scheduler"),
+    ("service add {zero}", "port"),
+    ("service add {s}", "exists"),
+    ("service del {other}", "service"),
+    ("service edit {other} --scheduler rr", "service"),
+    ("service zero {other}", "service"),
+    ("service add {multicast}", "unicast"),
+    ("dest add {other} :8001", "service"),
+    ("dest add {s} :0", "port"),
+    ("dest add {s} :0-5", "port"),
+    ("dest add {s} :8002 --weight 65536", "weight"),
+    ("dest add {s} :8002 --weight 4294967295", "weight"),
+    ("dest edit {s} :8001 --weight 65536", "weight"),
+    ("dest add {s} :8001", "exists"),
+    ("dest del {s} :8002", "destination"),
+    ("dest edit {s} :8002 --weight 2", "destination"),
+    ("dest add {s} :80", "own"),
+    ("dest add {s} {remote}", "remote"),
+    ("dest add {s} {otherfamily}", "famil"),
+)
+
+
+def names(flow):
+    """The placeholders of REFUSED for this flow."""
+    four = flow.version == 4
+    return {
+        "s": flow.service(80),
+        "other": flow.service(81),
+        "zero": flow.service(0),
+        "multicast": flow.service(80, "224.0.0.5" if four else "ff02::5"),
+        "remote": flow.endpoint("203.0.113.9" if four else "2001:db8:9::9", 80),
+        "otherfamily": "[2001:db8:1::10]:8001" if four else "198.51.100.10:8001",
+    }
+
+
+@each(FLOWS)
+def test_refused_with_a_reason(lab, flow):
+    """lab.refused() also compares the services before and after."""
+    lab.balance(flow, ports="8001")
+    for arguments, word in REFUSED:
+        arguments = arguments.format(**names(flow))
+        text = lab.refused(arguments)
+        check(word in text.lower(), f"rlvs {arguments}: the text does not mention {word!r}: {text}")
+
+
+def test_every_reason_has_its_own_text(lab):
+    lab.balance(TCP4, ports="8001")
+    by_word = {}
+    for arguments, word in REFUSED:
+        by_word.setdefault(lab.refused(arguments.format(**names(TCP4))), set()).add(word)
+    mixed = {text: words for text, words in by_word.items() if len(words) > 1}
+    equal(mixed, {}, "texts that stand for several reasons")
+
+
+def test_a_loopback_destination_for_remote_clients_names_the_way_out(lab):
+    """The kernel could not deliver there; the text says what to do."""
+    for flow, way_out in ((TCP4, "route_localnet"), (UDP4, "route_localnet"), (TCP6, "::")):
+        lab.balance(flow, ports="8001")
+        text = lab.refused(f"dest add {flow.service(80)} {flow.endpoint(flow.loopback, 8002)}")
+        check(way_out in text, f"{flow}: the text does not name {way_out}: {text}")
+
+
+def test_a_loopback_destination_where_the_kernel_delivers(lab):
+    """A service that is itself on loopback, and IPv4 with route_localnet."""
+    for flow in TCP:
+        service = flow.service(80, flow.loopback)
+        lab.rlvs(f"service add {service}")
+        lab.rlvs(f"dest add {service} :8001")
+    lab.balance(TCP4, ports="8001")
+    lab.lb.sysctl("net.ipv4.conf.all.route_localnet", 1)
+    lab.rlvs(f"dest add {TCP4.service(80)} 127.0.0.1:8002")
+    lab.lb.sysctl("net.ipv4.conf.all.route_localnet", 0)
+
+
+@each(TCP)
+def test_wrong_usage_has_status_2(lab, flow):
+    for arguments in ("", "nosuch", "service add", "service add nonsense",
+                      "service add tcp://198.51.100.10", "service add tcp://198.51.100.10:99999",
+                      "service add sctp://198.51.100.10:80", "service add tcp://2001:db8::1:80:80:",
+                      f"dest add {flow.service(80)}", f"dest add {flow.service(80)} :x",
+                      f"dest add {flow.service(80)} :8001 --weight many",
+                      f"dest add {flow.service(80)} :8001 --weight -1", "list --nosuch"):
+        done = lab.try_rlvs(arguments)
+        equal(done.returncode, 2, f"exit status of rlvs {arguments}")
+        check(done.stderr.strip(), f"rlvs {arguments}: no word on stderr")
+    equal(lab.listing(), [], "services")
+
+
+def test_none_of_it_is_logged(lab):
+    """A caller must not fill the log: not one line, however often it is refused."""
+    lab.balance(TCP4, ports="8001")
+    log = kernel.Log()
+    for arguments, _ in REFUSED:
+        lab.refused(arguments.format(**names(TCP4)))
+    equal(log.lines(), [], "lines in the kernel log")

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every checksum on the wire is right, whoever computes it; tshark is the judge.
+
+A third host behind the client's makes checksums visible that a sender left to its
+device: the client's host forwards to it over a link that has no checksum offload,
+so what lb left unfinished is finished there, from what lb wrote into the packet.
+
+    distant --- veth, no offloads --- client (forwards) --- veth, offloads vary --- lb
+"""
+
+from lib.capture import Capture, judge_checksums
+from lib.clients import talk
+from lib.ktap import check, each, equal
+from lib.lab import FLOWS, Lab, TCP4, UDP4, prepare_ipv6
+from lib.netns import Namespace
+from lib.packets import Raw, datagram
+
+LIMIT = 150
+WRONG_PORT = 9999
+OFFLOADS = ("tx", "rx", "tso", "gso", "gro")
+
+
+class ChecksumLab(Lab):
+    """The lab with the third host."""
+
+    def __init__(self):
+        super().__init__()
+        self.distant = Namespace()
+        prepare_ipv6(self.distant)
+        self.client.ip(
+            f"link add far type veth peer name eth netns {self.distant.path}",
+            "addr add 203.0.113.1/24 dev far",
+            "addr add 2001:db8:9::1/64 dev far nodad",
+            "link set far up",
+        )
+        self.distant.ip(
+            "addr add 203.0.113.2/24 dev eth",
+            "addr add 2001:db8:9::2/64 dev eth nodad",
+            "link set eth up",
+            "route add default via 203.0.113.1",
+            "route add ::/0 via 2001:db8:9::1",
+        )
+        self.client.sysctl("net.ipv4.ip_forward", 1)
+        self.client.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self.lb.ip("route add 203.0.113.0/24 via 192.0.2.100",
+                   "route add 2001:db8:9::/64 via 2001:db8::100")
+        offload(self.distant, "eth", False)
+        offload(self.client, "far", False)
+
+
+make_lab = ChecksumLab
+
+
+def offload(host, device, on):
+    """Switches all of a device's checksum and segmentation offloads."""
+    value = "on" if on else "off"
+    host.must("ethtool", "-K", device, *(word for name in OFFLOADS for word in (name, value)))
+
+
+def converse(lab):
+    """Every flow, with data that fills segments, and UDP of odd and even lengths."""
+    for flow in FLOWS:
+        with talk(lab.distant, flow) as conversation:
+            conversation.bulk(150_000)
+
+
+def serve(lab):
+    """All flows, over two destinations: one on the VIP, one on another address."""
+    for flow in FLOWS:
+        lab.servers.listen(flow, [8001])
+        lab.servers.listen(flow, [9000], address=flow.host)
+        service = lab.balance(flow, ports="8001")
+        lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+
+
+def test_on_the_wire(lab):
+    serve(lab)
+    raw = Raw(lab.distant, "eth", lab.client, "far")
+    with Capture(lab.distant, "eth", "tcp or udp") as capture:
+        for on in (True, False):
+            offload(lab.lb, "wan", on)
+            offload(lab.client, "eth", on)
+            for _ in range(2):  # rr: each destination once
+                converse(lab)
+        raw.send(datagram("203.0.113.2", TCP4.vip, WRONG_PORT, WRONG_PORT, b"x", checksum=0x1234))
+    verdicts = judge_checksums(capture.path)
+    equal(verdicts["udp4", WRONG_PORT, WRONG_PORT, "bad"], 1,
+          "wrong checksums that tshark found where there is one: if none, its other verdicts "
+          "mean nothing")
+    ours = {key: count for key, count in verdicts.items() if WRONG_PORT not in key}
+    bad = {key: count for key, count in ours.items() if key[3] != "good"}
+    equal(bad, {}, "packets whose checksum is not good")
+    for flow in FLOWS:
+        for end, name in ((1, "from"), (2, "to")):
+            seen = sum(n for key, n in ours.items() if key[0] == str(flow) and key[end] == 80)
+            check(seen >= 16, f"{flow}: {seen} packets {name} port 80, wanted at least 16")
+    check(not any(8001 in key or 9000 in key for key in ours),
+          "a destination's own port is on the wire")
+
+
+@each(FLOWS)
+def test_the_receiver_verifies_what_was_rewritten(lab, flow):
+    """With rx offload off lb checks every checksum in software, after the rewrite."""
+    serve(lab)
+    offload(lab.lb, "wan", False)
+    offload(lab.client, "eth", False)
+    before = checksum_errors(lab, flow)
+    for _ in range(2):
+        with talk(lab.client, flow) as conversation:
+            conversation.bulk(50_000)
+    equal(checksum_errors(lab, flow), before, "packets with a wrong checksum that lb received")
+
+
+def checksum_errors(lab, flow):
+    """How many packets lb's own stack has found wrong."""
+    if flow.version == 6 and flow.protocol == "udp":
+        for line in lab.lb.read("/proc/thread-self/net/snmp6").splitlines():
+            if line.startswith("Udp6InCsumErrors"):
+                return int(line.split()[1])
+        return 0
+    name = flow.protocol.capitalize()
+    lines = [line.split()[1:] for line in lab.lb.read("/proc/thread-self/net/snmp").splitlines()
+             if line.startswith(name + ":")]
+    return int(dict(zip(*lines))["InCsumErrors"])
+
+
+@each([TCP4, UDP4])
+def test_through_a_tunnel_that_has_verified_them(lab, flow):
+    """GRE with checksums hands the inner packets on with a complete sum (CHECKSUM_COMPLETE).
+
+    If the rewrite left that sum wrong the kernel would say "hw csum failure", which fails
+    the test.
+    """
+    for host, local, remote, inner in ((lab.lb, "192.0.2.1", "192.0.2.100", "192.168.7.1"),
+                                       (lab.client, "192.0.2.100", "192.0.2.1", "192.168.7.2")):
+        host.must("ip", "link", "add", "tunnel", "type", "gre", "local", local, "remote", remote,
+                  "csum")
+        host.ip(f"addr add {inner}/30 dev tunnel", "link set tunnel up")
+    lab.client.ip("route add 198.51.100.11/32 dev tunnel src 192.168.7.2")
+    offload(lab.lb, "wan", False)
+    offload(lab.client, "eth", False)
+    service = flow.service(80, flow.vip2)
+    lab.servers.listen(flow, [8001], address=flow.vip2)
+    lab.servers.listen(flow, [9000], address=flow.host)
+    lab.rlvs(f"service add {service} --scheduler rr")
+    lab.rlvs(f"dest add {service} :8001")
+    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+    before = checksum_errors(lab, flow)
+    for _ in range(2):
+        with talk(lab.client, flow, address=flow.vip2) as conversation:
+            conversation.bulk(50_000)
+    equal(checksum_errors(lab, flow), before, "packets with a wrong checksum that lb received")
+    for host in (lab.lb, lab.client):
+        host.must("ip", "link", "del", "tunnel")

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Beside connection tracking: it sees one whole flow, between the client and the destination."""
+
+import re
+
+from lib.clients import talk
+from lib.ktap import Skip, check, each, equal, wait_until
+from lib.lab import FLOWS
+
+PORTS = range(8001, 8005)
+
+RULES = """
+table inet watch {
+    chain in {
+        type filter hook input priority 0; policy accept;
+        ct state invalid counter drop comment "invalid"
+        ct state new meta l4proto { tcp, udp } counter comment "new"
+        ct state established counter comment "established"
+    }
+    chain out {
+        type filter hook output priority 0; policy accept;
+        ct state invalid counter drop comment "invalid"
+    }
+}
+"""
+
+
+def watch(lab):
+    """Switches connection tracking on and begins to count the states of packets."""
+    lab.lb.run("modprobe", "nf_conntrack")
+    done = lab.lb.run("nft", "-f", "-", input="flush ruleset" + RULES)
+    if done.returncode != 0:
+        raise Skip(f"nft: {done.stderr.strip().splitlines()[0]}")
+
+
+def count(lab, comment):
+    """Packets that the rules with this comment have counted."""
+    text = lab.lb.must("nft", "list", "table", "inet", "watch")
+    return sum(int(packets) for packets in
+               re.findall(r'counter packets (\d+) [^\n]*comment "%s"' % comment, text))
+
+
+def tracked(lab, name):
+    """The flows of a client (address, port) that connection tracking has, as text."""
+    done = lab.lb.must("conntrack", "-L", "-f", "ipv4" if "." in name[0] else "ipv6")
+    return [line for line in done.splitlines()
+            if re.search(rf"src={name[0]} dst=\S+ sport={name[1]} ", line)]
+
+
+@each(FLOWS)
+def test_it_sees_one_flow_to_the_destination(lab, flow):
+    watch(lab)
+    lab.servers.listen(flow, PORTS)
+    lab.balance(flow)
+    for where in (lab.client, lab.lb):
+        with talk(where, flow) as conversation:
+            conversation.bulk(50_000)
+            flows = tracked(lab, conversation.name)
+            equal(len(flows), 1, f"flows of the client: {flows}")
+            check(f"dport={conversation.port} " in flows[0] and "dport=80 " not in flows[0],
+                  f"the flow is not that to port {conversation.port}: {flows[0]}")
+            check("UNREPLIED" not in flows[0], f"it has seen one direction only: {flows[0]}")
+            if flow.protocol == "tcp":
+                check("ESTABLISHED" in flows[0], f"it is not established: {flows[0]}")
+    equal(count(lab, "invalid"), 0, "packets that connection tracking found invalid")
+    check(count(lab, "new") >= 2, "no packet was new")
+    check(count(lab, "established") >= 2, "no packet was established")
+
+
+@each(FLOWS)
+def test_a_stateful_firewall_lets_it_through(lab, flow):
+    """Only new connections to the destinations' ports and what belongs to them may pass."""
+    watch(lab)
+    lab.lb.must("nft", "-f", "-", input=f"""
+        table inet stateful {{
+            chain in {{
+                type filter hook input priority 10; policy drop;
+                ct state established,related accept
+                meta l4proto ipv6-icmp accept
+                {flow.protocol} dport 8001-8004 ct state new accept
+            }}
+        }}""")
+    lab.servers.listen(flow, PORTS)
+    lab.balance(flow)
+    for where in (lab.client, lab.lb):
+        with talk(where, flow) as conversation:
+            conversation.bulk(50_000)
+            name = conversation.name
+        if flow.protocol == "tcp":
+            wait_until(lambda n=name: lab.servers.served(n).ended == "closed",
+                       "the end of the connection passes as well")
+    equal(count(lab, "invalid"), 0, "packets that connection tracking found invalid")

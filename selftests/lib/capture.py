@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Captures by tcpdump, and their judgement by tshark: programs that are not ours."""
+
+import collections
+import ipaddress
+import os
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+
+from lib.ktap import Failure, seconds, wait_until
+
+Packet = collections.namedtuple("Packet", "source destination length")
+
+CHECKSUM_STATUS = {"0": "bad", "1": "good"}
+
+
+class Capture:
+    """A capture at a device, from entering to leaving the `with`."""
+
+    def __init__(self, namespace, device, expression):
+        directory = tempfile.mkdtemp(prefix="rlvs-capture-")
+        self.path = os.path.join(directory, "packets.pcap")
+        self._size = -1
+        self._errors = os.path.join(directory, "errors")
+        with namespace, open(self._errors, "w", encoding="ascii") as errors:
+            self._tcpdump = subprocess.Popen(
+                ["tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode", "-s", "0", "-B", "8192", "-i", device,
+                 "-w", self.path, expression], stderr=errors)
+
+    def _said(self, words):
+        if self._tcpdump.poll() not in (None, 0):
+            with open(self._errors, encoding="ascii") as file:
+                raise Failure(f"tcpdump: {file.read().strip()}")
+        with open(self._errors, encoding="ascii") as file:
+            return words in file.read()
+
+    def __enter__(self):
+        wait_until(lambda: self._said("listening on"), "tcpdump listens", limit=20)
+        return self
+
+    def _grew(self):
+        """Whether packets came in since the last look; tcpdump drops what it has not read."""
+        before, self._size = self._size, os.path.getsize(self.path)
+        time.sleep(0.1)
+        return self._size != before or os.path.getsize(self.path) != before
+
+    def __exit__(self, *_):
+        wait_until(lambda: not self._grew(), "tcpdump has written all packets")
+        self._tcpdump.send_signal(signal.SIGINT)
+        self._tcpdump.wait(timeout=seconds(20))
+
+
+def packets(path):
+    """The IP packets of a capture file: addresses, and the length from the IP header on."""
+    with open(path, "rb") as file:
+        header = file.read(24)
+        link = struct.unpack_from("=I", header, 20)[0]
+        if link != 1:
+            raise Failure(f"{path}: link type {link}, wanted Ethernet")
+        while record := file.read(16):
+            captured = struct.unpack("=IIII", record)[2]
+            frame = file.read(captured)
+            kind, packet = struct.unpack_from("!H", frame, 12)[0], frame[14:]
+            if kind == 0x0800:
+                yield Packet(str(ipaddress.ip_address(packet[12:16])),
+                             str(ipaddress.ip_address(packet[16:20])),
+                             struct.unpack_from("!H", packet, 2)[0])
+            elif kind == 0x86DD:
+                yield Packet(str(ipaddress.ip_address(packet[8:24])),
+                             str(ipaddress.ip_address(packet[24:40])),
+                             40 + struct.unpack_from("!H", packet, 4)[0])
+
+
+def judge_checksums(path):
+    """What tshark thinks of the checksums: for each (protocol, source port, destination
+    port, "good" or "bad") how many packets."""
+    fields = ["ip.checksum.status",
+              "tcp.srcport", "tcp.dstport", "tcp.checksum.status",
+              "udp.srcport", "udp.dstport", "udp.checksum.status"]
+    command = ["tshark", "-n", "-r", path, "-T", "fields",
+               "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
+               "-o", "udp.check_checksum:TRUE", "-o", "tcp.desegment_tcp_streams:FALSE"]
+    for field in fields:
+        command += ["-e", field]
+    done = subprocess.run(command, capture_output=True, text=True, check=False,
+                          timeout=seconds(60))
+    if done.returncode != 0:
+        raise Failure(f"tshark: {done.stderr.strip()}")
+    verdicts = collections.Counter()
+    for line in done.stdout.splitlines():
+        row = dict(zip(fields, line.split("\t")))
+        version = "4" if row["ip.checksum.status"] else "6"  # IPv6 headers have no checksum
+        if version == "4":
+            verdicts["ip4", 0, 0, CHECKSUM_STATUS.get(row["ip.checksum.status"], "unknown")] += 1
+        for protocol in ("tcp", "udp"):
+            if row[f"{protocol}.srcport"]:
+                status = CHECKSUM_STATUS.get(row[f"{protocol}.checksum.status"], "unknown")
+                verdicts[protocol + version, int(row[f"{protocol}.srcport"]),
+                         int(row[f"{protocol}.dstport"]), status] += 1
+    return verdicts

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Generic netlink by hand, for messages that the tool would never send.
+
+The numbers come from include/uapi/linux/rlvs.h, so that this file needs no
+change when the specification grows.
+"""
+
+import collections
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+from lib.ktap import Failure
+
+NETLINK_GENERIC = 16
+SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
+GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_ACK_TLVS = 1, 4, 0x300, 0x200
+NLA_F_NESTED = 0x8000
+NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE = 1, 2, 6
+
+HEADER = Path(__file__).resolve().parents[2] / "include/uapi/linux/rlvs.h"
+
+Error = collections.namedtuple("Error", "errno text offset missing")
+
+
+def numbers():
+    """The names and values of the enums in the uapi header.
+
+    The compiler is not asked: the header has one enumerator a line, in order, and a new
+    enum begins at zero unless its first line says otherwise.
+    """
+    found, value = {}, 0
+    for line in HEADER.read_text(encoding="ascii").splitlines():
+        if re.match(r"\s*enum\b", line):
+            value = 0
+        elif match := re.match(r"\s*(__)?(RLVS_\w+)(?: = (\d+))?,", line):
+            value = int(match[3]) if match[3] else value
+            found[(match[1] or "") + match[2]] = value
+            value += 1
+    return found
+
+
+N = numbers()
+
+
+def attr(kind, payload=b""):
+    """One attribute, padded."""
+    size = 4 + len(payload)
+    return struct.pack("=HH", size, kind) + payload + b"\0" * (-size % 4)
+
+
+def nest(kind, *attributes):
+    """A nested attribute."""
+    return attr(kind | NLA_F_NESTED, b"".join(attributes))
+
+
+def parse(data):
+    """Attributes as {kind: payload}."""
+    found = {}
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        if size < 4:
+            break
+        found[kind & 0x3FFF] = data[4:size]
+        data = data[(size + 3) & ~3:]
+    return found
+
+
+class Genl:
+    """A socket that talks to one family."""
+
+    def __init__(self, namespace, family="rlvs"):
+        with namespace:
+            self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        self.sock.bind((0, 0))
+        self.sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+        self.sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.sock.settimeout(20)
+        self.sequence = 0
+        self.family = GENL_ID_CTRL
+        replies = self.request(CTRL_CMD_GETFAMILY,
+                               attr(CTRL_ATTR_FAMILY_NAME, family.encode() + b"\0"), version=2)
+        if isinstance(replies, Error):
+            raise Failure(f"netlink family {family}: {replies.text or os.strerror(replies.errno)}")
+        self.family = struct.unpack("=H", replies[0][CTRL_ATTR_FAMILY_ID])[0]
+
+    def message(self, command, attributes=b"", flags=0, version=1):
+        """A whole message with its headers."""
+        self.sequence += 1
+        size = 20 + len(attributes)
+        return struct.pack("=IHHII", size, self.family, flags | NLM_F_REQUEST, self.sequence,
+                           0) + struct.pack("=BBH", command, version, 0) + attributes
+
+    def request(self, command, attributes=b"", dump=False, version=1):
+        """Asks and waits: a list of replies (their attributes), or the Error."""
+        flags = NLM_F_DUMP if dump else NLM_F_ACK
+        self.sock.send(self.message(command, attributes, flags, version))
+        replies = []
+        while True:
+            for kind, error, payload in self._receive():
+                if error is not None and (error.errno or kind == NLMSG_ERROR or kind == NLMSG_DONE):
+                    return error if error.errno else replies
+                replies.append(parse(payload[4:]))
+
+    def _receive(self):
+        data = self.sock.recv(1 << 18)
+        while len(data) >= 16:
+            size, kind, flags, sequence, _ = struct.unpack_from("=IHHII", data)
+            payload, data = data[16:size], data[(size + 3) & ~3:]
+            if sequence != self.sequence:
+                continue
+            if kind == NLMSG_ERROR:
+                tlvs = payload[20:] if flags & NLM_F_ACK_TLVS else b""
+                yield kind, _error(payload, tlvs), b""
+            elif kind == NLMSG_DONE:
+                tlvs = payload[4:] if flags & NLM_F_ACK_TLVS else b""
+                yield kind, _error(payload, tlvs), b""
+            else:
+                yield kind, None, payload
+
+    def must(self, command, attributes=b"", dump=False):
+        """Asks for what has to be granted."""
+        replies = self.request(command, attributes, dump)
+        if isinstance(replies, Error):
+            raise Failure(f"netlink command {command}: {replies}")
+        return replies
+
+    def drain(self):
+        """Throws away whatever has arrived; the socket may have lost messages meanwhile."""
+        while select.select([self.sock], [], [], 0)[0]:
+            try:
+                self.sock.recv(1 << 18)
+            except OSError:
+                pass  # ENOBUFS says that replies were lost, which nobody wanted
+
+
+def _error(payload, tlvs):
+    found = parse(tlvs)
+
+    def number(kind):
+        return struct.unpack("=I", found[kind])[0] if kind in found else None
+
+    text = found.get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode("utf-8", "replace")
+    return Error(-struct.unpack_from("=i", payload)[0], text, number(NLMSGERR_ATTR_OFFS),
+                 number(NLMSGERR_ATTR_MISS_TYPE))
+
+
+def octets(address):
+    """An address in network byte order."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def service(flow, port, address=None, scheduler=None):
+    """The attributes of a service."""
+    attributes = (attr(N["RLVS_A_SERVICE_PROTOCOL"], bytes([6 if flow.protocol == "tcp" else 17]))
+                  + attr(N["RLVS_A_SERVICE_ADDRESS"], octets(address or flow.vip))
+                  + attr(N["RLVS_A_SERVICE_PORT"], struct.pack("!H", port)))
+    if scheduler is not None:
+        attributes += attr(N["RLVS_A_SERVICE_SCHEDULER"], scheduler.encode() + b"\0")
+    return attributes
+
+
+def destination(service_attributes, first, last=None, address=None, weight=None, method=None):
+    """The attributes of a destination or a range of them."""
+    attributes = (nest(N["RLVS_A_DESTINATION_SERVICE"], service_attributes)
+                  + attr(N["RLVS_A_DESTINATION_PORT"], struct.pack("!H", first)))
+    if last is not None:
+        attributes += attr(N["RLVS_A_DESTINATION_LAST_PORT"], struct.pack("!H", last))
+    if address is not None:
+        attributes += attr(N["RLVS_A_DESTINATION_ADDRESS"], octets(address))
+    if weight is not None:
+        attributes += attr(N["RLVS_A_DESTINATION_WEIGHT"], struct.pack("=I", weight))
+    if method is not None:
+        attributes += attr(N["RLVS_A_DESTINATION_METHOD"], bytes([method]))
+    return attributes
+
+
+def kernel_source():
+    """The kernel's source tree, from $KDIR, which may be a separate build tree."""
+    kdir = os.environ.get("KDIR", "")
+    for path in (f"{kdir}/source", kdir):
+        if kdir and os.path.exists(f"{path}/tools/net/ynl/pyynl/cli.py"):
+            return path
+    makefile = Path(kdir) / "Makefile"
+    if kdir and makefile.exists():
+        match = re.search(r"^include (\S+)/Makefile", makefile.read_text(encoding="utf-8"), re.M)
+        if match and os.path.exists(f"{match[1]}/tools/net/ynl/pyynl/cli.py"):
+            return match[1]
+    return None
+
+
+def run_ynl(lab, source, *arguments):
+    """The kernel's own YNL client with our specification, on lb."""
+    python = os.environ.get("RLVS_VENV", "")
+    python = f"{python}/bin/python3" if python else "/usr/bin/python3"
+    spec = HEADER.parents[3] / "Documentation/netlink/specs/rlvs.yaml"
+    try:
+        return lab.lb.run(python, f"{source}/tools/net/ynl/pyynl/cli.py", "--no-schema",
+                          "--spec", str(spec), *arguments, limit=60)
+    except subprocess.TimeoutExpired as late:
+        raise Failure(f"ynl did not finish: {late}") from None

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Packets made by hand, right and wrong, and sent past the sender's own stack."""
+
+import fcntl
+import select
+import socket
+import struct
+import time
+
+from lib.ktap import seconds
+
+ETH_P_ALL = 0x0003
+SIOCGIFHWADDR = 0x8927
+TCP_FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
+
+
+def ones_complement_sum(data):
+    """The 16-bit one's complement sum (RFC 1071), not inverted."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def _octets(address):
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def l4_checksum(source, destination, protocol, segment_bytes):
+    """The checksum field of a TCP or UDP packet whose field is zero."""
+    src, dst = _octets(source), _octets(destination)
+    if len(src) == 4:
+        pseudo = src + dst + struct.pack("!BBH", 0, protocol, len(segment_bytes))
+    else:
+        pseudo = src + dst + struct.pack("!I3xB", len(segment_bytes), protocol)
+    value = 0xFFFF ^ ones_complement_sum(pseudo + segment_bytes)
+    return value or 0xFFFF if protocol == socket.IPPROTO_UDP else value
+
+
+def ip_header(source, destination, protocol, payload_length, *, length=None, options=b"",
+              fragment=0):
+    """An IPv4 or IPv6 header; `length` lies about the length, `fragment` is the raw field."""
+    src, dst = _octets(source), _octets(destination)
+    if len(src) == 16:
+        stated = payload_length if length is None else length
+        return struct.pack("!IHBB", 6 << 28, stated & 0xFFFF, protocol, 64) + src + dst
+    options += b"\0" * (-len(options) % 4)
+    words = 5 + len(options) // 4
+    stated = words * 4 + payload_length if length is None else length
+    header = struct.pack("!BBHHHBBH", 4 << 4 | words, 0, stated & 0xFFFF, 1, fragment, 64,
+                         protocol, 0) + src + dst + options
+    check = 0xFFFF ^ ones_complement_sum(header)
+    return header[:10] + struct.pack("!H", check) + header[12:]
+
+
+def datagram(source, destination, source_port, port, data=b"", *, checksum=None, length=None,
+             **header):
+    """A UDP packet; checksum and length of the UDP header can be made wrong."""
+    stated = 8 + len(data) if length is None else length
+    body = struct.pack("!HHHH", source_port, port, stated, 0) + data
+    value = l4_checksum(source, destination, 17, body) if checksum is None else checksum
+    body = body[:6] + struct.pack("!H", value) + data
+    return ip_header(source, destination, 17, len(body), **header) + body
+
+
+def segment(source, destination, source_port, port, *, flags="S", seq=0, ack=0, data=b"",
+            checksum=None, data_offset=5, **header):
+    """A TCP packet."""
+    bits = sum(TCP_FLAGS[f] for f in flags)
+    body = struct.pack("!HHIIBBHHH", source_port, port, seq, ack, data_offset << 4, bits,
+                       65535, 0, 0) + data
+    value = l4_checksum(source, destination, 6, body) if checksum is None else checksum
+    body = body[:16] + struct.pack("!H", value) + body[18:]
+    return ip_header(source, destination, 6, len(body), **header) + body
+
+
+def l4_is_right(packet):
+    """Whether a TCP or UDP packet's checksum is right (IPv4 without, IPv6 without extensions)."""
+    if packet[0] >> 4 == 4:
+        start, protocol = (packet[0] & 15) * 4, packet[9]
+        end = struct.unpack_from("!H", packet, 2)[0]
+        ends = packet[12:20]
+    else:
+        start, protocol = 40, packet[6]
+        end = 40 + struct.unpack_from("!H", packet, 4)[0]
+        ends = packet[8:40]
+    body = packet[start:end]
+    pseudo = ends + struct.pack("!I3xB", len(body), protocol)
+    return ones_complement_sum(pseudo + body) == 0xFFFF
+
+
+def _mac(namespace, device):
+    with namespace, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        answer = fcntl.ioctl(probe, SIOCGIFHWADDR, struct.pack("256s", device.encode()))
+    return answer[18:24]
+
+
+class Raw:
+    """A packet socket on one end of a link: sends IP packets to the other end's host."""
+
+    def __init__(self, namespace, device, peer, peer_device):
+        source, destination = _mac(namespace, device), _mac(peer, peer_device)
+        self.source_mac = source.hex(":")
+        self._addresses = destination + source
+        with namespace:
+            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        self._sock.bind((device, ETH_P_ALL))
+
+    def send(self, packet):
+        """Sends one IP packet, of whatever quality."""
+        kind = 0x86DD if packet and packet[0] >> 4 == 6 else 0x0800
+        self._sock.send(self._addresses + struct.pack("!H", kind) + packet)
+
+
+class Sniffer:
+    """Copies of the IP packets that arrive at a device."""
+
+    def __init__(self, namespace, device):
+        with namespace:
+            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
+                                       socket.htons(ETH_P_ALL))
+            self._sock.bind((device, ETH_P_ALL))
+
+    def first(self, wanted, limit=5.0):
+        """The first packet for which wanted(packet) holds, or None."""
+        deadline = time.monotonic() + seconds(limit)
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self._sock], [], [], left)[0]:
+                packet = self._sock.recv(65536)
+                if wanted(packet):
+                    return packet
+        return None

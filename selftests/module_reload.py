@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The module comes and goes at any time, with services, connections and traffic."""
+
+import subprocess
+import threading
+
+from lib import kernel
+from lib.clients import refusal, talk
+from lib.ktap import Failure, check, each, equal, fewer, wait_until
+from lib.lab import FLOWS, TCP, TCP4, UDP6
+
+LIMIT = 180
+WITHOUT_MODULE = True
+
+
+class Traffic:
+    """Conversations that begin all the time, whether anybody answers or not."""
+
+    def __init__(self, lab):
+        self.served = 0
+        self._stop = False
+        self._threads = [threading.Thread(target=self._talk, args=(where, flow), daemon=True)
+                         for where in (lab.client, lab.lb) for flow in (TCP4, UDP6)]
+        for thread in self._threads:
+            thread.start()
+
+    def _talk(self, where, flow):
+        while not self._stop:
+            try:
+                with talk(where, flow, limit=0.3) as conversation:
+                    conversation.bulk(5_000)
+                    self.served += 1
+            except (OSError, Failure):
+                pass  # the module has just gone, or is not there yet
+
+    def stop(self):
+        """Ends the traffic."""
+        self._stop = True
+        for thread in self._threads:
+            thread.join()
+
+
+def set_up(lab):
+    """Services as somebody would have them who now wants the module gone."""
+    for flow in (TCP4, UDP6):
+        lab.balance(flow)
+
+
+def test_many_times_under_traffic(lab):
+    if kernel.loaded():
+        kernel.remove()
+    for flow in (TCP4, UDP6):
+        lab.servers.listen(flow, range(8001, 8005))
+    traffic = Traffic(lab)
+    try:
+        for _ in range(fewer(50, 15)):
+            kernel.insert()
+            set_up(lab)
+            before = traffic.served
+            wait_until(lambda b=before: traffic.served > b + 2, "the traffic is served")
+            kernel.remove()
+            check(not kernel.loaded(), "the module is still loaded")
+    finally:
+        traffic.stop()
+        if not kernel.loaded():
+            kernel.insert()
+
+
+def test_without_it_everything_is_as_before(lab):
+    """No hook, no netlink family and no answer on the service's port is left."""
+    for flow in FLOWS:
+        lab.servers.listen(flow, range(8001, 8005))
+        lab.balance(flow)
+        talk(lab.client, flow).close()
+    kernel.remove()
+    try:
+        for flow in FLOWS:
+            equal(refusal(lab.client, flow), "refused", f"{flow}: a connection to the service's port")
+            with talk(lab.client, flow, 8001) as straight:
+                straight.bulk(20_000)
+        done = lab.try_rlvs("list")
+        equal(done.returncode, 1, "exit status of rlvs without the module")
+        check("not loaded" in done.stderr, f"rlvs does not say what is missing: {done.stderr}")
+    finally:
+        kernel.insert()
+    equal(lab.listing(), [], "services of the module when it is back")
+
+
+@each(TCP)
+def test_live_connections_do_not_hold_it(lab, flow):
+    lab.servers.listen(flow, [8001])
+    lab.balance(flow, ports="8001")
+    held = [talk(where, flow) for where in (lab.client, lab.lb)]
+    kernel.remove()
+    kernel.insert()
+    for conversation in held:
+        conversation.close(reset=True)
+
+
+def test_two_at_once_is_refused():
+    """The usual message of insmod for what is loaded already, and no harm done."""
+    if not kernel.loaded():
+        kernel.insert()
+    done = subprocess.run(["insmod", kernel.module_path()], capture_output=True, check=False)
+    check(done.returncode != 0, "the module was loaded twice")
+    check(kernel.loaded(), "the module is gone")

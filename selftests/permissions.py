@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Only CAP_NET_ADMIN in the namespace's own user namespace may change anything."""
+
+from lib.clients import served_by
+from lib.ktap import Skip, check, equal
+from lib.lab import TCP4
+
+NOBODY = 65534
+CHANGES = (
+    "service add tcp://198.51.100.10:81",
+    "service edit {service} --scheduler rr",
+    "service del {service}",
+    "service zero {service}",
+    "dest add {service} :9000",
+    "dest edit {service} :8001 --weight 5",
+    "dest del {service} :8001",
+    "flush",
+    "flush --now",
+)
+
+
+def test_an_ordinary_user_changes_nothing(lab):
+    service = lab.balance(TCP4, scheduler="wlc")
+    before = lab.listing()
+    for change in CHANGES:
+        done = lab.try_rlvs(change.format(service=service), user=NOBODY, group=NOBODY,
+                            extra_groups=[])
+        equal(done.returncode, 1, f"exit status of {change}")
+        check("CAP_NET_ADMIN" in done.stderr, f"{change}: the error names no capability: {done.stderr}")
+        equal(lab.listing(), before, f"services after {change}")
+
+
+def test_an_ordinary_user_does_not_see_connections(lab):
+    """They are other people's addresses."""
+    lab.balance(TCP4)
+    done = lab.try_rlvs("conns", user=NOBODY, group=NOBODY, extra_groups=[])
+    equal(done.returncode, 1, "exit status of conns")
+
+
+def test_root_without_the_capability(lab):
+    service = lab.balance(TCP4)
+    before = lab.listing()
+    done = lab.lb.run("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin",
+                      "rlvs", "service", "del", service)
+    equal(done.returncode, 1, f"exit status; stderr: {done.stderr}")
+    equal(lab.listing(), before, "services")
+
+
+def in_user_namespace(lab, *options):
+    """A shell of a fresh user namespace where the caller is root, as containers have it."""
+    probe = lab.lb.run("unshare", "--user", "--map-root-user", "true")
+    if probe.returncode != 0:
+        raise Skip(f"no user namespaces here: {probe.stderr.strip()}")
+    return ("unshare", "--user", "--map-root-user", *options, "sh", "-ec")
+
+
+def test_root_of_a_foreign_user_namespace(lab):
+    """Root there is nobody here: the network namespace belongs to the outer one."""
+    service = lab.balance(TCP4)
+    before = lab.listing()
+    done = lab.lb.run(*in_user_namespace(lab), f"rlvs service del {service}")
+    equal(done.returncode, 1, f"exit status; stderr: {done.stderr}")
+    equal(lab.listing(), before, "services")
+
+
+def test_root_of_its_own_namespaces_may(lab):
+    """And what it does stays there."""
+    lab.servers.listen(TCP4, [8001])
+    lab.balance(TCP4, ports="8001")
+    done = lab.lb.run(*in_user_namespace(lab, "--net"),
+                      "ip link set lo up; ip addr add 198.51.100.10/32 dev lo;"
+                      "rlvs service add tcp://198.51.100.10:80;"
+                      "rlvs dest add tcp://198.51.100.10:80 :9001; rlvs list; rlvs flush --now")
+    equal(done.returncode, 0, f"exit status; stderr: {done.stderr}")
+    check("9001" in done.stdout, f"the list does not show the destination: {done.stdout}")
+    equal(served_by(lab.client, TCP4, 2), {8001: 2}, "conversations in the outer namespace")

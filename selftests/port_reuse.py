@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A client that uses its port again at once is connected at once."""
+
+from lib.clients import talk
+from lib.ktap import check, each, equal
+from lib.lab import TCP
+
+SOURCE_PORT = 41000
+
+
+def again(lab, flow, where, source):
+    """Connects from the port just used; it must take no retransmission of the SYN."""
+    with talk(where, flow, source=source, source_port=SOURCE_PORT) as conversation:
+        check(conversation.connect_time < 0.9,
+              f"the connection took {conversation.connect_time:.2f} s, as if the first SYN was lost")
+        conversation.bulk(20_000)
+        equal(conversation.name[1], SOURCE_PORT, "the client's port")
+        return conversation.name
+
+
+@each(TCP)
+def test_after_a_reset(lab, flow):
+    lab.servers.listen(flow, range(8001, 8005))
+    lab.balance(flow)
+    for where, source in ((lab.client, flow.client), (lab.lb, flow.vip)):
+        for _ in range(6):
+            with talk(where, flow, source=source, source_port=SOURCE_PORT) as conversation:
+                conversation.say(b"hello")
+                conversation.close(reset=True)
+        again(lab, flow, where, source)
+
+
+@each(TCP)
+def test_after_the_server_closed(lab, flow):
+    """The entry and the server are in TIME_WAIT, the client's port is free."""
+    lab.servers.listen(flow, range(8001, 8003))
+    lab.balance(flow, ports="8001-8002")
+    for _ in range(6):
+        with talk(lab.client, flow, source=flow.client, source_port=SOURCE_PORT) as conversation:
+            lab.servers.finish(lab.servers.served(conversation.name))
+            equal(conversation.ends(), "closed", "how the connection ended")
+        again(lab, flow, lab.client, flow.client2)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The counters are the packets and bytes that an independent capture sees."""
+
+from lib.capture import Capture, packets
+from lib.clients import talk
+from lib.ktap import check, each, equal, wait_until
+from lib.lab import FLOWS
+
+KEYS = ("connections", "in_packets", "out_packets", "in_bytes", "out_bytes")
+
+
+def counted(stats):
+    """The counters in the order of KEYS."""
+    return tuple(stats[key] for key in KEYS)
+
+
+def exchange(lab, flow):
+    """Three conversations, one after another, each until both ends have closed."""
+    names = []
+    for _ in range(3):
+        with talk(lab.client, flow) as conversation:
+            conversation.bulk(3_000)
+            names.append(conversation.name)
+        if flow.protocol == "tcp":
+            served = lab.servers.served(conversation.name)
+            wait_until(lambda s=served: s.ended == "closed", "the server saw the end")
+    return names
+
+
+@each(FLOWS)
+def test_as_the_wire_has_them(lab, flow):
+    lab.servers.listen(flow, [8001])
+    service = lab.balance(flow, ports="8001")
+    with Capture(lab.lb, "wan", f"{flow.protocol} port 80") as capture:
+        exchange(lab, flow)
+
+        def settled():
+            stats = counted(lab.find(service)["stats"])
+            return stats if stats == counted(lab.find(service)["stats"]) else None
+
+        wait_until(settled, "the counters stand still")
+    wire = [packet for packet in packets(capture.path)]
+    inward = [p for p in wire if p.destination == flow.vip]
+    outward = [p for p in wire if p.source == flow.vip]
+    check(inward and outward, "the capture is empty")
+    wanted = (3, len(inward), len(outward), sum(p.length for p in inward),
+              sum(p.length for p in outward))
+    found = lab.find(service)
+    equal(counted(found["stats"]), wanted, f"the service's {KEYS}")
+    equal(counted(found["destinations"][0]["stats"]), wanted, f"the destination's {KEYS}")
+
+
+@each(FLOWS)
+def test_of_several_destinations_add_up(lab, flow):
+    lab.servers.listen(flow, range(8001, 8005))
+    service = lab.balance(flow)
+    for _ in range(8):
+        with talk(lab.client, flow) as conversation:
+            conversation.say(b"hello")
+    # The last packets of a TCP connection may still be under way.
+    wait_until(lambda: counted(lab.find(service)["stats"]) == tuple(
+        sum(d["stats"][key] for d in lab.find(service)["destinations"]) for key in KEYS),
+        "the destinations' counters add up to the service's")
+    for destination in lab.find(service)["destinations"]:
+        equal(destination["stats"]["connections"], 2, f"connections of {destination['port']}")
+
+
+@each(FLOWS)
+def test_zero_sets_them_to_zero(lab, flow):
+    lab.servers.listen(flow, [8001])
+    service = lab.balance(flow, ports="8001")
+    exchange(lab, flow)
+    wait_until(lambda: lab.find(service)["stats"]["out_packets"] > 0, "something was counted")
+    wait_until(lambda: not any(c["state"] == "ESTABLISHED" for c in lab.conns()),
+               "the connections are over")
+    lab.rlvs(f"service zero {service}")
+    found = lab.find(service)
+    equal(counted(found["stats"]), (0,) * 5, "the service's counters")
+    equal(counted(found["destinations"][0]["stats"]), (0,) * 5, "the destination's counters")
+    with talk(lab.client, flow):
+        equal(lab.find(service)["stats"]["connections"], 1, "connections since then")
