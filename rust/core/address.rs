@@ -331,3 +331,79 @@ impl PortRange {
         self.iter().contains(&port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        match text.parse().unwrap() {
+            core::net::IpAddr::V4(ip) => Address::V4(ip.octets()),
+            core::net::IpAddr::V6(ip) => Address::V6(ip.octets()),
+        }
+    }
+
+    #[test]
+    fn kinds_of_addresses() {
+        let kinds = |text| {
+            let address = address(text);
+            [
+                address.is_unspecified(),
+                address.is_loopback(),
+                address.is_multicast(),
+                address.is_limited_broadcast(),
+            ]
+        };
+        for (text, expected) in [
+            ("0.0.0.0", [true, false, false, false]),
+            ("0.0.0.1", [false, false, false, false]),
+            ("126.255.255.255", [false, false, false, false]),
+            ("127.0.0.0", [false, true, false, false]),
+            ("127.255.255.255", [false, true, false, false]),
+            ("223.255.255.255", [false, false, false, false]),
+            ("224.0.0.0", [false, false, true, false]),
+            ("239.255.255.255", [false, false, true, false]),
+            ("240.0.0.0", [false, false, false, false]),
+            ("255.255.255.255", [false, false, false, true]),
+            ("::", [true, false, false, false]),
+            ("::1", [false, true, false, false]),
+            ("::2", [false, false, false, false]),
+            ("fe80::1", [false, false, false, false]),
+            ("ff02::1", [false, false, true, false]),
+        ] {
+            assert_eq!(kinds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn prints_as_people_write() {
+        for text in ["192.0.2.10", "2001:db8::10", "::", "::1", "fe80::1:0:0:1"] {
+            assert_eq!(std::format!("{}", address(text)), text);
+        }
+    }
+
+    #[test]
+    fn protocols_have_their_numbers() {
+        assert_eq!(Protocol::Tcp.number(), 6);
+        assert_eq!(Protocol::Udp.number(), 17);
+        for number in 0..=255 {
+            let protocol = Protocol::from_number(number);
+            assert_eq!(protocol.is_some(), number == 6 || number == 17);
+            assert!(protocol.is_none_or(|protocol| protocol.number() == number));
+        }
+    }
+
+    #[test]
+    fn octets_of_another_family_are_no_address() {
+        assert_eq!(V4::from_octets(&[0; 16]), None);
+        assert_eq!(V6::from_octets(&[0; 4]), None);
+        assert_eq!(Address::from_octets(&[]), None);
+    }
+
+    #[test]
+    fn range_of_all_ports() {
+        let range = PortRange::new(1, 65535).unwrap();
+        assert_eq!(range.len(), 65535);
+        assert_eq!(range.iter().count(), 65535);
+    }
+}

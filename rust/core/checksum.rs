@@ -76,3 +76,35 @@ pub fn transport<A: Ip>(source: A, destination: A, protocol: u8, segment: &[u8])
     let pseudo = pseudo_header(source, destination, protocol, length);
     Some(!add(pseudo, sum(segment)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sum_of_the_example_in_rfc_1071() {
+        let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+        assert_eq!(sum(&bytes), 0xddf2);
+    }
+
+    #[test]
+    fn update_of_the_example_in_rfc_1624() {
+        // The case that the equation of RFC 1141 gets wrong: it finds 0xffff.
+        assert_eq!(update_word(0xdd2f, 0x5555, 0x3285), 0x0000);
+    }
+
+    #[test]
+    fn an_odd_byte_is_the_high_half() {
+        assert_eq!(sum(&[0x12]), 0x1200);
+        assert_eq!(sum(&[]), 0);
+    }
+
+    #[test]
+    fn update_without_a_change_changes_nothing() {
+        for checksum in 0..=0xffff {
+            let same = update_word(checksum, 0xabcd, 0xabcd);
+            // Of the two zeros only one comes out.
+            assert_eq!(same, if checksum == 0xffff { 0 } else { checksum });
+        }
+    }
+}

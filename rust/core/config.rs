@@ -168,3 +168,195 @@ fn check_reachable(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Errno;
+
+    const LOCAL: LocalView = LocalView {
+        is_local: true,
+        route_localnet: false,
+    };
+    const REMOTE: LocalView = LocalView {
+        is_local: false,
+        route_localnet: false,
+    };
+    const ROUTED: LocalView = LocalView {
+        is_local: true,
+        route_localnet: true,
+    };
+
+    fn address(text: &str) -> Address {
+        match text.parse().unwrap() {
+            core::net::IpAddr::V4(ip) => Address::V4(ip.octets()),
+            core::net::IpAddr::V6(ip) => Address::V6(ip.octets()),
+        }
+    }
+
+    fn service(at: &str, port: u16) -> ServiceKey {
+        ServiceKey::new(6, address(at).octets(), port).unwrap()
+    }
+
+    fn check(
+        service: &ServiceKey,
+        at: &str,
+        port: u16,
+        weight: u32,
+        local: LocalView,
+    ) -> Result<u16, Refusal> {
+        let address = address(at);
+        let destination = DestinationKey { address, port };
+        check_destination(service, &destination, Method::Nat, weight, local)
+    }
+
+    #[test]
+    fn services_that_are_refused() {
+        for (number, octets, port, expected) in [
+            (132, &[192, 0, 2, 10][..], 80, Refusal::UnknownProtocol),
+            (6, &[192, 0, 2], 80, Refusal::AddressLength),
+            (6, &[], 80, Refusal::AddressLength),
+            (6, &[192, 0, 2, 10], 0, Refusal::PortZero),
+            (17, &[224, 0, 0, 1], 53, Refusal::NotUnicast),
+            (17, &[255, 255, 255, 255], 53, Refusal::NotUnicast),
+            (
+                17,
+                &[0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+                53,
+                Refusal::NotUnicast,
+            ),
+        ] {
+            assert_eq!(ServiceKey::new(number, octets, port), Err(expected));
+        }
+        assert!(service("0.0.0.0", 80).is_wildcard());
+        assert!(service("::", 80).is_wildcard());
+        assert!(!service("::1", 80).is_wildcard());
+    }
+
+    #[test]
+    fn destinations_of_one_address() {
+        let vip = service("192.0.2.10", 80);
+        for (at, port, weight, local, expected) in [
+            ("192.0.2.10", 8001, 1, LOCAL, Ok(1)),
+            ("192.0.2.11", 80, 65535, LOCAL, Ok(65535)),
+            ("192.0.2.10", 8001, 0, LOCAL, Ok(0)),
+            ("192.0.2.10", 0, 1, LOCAL, Err(Refusal::PortZero)),
+            ("192.0.2.10", 8001, 65536, LOCAL, Err(Refusal::WeightRange)),
+            (
+                "192.0.2.10",
+                8001,
+                u32::MAX,
+                LOCAL,
+                Err(Refusal::WeightRange),
+            ),
+            ("2001:db8::10", 8001, 1, LOCAL, Err(Refusal::FamilyMismatch)),
+            ("0.0.0.0", 8001, 1, LOCAL, Err(Refusal::WildcardDestination)),
+            ("224.0.0.1", 8001, 1, REMOTE, Err(Refusal::NotUnicast)),
+            ("255.255.255.255", 8001, 1, REMOTE, Err(Refusal::NotUnicast)),
+            ("192.0.2.10", 80, 1, LOCAL, Err(Refusal::OwnService)),
+            ("192.0.2.10", 80, 1, REMOTE, Err(Refusal::OwnService)),
+            ("127.0.0.1", 8001, 1, LOCAL, Err(Refusal::LoopbackForNat4)),
+            ("127.0.0.1", 8001, 1, ROUTED, Ok(1)),
+            ("198.51.100.1", 8001, 1, REMOTE, Err(Refusal::NotLocal)),
+        ] {
+            assert_eq!(
+                check(&vip, at, port, weight, local),
+                expected,
+                "{at}:{port}"
+            );
+        }
+    }
+
+    #[test]
+    fn destinations_of_one_ipv6_address() {
+        let vip = service("2001:db8::10", 80);
+        for (at, port, local, expected) in [
+            ("2001:db8::10", 8001, LOCAL, Ok(1)),
+            ("192.0.2.10", 8001, LOCAL, Err(Refusal::FamilyMismatch)),
+            ("::", 8001, LOCAL, Err(Refusal::WildcardDestination)),
+            ("ff02::1", 8001, REMOTE, Err(Refusal::NotUnicast)),
+            ("2001:db8::10", 80, LOCAL, Err(Refusal::OwnService)),
+            ("::1", 8001, LOCAL, Err(Refusal::LoopbackForNat6)),
+            // What IPv4 has a setting for, IPv6 has none for.
+            ("::1", 8001, ROUTED, Err(Refusal::LoopbackForNat6)),
+            ("2001:db8::99", 8001, REMOTE, Err(Refusal::NotLocal)),
+        ] {
+            assert_eq!(check(&vip, at, port, 1, local), expected, "[{at}]:{port}");
+        }
+    }
+
+    #[test]
+    fn destinations_of_any_address() {
+        let any = service("0.0.0.0", 80);
+        for (at, port, local, expected) in [
+            // Whether the kernel calls the wildcard local does not matter.
+            ("0.0.0.0", 8001, LOCAL, Ok(1)),
+            ("0.0.0.0", 8001, REMOTE, Ok(1)),
+            ("0.0.0.0", 80, LOCAL, Err(Refusal::OwnService)),
+            ("0.0.0.0", 80, REMOTE, Err(Refusal::OwnService)),
+            ("192.0.2.10", 8001, LOCAL, Ok(1)),
+            ("192.0.2.10", 80, LOCAL, Err(Refusal::OwnService)),
+            ("127.0.0.1", 80, LOCAL, Err(Refusal::OwnService)),
+            ("127.0.0.1", 8001, LOCAL, Err(Refusal::LoopbackForNat4)),
+            ("127.0.0.1", 8001, ROUTED, Ok(1)),
+            ("198.51.100.1", 80, REMOTE, Err(Refusal::NotLocal)),
+        ] {
+            assert_eq!(check(&any, at, port, 1, local), expected, "{at}:{port}");
+        }
+        let any = service("::", 80);
+        assert_eq!(
+            check(&any, "::1", 8001, 1, LOCAL),
+            Err(Refusal::LoopbackForNat6)
+        );
+        assert_eq!(check(&any, "::", 8001, 1, LOCAL), Ok(1));
+    }
+
+    #[test]
+    fn services_on_a_loopback_address_have_loopback_destinations() {
+        assert_eq!(
+            check(&service("127.0.0.1", 80), "127.0.0.1", 81, 1, LOCAL),
+            Ok(1)
+        );
+        assert_eq!(check(&service("::1", 80), "::1", 81, 1, LOCAL), Ok(1));
+        assert_eq!(
+            check(&service("127.0.0.1", 80), "127.0.0.1", 80, 1, LOCAL),
+            Err(Refusal::OwnService)
+        );
+    }
+
+    #[test]
+    fn keys_are_ordered_by_protocol_address_and_port() {
+        let mut keys = [
+            ServiceKey::new(17, &[0; 4], 1).unwrap(),
+            service("::", 1),
+            service("10.0.0.1", 2),
+            service("10.0.0.1", 1),
+            service("9.0.0.1", 3),
+        ];
+        keys.sort_unstable();
+        let ports = keys.map(|key| key.port);
+        assert_eq!(ports, [3, 1, 2, 1, 1]);
+        assert_eq!(keys[3].address, address("::"));
+    }
+
+    #[test]
+    fn methods() {
+        for number in 0..=255 {
+            let method = Method::from_number(number);
+            assert!(method.is_none_or(|method| method.number() == number));
+        }
+        assert_eq!(Method::from_number(0), Some(Method::Nat));
+        assert_eq!(Method::from_number(1), None);
+        assert_eq!(Method::Nat.name(), "nat");
+    }
+
+    #[test]
+    fn error_numbers_say_what_kind() {
+        assert_eq!(Refusal::NotLocal.errno(), Errno::AddrNotAvail);
+        assert_eq!(Refusal::LoopbackForNat4.errno(), Errno::HostUnreach);
+        assert_eq!(Refusal::LoopbackForNat6.errno(), Errno::HostUnreach);
+        assert_eq!(Refusal::OwnService.errno(), Errno::Loop);
+        assert_eq!(Refusal::WeightRange.errno(), Errno::Range);
+        assert_eq!(Refusal::FamilyMismatch.errno(), Errno::AfNoSupport);
+    }
+}

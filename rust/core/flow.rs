@@ -269,3 +269,160 @@ pub fn remaining(state: State, last_seen: u32, now: u32, timeouts: &Timeouts) ->
 pub fn expired(state: State, last_seen: u32, now: u32, timeouts: &Timeouts) -> bool {
     remaining(state, last_seen, now, timeouts) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::{Endpoint, V4};
+    use std::vec::Vec;
+
+    /// The states of the columns below.
+    const COLUMNS: &str = "NO ES SS SR FW TW CL CW LA LI SA";
+
+    /// The table of IPVS: for each flag, what each state becomes.
+    const INBOUND: [(u8, &str); 4] = [
+        (TcpFlags::SYN, "SR ES ES SR SR SR SR SR SR SR SR"),
+        (TcpFlags::FIN, "CL CW SS TW TW TW CL CW LA LI TW"),
+        (TcpFlags::ACK, "ES ES SS ES FW TW CL CW CL LI ES"),
+        (TcpFlags::RST, "CL CL CL SR CL CL CL CL LA LI SR"),
+    ];
+    const REPLY: [(u8, &str); 4] = [
+        (TcpFlags::SYN, "SS ES SS SR SS SS SS SS SS LI SR"),
+        (TcpFlags::FIN, "TW FW SS TW FW TW CL TW LA LI TW"),
+        (TcpFlags::ACK, "ES ES SS ES FW TW CL CW LA ES ES"),
+        (TcpFlags::RST, "CL CL SS CL CL TW CL CL CL CL CL"),
+    ];
+
+    fn state(text: &str) -> State {
+        let index = COLUMNS.split(' ').position(|column| column == text);
+        STATES[index.unwrap()]
+    }
+
+    #[test]
+    fn moves_are_those_of_ipvs() {
+        for (side, rows) in [(Side::Inbound, INBOUND), (Side::Reply, REPLY)] {
+            for (flag, row) in rows {
+                assert_eq!(row.split(' ').count(), 11);
+                for (from, to) in COLUMNS.split(' ').zip(row.split(' ')) {
+                    assert_eq!(
+                        next(state(from), side, TcpFlags(flag)),
+                        state(to),
+                        "{side:?} {flag:#x} {from}"
+                    );
+                }
+                assert_eq!(next(State::Udp, side, TcpFlags(flag)), State::Udp);
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_flags_the_gravest_counts() {
+        let order = [TcpFlags::RST, TcpFlags::SYN, TcpFlags::FIN, TcpFlags::ACK];
+        for from in STATES {
+            for side in [Side::Inbound, Side::Reply] {
+                for (index, first) in order.into_iter().enumerate() {
+                    let all = order[index..].iter().fold(0, |all, flag| all | flag);
+                    let alone = next(from, side, TcpFlags(first));
+                    assert_eq!(next(from, side, TcpFlags(all)), alone);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn life_of_a_connection() {
+        let (syn, fin, ack) = (TcpFlags::SYN, TcpFlags::FIN, TcpFlags::ACK);
+        let mut at = initial(Protocol::Tcp, TcpFlags(syn));
+        assert_eq!(at, State::SynReceived);
+        for (side, flags, expected) in [
+            (Side::Reply, syn | ack, State::SynReceived),
+            (Side::Inbound, ack, State::Established),
+            (Side::Reply, ack, State::Established),
+            (Side::Reply, fin | ack, State::FinWait),
+            (Side::Inbound, ack, State::FinWait),
+            (Side::Inbound, fin | ack, State::TimeWait),
+            (Side::Reply, ack, State::TimeWait),
+        ] {
+            at = next(at, side, TcpFlags(flags));
+            assert_eq!(at, expected);
+        }
+    }
+
+    #[test]
+    fn only_a_first_segment_opens() {
+        let end = Endpoint {
+            address: V4([0; 4]),
+            port: 1,
+        };
+        for flags in 0..=255 {
+            let mut packet = Packet {
+                protocol: Protocol::Tcp,
+                source: end,
+                destination: end,
+                l4_offset: 20,
+                length: 40,
+                flags: TcpFlags(flags),
+            };
+            let first = flags & 0x17 == TcpFlags::SYN;
+            assert_eq!(opens(&packet), first, "{flags:#x}");
+            for state in STATES {
+                let over = matches!(state, State::TimeWait | State::Close);
+                assert_eq!(reopens(state, packet.flags), first && over);
+            }
+            packet.protocol = Protocol::Udp;
+            assert!(opens(&packet));
+        }
+        assert_eq!(initial(Protocol::Udp, TcpFlags(0)), State::Udp);
+    }
+
+    #[test]
+    fn numbers_and_names_are_distinct() {
+        let names: Vec<&str> = STATES.iter().map(|state| state.name()).collect();
+        for (index, state) in STATES.into_iter().enumerate() {
+            assert_eq!(usize::from(state.to_bits()), index);
+            assert_eq!(State::from_bits(state.to_bits()), Some(state));
+            assert_eq!(
+                names.iter().filter(|name| **name == state.name()).count(),
+                1
+            );
+        }
+        assert_eq!(State::from_bits(12), None);
+    }
+
+    #[test]
+    fn timeouts_are_those_of_ipvs() {
+        let mut timeouts = Timeouts::default();
+        for (state, seconds) in [
+            (State::None, 2),
+            (State::Established, 900),
+            (State::SynSent, 120),
+            (State::SynReceived, 60),
+            (State::FinWait, 120),
+            (State::TimeWait, 120),
+            (State::Close, 10),
+            (State::CloseWait, 60),
+            (State::LastAck, 30),
+            (State::Listen, 120),
+            (State::SynAck, 120),
+            (State::Udp, 300),
+        ] {
+            assert_eq!(timeouts.of(state), seconds, "{state:?}");
+        }
+        timeouts.set(State::Udp, 7);
+        assert_eq!(timeouts.of(State::Udp), 7);
+        assert_eq!(timeouts.of(State::SynAck), 120);
+    }
+
+    #[test]
+    fn active_states() {
+        let active: Vec<State> = STATES.into_iter().filter(|s| s.is_active()).collect();
+        let expected = [
+            State::Established,
+            State::SynSent,
+            State::SynReceived,
+            State::SynAck,
+            State::Udp,
+        ];
+        assert_eq!(active, expected);
+    }
+}

@@ -194,3 +194,94 @@ fn replace(header: &mut [u8], at: Range<usize>, new: &[u8]) -> Result<u16, TooSh
     field.copy_from_slice(new);
     Ok(delta)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        address::{V4, V6},
+        wire,
+    };
+
+    /// A UDP packet with a payload of two bytes, from 192.0.2.1:4096 to 192.0.2.10:53.
+    fn packet(checksum: u16) -> [u8; 30] {
+        let [c1, c0] = checksum.to_be_bytes();
+        [
+            0x45, 0, 0, 30, 0, 0, 0, 0, 64, 17, 0xf6, 0xc1, 192, 0, 2, 1, 192, 0, 2, 10, //
+            0x10, 0, 0, 53, 0, 10, c1, c0, 0xab, 0xcd,
+        ]
+    }
+
+    fn to_port(bytes: &mut [u8], sums: Sums, port: u16) -> Delta {
+        let packet = wire::parse::<V4>(&*bytes).unwrap();
+        let from = packet.destination;
+        let rewrite = Rewrite {
+            side: Which::Destination,
+            from,
+            to: Endpoint { port, ..from },
+        };
+        apply(bytes, &packet, sums, &rewrite).unwrap()
+    }
+
+    #[test]
+    fn partial_sums_do_not_know_ports() {
+        let mut bytes = packet(0x8432);
+        to_port(&mut bytes, Sums::Partial, 8001);
+        assert_eq!(bytes[22..24], 8001u16.to_be_bytes());
+        assert_eq!(bytes[26..28], [0x84, 0x32]);
+    }
+
+    #[test]
+    fn no_udp_checksum_stays_none() {
+        for sums in [Sums::Complete, Sums::Other] {
+            let mut bytes = packet(0);
+            let delta = to_port(&mut bytes, sums, 8001);
+            assert_eq!(bytes[26..28], [0, 0]);
+            // Nothing in the packet makes up for the port: the device's sum must.
+            assert_eq!(delta.0, 8001 - 53);
+        }
+    }
+
+    #[test]
+    fn udp_checksum_does_not_become_none() {
+        // With port 53 the rest sums to 0x1234; with this port it sums to 0xffff.
+        let mut bytes = packet(!0x1234);
+        to_port(&mut bytes, Sums::Other, 53 + (0xffff - 0x1234));
+        assert_eq!(bytes[26..28], [0xff, 0xff]);
+    }
+
+    #[test]
+    fn headers_end_at_the_checksum() {
+        let mut udp = wire::parse::<V4>(&packet(0)[..]).unwrap();
+        assert_eq!(writable_len(&udp), 28);
+        udp.protocol = Protocol::Tcp;
+        assert_eq!(writable_len(&udp), 38);
+    }
+
+    #[test]
+    fn odd_packets_are_too_short_rather_than_a_panic() {
+        let end = Endpoint {
+            address: V6([0; 16]),
+            port: 1,
+        };
+        let rewrite = Rewrite {
+            side: Which::Source,
+            from: end,
+            to: Endpoint { port: 2, ..end },
+        };
+        for l4_offset in [0, 20, 40, 41, 4000, usize::MAX - 1, usize::MAX] {
+            let packet = Packet {
+                protocol: Protocol::Tcp,
+                source: end,
+                destination: end,
+                l4_offset,
+                length: 0,
+                flags: wire::TcpFlags(0),
+            };
+            // Shorter than the address field reaches, or longer than the slice.
+            let fits = (20..=40).contains(&l4_offset);
+            let done = apply(&mut [0; 58], &packet, Sums::Other, &rewrite);
+            assert_eq!(done.is_ok(), fits, "{l4_offset}");
+        }
+    }
+}

@@ -117,3 +117,21 @@ address or ::";
     /// Memory is short.
     NoMemory => NoMem, c"the kernel is out of memory: nothing was changed";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_distinct_and_whole() {
+        for (index, refusal) in Refusal::ALL.iter().enumerate() {
+            let text = refusal.text().to_str().unwrap();
+            assert!(text.is_ascii() && !text.ends_with('.'), "{text}");
+            assert!(!text.contains("  ") && text == text.trim(), "{text}");
+            assert!((10..=170).contains(&text.len()), "{text}");
+            for other in &Refusal::ALL[index + 1..] {
+                assert_ne!(refusal.text(), other.text());
+            }
+        }
+    }
+}

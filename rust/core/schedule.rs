@@ -132,3 +132,100 @@ impl Schedule for Scheduler {
 fn eligible<D: Destinations>(destinations: &D, index: usize) -> bool {
     destinations.weight(index) != 0 && destinations.usable(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Weight, active and inactive connections of each destination.
+    struct Pool(&'static [(u16, u32, u32)]);
+
+    impl Destinations for Pool {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn weight(&self, index: usize) -> u16 {
+            self.0[index].0
+        }
+
+        fn active(&self, index: usize) -> u32 {
+            self.0[index].1
+        }
+
+        fn inactive(&self, index: usize) -> u32 {
+            self.0[index].2
+        }
+
+        fn usable(&self, _index: usize) -> bool {
+            true
+        }
+    }
+
+    fn picks(kind: Kind, pool: &Pool, count: usize) -> Vec<Option<usize>> {
+        let mut scheduler = Scheduler::new(kind);
+        assert_eq!(scheduler.kind(), kind);
+        let mut slots = std::vec![Slot::default(); pool.len()];
+        (0..count)
+            .map(|_| scheduler.pick(pool, &mut slots))
+            .collect()
+    }
+
+    fn indices(picks: &[usize]) -> Vec<Option<usize>> {
+        picks.iter().copied().map(Some).collect()
+    }
+
+    #[test]
+    fn names() {
+        for kind in [Kind::Rr, Kind::Wrr, Kind::Wlc] {
+            assert_eq!(Kind::from_name(kind.name().to_bytes()), Some(kind));
+        }
+        for name in [&b""[..], b"r", b"rrr", b"RR", b"rr\0", b"lc"] {
+            assert_eq!(Kind::from_name(name), None);
+        }
+    }
+
+    #[test]
+    fn rr_ignores_weights_but_0() {
+        let pool = Pool(&[(1, 0, 0), (0, 0, 0), (9, 0, 0), (2, 0, 0)]);
+        assert_eq!(picks(Kind::Rr, &pool, 5), indices(&[0, 2, 3, 0, 2]));
+    }
+
+    #[test]
+    fn wrr_spreads_the_heaviest() {
+        let pool = Pool(&[(4, 0, 0), (1, 0, 0), (1, 0, 0)]);
+        let cycle = indices(&[0, 0, 1, 0, 2, 0]);
+        let twice = [&cycle[..], &cycle].concat();
+        assert_eq!(picks(Kind::Wrr, &pool, 12), twice);
+    }
+
+    #[test]
+    fn wlc_weighs_active_connections_257_times() {
+        for (pool, expected) in [
+            (Pool(&[(1, 0, 258), (1, 1, 0)]), 1),
+            (Pool(&[(1, 0, 256), (1, 1, 0)]), 0),
+            // Equal: the first.
+            (Pool(&[(1, 0, 257), (1, 1, 0)]), 0),
+            // Twice the weight takes twice the load.
+            (Pool(&[(1, 1, 0), (2, 1, 256)]), 1),
+            (Pool(&[(1, 1, 0), (2, 2, 1)]), 0),
+            (Pool(&[(0, 0, 0), (1, 9, 9)]), 1),
+            (
+                Pool(&[(1, u32::MAX, u32::MAX), (65535, u32::MAX, u32::MAX)]),
+                1,
+            ),
+        ] {
+            assert_eq!(picks(Kind::Wlc, &pool, 1), [Some(expected)], "{:?}", pool.0);
+        }
+    }
+
+    #[test]
+    fn nothing_to_pick() {
+        for kind in [Kind::Rr, Kind::Wrr, Kind::Wlc] {
+            assert_eq!(picks(kind, &Pool(&[]), 3), [None; 3]);
+            assert_eq!(picks(kind, &Pool(&[(0, 0, 0), (0, 0, 0)]), 3), [None; 3]);
+            assert_eq!(picks(kind, &Pool(&[(7, 0, 0)]), 3), [Some(0); 3]);
+        }
+    }
+}

@@ -130,3 +130,54 @@ impl<A: Ip> Tuple<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::{V4, V6};
+
+    const CLIENT: Endpoint<V4> = Endpoint {
+        address: V4([198, 51, 100, 7]),
+        port: 0x1234,
+    };
+    const SERVICE: Endpoint<V4> = Endpoint {
+        address: V4([192, 0, 2, 10]),
+        port: 80,
+    };
+
+    #[test]
+    fn words_are_as_the_documentation_says() {
+        let key = Tuple::inbound(Protocol::Tcp, CLIENT, SERVICE);
+        assert_eq!(
+            key.as_words(),
+            [0xc633_6407_c000_020a, 0x0000_0006_0050_1234]
+        );
+        let key = Tuple::reply(Protocol::Udp, SERVICE, CLIENT);
+        assert_eq!(
+            key.as_words(),
+            [0xc000_020a_c633_6407, 0x0000_0111_1234_0050]
+        );
+        let client = Endpoint {
+            address: V6([1; 16]),
+            port: 2,
+        };
+        let service = Endpoint {
+            address: V6([3; 16]),
+            port: 4,
+        };
+        let (one, three) = (0x0101_0101_0101_0101, 0x0303_0303_0303_0303);
+        assert_eq!(
+            Tuple::inbound(Protocol::Udp, client, service).as_words(),
+            [one, one, three, three, 0x0000_0011_0004_0002]
+        );
+    }
+
+    #[test]
+    fn the_two_keys_of_a_connection_to_its_own_client_differ() {
+        // A destination's process may connect to the service from the port it serves on.
+        let inbound = Tuple::inbound(Protocol::Tcp, CLIENT, SERVICE);
+        let reply = Tuple::reply(Protocol::Tcp, CLIENT, SERVICE);
+        assert_ne!(inbound, reply);
+        assert_ne!(inbound.as_words(), reply.as_words());
+    }
+}

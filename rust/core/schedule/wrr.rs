@@ -3,27 +3,27 @@
 //! Weighted round robin: each destination as often as its weight says, spread as evenly as whole
 //! connections can be.
 //!
-//! This is the chairman assignment problem (Tijdeman, 1980), solved as proportionate fair
-//! scheduling (Baruah, Cohen, Plaxton and Varvel, "Proportionate progress", 1996) of one resource.
-//! Let W be the sum of all weights. In the turn t of a cycle of W turns, a destination of weight w
-//! that was picked x times in the cycle is due from the turn floor(x W / w) on, and must be picked
-//! before the turn ceil((x + 1) W / w). The pick is the destination that is due and has the
-//! earliest such deadline; of equals, the first.
+//! This is the chairman assignment problem, solved as its author did (R. Tijdeman, "The chairman
+//! assignment problem", Discrete Mathematics 32, 1980). Let W be the sum of all weights, n the
+//! number of destinations that have one, and d = 1 - 1 / (2n - 2). In a cycle of W turns, a
+//! destination of weight w that was picked x times is due in the first turn t, counted from 1, in
+//! which t w / W - x is at least 1 - d, and must be picked in the last one at the latest in which
+//! that is at most d. The pick is the destination that is due and has the earliest such deadline;
+//! of equals, the first.
 //!
 //! While weights stay and every destination is usable:
-//! - in the first t turns of a cycle each destination is picked t w / W times, give or take less
-//!   than 1;
+//! - in the first t turns of a cycle each destination is picked t w / W times, give or take d;
 //! - any W turns in a row pick each destination exactly w times;
-//! - any other turns in a row, being the difference of two beginnings of a cycle, are off by less
-//!   than 2. No order can promise less than 1 there for all weights: with three destinations of
-//!   different weights only 4:2:1 could have it (Fraenkel's conjecture, proven for three).
+//! - any other turns in a row, being the difference of two beginnings of a cycle, are off by 2d at
+//!   most: by 1 with two destinations, by less than 2 with more. No order can promise 1 there for
+//!   all weights: there is none for 2:4:5, as trying all of them shows.
 //!
 //! IPVS's own order, by the greatest common divisor, picks the heaviest destination many times in
 //! a row first; this one does not.
 
 use super::{Destinations, Schedule, Slot};
 
-/// The weighted round robin scheduler. A choice looks at every destination, twice.
+/// The weighted round robin scheduler. A choice looks at every destination a few times.
 #[derive(Clone, Debug, Default)]
 pub struct Wrr {
     /// The turn within the cycle, which has as many as the weights have in sum.
@@ -96,17 +96,27 @@ impl Wrr {
         slots: &[Slot],
         total: u64,
     ) -> Option<usize> {
+        let turn = self.turn.saturating_add(1);
+        let weighted = slots.iter().filter(|slot| slot.weight != 0).count();
+        let double = u64::try_from(weighted)
+            .unwrap_or(u64::MAX)
+            .saturating_sub(1)
+            .max(1)
+            .saturating_mul(2);
+        // With `double` = 2n - 2, all is multiplied by it to stay whole. Saturation would take
+        // more than 40,000 destinations that all have the largest weight.
         let key = |(index, slot): (usize, &Slot)| {
-            let weight = u64::from(slot.weight);
-            let done = slot.picks.saturating_mul(total);
-            let release = done.checked_div(weight)?;
-            let deadline = done
-                .saturating_add(total)
+            let weight = double.saturating_mul(u64::from(slot.weight));
+            let picks = double.saturating_mul(slot.picks);
+            let due = picks.saturating_add(1).saturating_mul(total);
+            let due = due
                 .saturating_add(weight.saturating_sub(1))
                 .checked_div(weight)?;
+            let deadline = picks.saturating_add(double).saturating_sub(1);
+            let deadline = deadline.saturating_mul(total).checked_div(weight)?;
             destinations
                 .usable(index)
-                .then_some((self.turn < release, deadline, index))
+                .then_some((turn < due, deadline, index))
         };
         let (_, _, index) = slots.iter().enumerate().filter_map(key).min()?;
         Some(index)

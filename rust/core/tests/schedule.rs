@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use proptest::{collection::vec, prelude::*};
+use rlvs_core::schedule::{Destinations, Kind, Schedule, Scheduler, Slot};
+
+use crate::support::cases;
+
+#[derive(Clone, Debug)]
+struct Destination {
+    weight: u16,
+    active: u32,
+    inactive: u32,
+    usable: bool,
+}
+
+/// Destinations as a test likes them.
+#[derive(Clone, Debug)]
+struct Pool(Vec<Destination>);
+
+impl Pool {
+    /// Idle and usable destinations of these weights.
+    fn new(weights: &[u16]) -> Self {
+        let destination = |&weight| Destination {
+            weight,
+            active: 0,
+            inactive: 0,
+            usable: true,
+        };
+        Self(weights.iter().map(destination).collect())
+    }
+
+    fn eligible(&self) -> Vec<usize> {
+        let can = |i: &usize| self.0[*i].weight != 0 && self.0[*i].usable;
+        (0..self.0.len()).filter(can).collect()
+    }
+}
+
+impl Destinations for Pool {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn weight(&self, index: usize) -> u16 {
+        self.0[index].weight
+    }
+
+    fn active(&self, index: usize) -> u32 {
+        self.0[index].active
+    }
+
+    fn inactive(&self, index: usize) -> u32 {
+        self.0[index].inactive
+    }
+
+    fn usable(&self, index: usize) -> bool {
+        self.0[index].usable
+    }
+}
+
+/// A scheduler with its slots.
+struct Picker(Scheduler, Vec<Slot>);
+
+impl Picker {
+    fn new(kind: Kind, pool: &Pool) -> Self {
+        Self(Scheduler::new(kind), vec![Slot::default(); pool.0.len()])
+    }
+
+    fn pick(&mut self, pool: &Pool) -> Option<usize> {
+        self.0.pick(pool, &mut self.1)
+    }
+
+    fn picks(&mut self, pool: &Pool, count: usize) -> Vec<usize> {
+        let mut pick = |_| self.pick(pool).expect("a destination can be used");
+        (0..count).map(&mut pick).collect()
+    }
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![Just(Kind::Rr), Just(Kind::Wrr), Just(Kind::Wlc)]
+}
+
+fn destination() -> impl Strategy<Value = Destination> {
+    let weight = prop_oneof![1 => Just(0), 4 => 1u16..20, 1 => any::<u16>()];
+    let count = || prop_oneof![4 => 0u32..50, 1 => any::<u32>()];
+    (weight, count(), count(), any::<bool>()).prop_map(|(weight, active, inactive, usable)| {
+        Destination {
+            weight,
+            active,
+            inactive,
+            usable,
+        }
+    })
+}
+
+fn pool() -> impl Strategy<Value = Pool> {
+    vec(destination(), 0..10).prop_map(Pool)
+}
+
+/// Weights of which one at least is not 0.
+fn weights() -> impl Strategy<Value = Vec<u16>> {
+    let weight = prop_oneof![1 => Just(0u16), 6 => 1u16..8, 3 => 1u16..100];
+    (vec(weight, 0..9), 1u16..30, any::<usize>()).prop_map(|(mut weights, weight, at)| {
+        weights.insert(at % (weights.len() + 1), weight);
+        weights
+    })
+}
+
+fn sum(weights: &[u16]) -> usize {
+    weights.iter().map(|weight| usize::from(*weight)).sum()
+}
+
+fn count(picks: &[usize], index: usize) -> usize {
+    picks.iter().filter(|pick| **pick == index).count()
+}
+
+proptest! {
+    #![proptest_config(cases(4))]
+
+    #[test]
+    fn picks_only_what_can_be_used(kind in kind(), pools in vec(pool(), 1..8), slots in 0usize..12) {
+        // One scheduler and its slots meet pools that they were not made for.
+        let mut picker = Picker(Scheduler::new(kind), vec![Slot::default(); slots]);
+        for pool in &pools {
+            for _ in 0..4 {
+                let eligible = pool.eligible();
+                let pick = picker.pick(pool);
+                prop_assert!(pick.is_none_or(|pick| eligible.contains(&pick)));
+                let reachable = kind != Kind::Wrr || eligible.iter().any(|i| *i < slots);
+                prop_assert_eq!(pick.is_some(), !eligible.is_empty() && reachable);
+            }
+        }
+    }
+
+    #[test]
+    fn rr_takes_turns(pool in pool(), start in 0usize..20, rounds in 1usize..4) {
+        let eligible = pool.eligible();
+        prop_assume!(!eligible.is_empty());
+        let mut picker = Picker::new(Kind::Rr, &pool);
+        picker.picks(&pool, start);
+        for _ in 0..rounds {
+            let mut round = picker.picks(&pool, eligible.len());
+            round.sort_unstable();
+            prop_assert_eq!(&round, &eligible);
+        }
+    }
+
+    #[test]
+    fn wlc_picks_the_least_load(pool in pool()) {
+        let mut picker = Picker::new(Kind::Wlc, &pool);
+        let load = |index: &usize| {
+            let destination = &pool.0[*index];
+            let total = u128::from(destination.active) + u128::from(destination.inactive);
+            (u128::from(destination.active) * 256 + total, u128::from(destination.weight))
+        };
+        let least = pool.eligible().into_iter().min_by(|a, b| {
+            let ((load_a, weight_a), (load_b, weight_b)) = (load(a), load(b));
+            (load_a * weight_b).cmp(&(load_b * weight_a))
+        });
+        prop_assert_eq!(picker.pick(&pool), least);
+    }
+
+    #[test]
+    fn wlc_fills_by_weight(weights in weights(), connections in 1usize..200) {
+        let mut pool = Pool::new(&weights);
+        let mut picker = Picker::new(Kind::Wlc, &pool);
+        for _ in 0..connections {
+            let pick = picker.pick(&pool).expect("a destination can be used");
+            pool.0[pick].active += 1;
+        }
+        // No connection could have gone to a destination with less to do for its weight.
+        for (a, b) in pool.0.iter().flat_map(|a| pool.0.iter().map(move |b| (a, b))) {
+            if a.active > 0 && b.weight > 0 {
+                prop_assert!(
+                    u64::from(a.active - 1) * u64::from(b.weight)
+                        <= u64::from(b.active) * u64::from(a.weight)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn wrr_keeps_to_the_weights(weights in weights(), from in 0usize..400, len in 0usize..400) {
+        let pool = Pool::new(&weights);
+        let total = sum(&weights);
+        let picks = Picker::new(Kind::Wrr, &pool).picks(&pool, 2 * total + 800);
+        let weighted = weights.iter().filter(|weight| **weight != 0).count();
+        let double = 2 * (weighted - 1).max(1);
+        for (index, weight) in weights.iter().enumerate() {
+            let weight = usize::from(*weight);
+            // From the beginning: 1 - 1 / (2n - 2) off at most, after every single pick.
+            let mut picked = 0;
+            for (turn, pick) in picks.iter().enumerate() {
+                picked += usize::from(*pick == index);
+                let off = (picked * total).abs_diff((turn + 1) * weight);
+                prop_assert!(off * double <= total * (double - 1));
+            }
+            // Any window: twice that. As long as the weights' sum: exact.
+            let window = count(&picks[from..from + len], index);
+            let off = (window * total).abs_diff(len * weight);
+            prop_assert!(off * double <= 2 * total * (double - 1));
+            prop_assert_eq!(count(&picks[from..from + total], index), weight);
+        }
+    }
+
+    #[test]
+    fn wrr_spreads_the_turns_of_the_unusable(weights in weights(), out: prop::sample::Index) {
+        let mut pool = Pool::new(&weights);
+        let out = out.index(weights.len());
+        pool.0[out].usable = false;
+        let mut rest = weights.clone();
+        rest[out] = 0;
+        let total = sum(&rest);
+        prop_assume!(total > 0);
+        let mut picker = Picker::new(Kind::Wrr, &pool);
+        let rounds = 40;
+        let picks = picker.picks(&pool, rounds * total);
+        for (index, weight) in rest.iter().enumerate() {
+            let expected = rounds * usize::from(*weight);
+            let picked = count(&picks, index);
+            prop_assert!(
+                picked.abs_diff(expected) <= usize::from(*weight).max(1) + weights.len(),
+                "{index}: {picked} of {expected}"
+            );
+        }
+        // Back again, it has its share from the next cycle on, and no more.
+        pool.0[out].usable = true;
+        let cycle = sum(&weights);
+        picker.picks(&pool, 2 * cycle);
+        let picks = picker.picks(&pool, cycle);
+        for (index, weight) in weights.iter().enumerate() {
+            prop_assert_eq!(count(&picks, index), usize::from(*weight));
+        }
+    }
+
+    #[test]
+    fn wrr_of_two_is_within_one_everywhere(a in 1u16..40, b in 1u16..40) {
+        let pool = Pool::new(&[a, b]);
+        let total = sum(&[a, b]);
+        let picks = Picker::new(Kind::Wrr, &pool).picks(&pool, 2 * total);
+        let off = |turns: usize| {
+            let picked = count(&picks[..turns], 0) * total;
+            picked as i64 - (turns * usize::from(a)) as i64
+        };
+        let offs: Vec<i64> = (0..=picks.len()).map(off).collect();
+        let widest = offs.iter().max().unwrap() - offs.iter().min().unwrap();
+        prop_assert!(widest <= total as i64);
+    }
+
+    #[test]
+    fn wrr_follows_a_change_of_weight(before in weights(), picks in 0usize..60, seed: u16) {
+        let mut pool = Pool::new(&before);
+        let mut picker = Picker::new(Kind::Wrr, &pool);
+        picker.picks(&pool, picks);
+        let mut after = before.clone();
+        after.rotate_left(usize::from(seed) % before.len());
+        for (destination, weight) in pool.0.iter_mut().zip(&after) {
+            destination.weight = *weight;
+        }
+        // One cycle may be the rest of the old one, when nothing changed.
+        let total = sum(&after);
+        let picks = picker.picks(&pool, total);
+        for (index, weight) in after.iter().enumerate() {
+            prop_assert_eq!(count(&picks, index), usize::from(*weight));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn wrr_bears_the_largest_weights(weights in vec(60000u16.., 2..6), len in 1usize..3000) {
+        let pool = Pool::new(&weights);
+        let total = sum(&weights);
+        let picks = Picker::new(Kind::Wrr, &pool).picks(&pool, len);
+        for (index, weight) in weights.iter().enumerate() {
+            let picked = count(&picks, index);
+            prop_assert!((picked * total).abs_diff(len * usize::from(*weight)) < total);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use std::cell::Cell;
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+use rlvs_core::{
+    address::{Ip, Protocol, V4, V6},
+    nat,
+    wire::{self, Bytes, Packet, TcpFlags, Unhandled},
+};
+
+use crate::support::{cases, plan, Plan};
+
+/// A packet that knows how far it was read, and that no read is refused and then repeated.
+struct Watched<'a> {
+    bytes: &'a [u8],
+    end: Cell<usize>,
+    refused: Cell<bool>,
+}
+
+impl<'a> Watched<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            end: Cell::new(0),
+            refused: Cell::new(false),
+        }
+    }
+}
+
+impl Bytes for Watched<'_> {
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        assert!(!self.refused.get(), "read on after the packet's end");
+        let inside = self.bytes.copy_to(offset, into);
+        if inside {
+            self.end.set(self.end.get().max(offset + into.len()));
+        } else {
+            self.refused.set(true);
+        }
+        inside
+    }
+}
+
+fn headers_end<A: Ip>(packet: &Packet<A>) -> usize {
+    packet.l4_offset
+        + match packet.protocol {
+            Protocol::Tcp => 20,
+            Protocol::Udp => 8,
+        }
+}
+
+/// Whatever the bytes are: what is accepted lies within them and within the length they tell.
+fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let watched = Watched::new(bytes);
+    match wire::parse::<A>(&watched) {
+        Ok(packet) => {
+            prop_assert!(!watched.refused.get());
+            prop_assert!(headers_end(&packet) <= bytes.len());
+            prop_assert!(nat::writable_len(&packet) <= headers_end(&packet));
+            if packet.length != 0 {
+                prop_assert!(headers_end(&packet) <= packet.length as usize);
+            }
+            let read = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+            prop_assert_eq!(packet.source.port, read(packet.l4_offset));
+            prop_assert_eq!(packet.destination.port, read(packet.l4_offset + 2));
+        }
+        Err(Unhandled::Truncated) => {}
+        Err(_) => prop_assert!(!watched.refused.get()),
+    }
+    prop_assert!(watched.end.get() <= bytes.len());
+    Ok(())
+}
+
+fn reads_what_was_built<A: Ip>(plan: Plan<A>) -> Result<(), TestCaseError> {
+    let (bytes, l4_offset) = plan.build();
+    let flags = match plan.protocol {
+        Protocol::Tcp => TcpFlags(plan.flags),
+        Protocol::Udp => TcpFlags(0),
+    };
+    let packet = Packet {
+        protocol: plan.protocol,
+        source: plan.source,
+        destination: plan.destination,
+        l4_offset,
+        length: bytes.len() as u32,
+        flags,
+    };
+    prop_assert_eq!(wire::parse::<A>(&bytes[..]), Ok(packet));
+    // The headers suffice, and less does not.
+    let end = headers_end(&packet);
+    prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Ok(packet));
+    for end in 0..end {
+        prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Err(Unhandled::Truncated));
+    }
+    Ok(())
+}
+
+fn mutated<A: Ip>() -> impl Strategy<Value = Vec<u8>> {
+    let edits = vec((any::<Index>(), any::<u8>()), 1..6);
+    (plan::<A>(), edits, any::<Index>()).prop_map(|(plan, edits, end)| {
+        let (mut bytes, l4_offset) = plan.build();
+        for (at, value) in edits {
+            // Where the headers are: a change of the payload is none.
+            let headers = (l4_offset + 16).min(bytes.len());
+            bytes[at.index(headers)] = value;
+        }
+        bytes.truncate(end.index(bytes.len() * 2) + 1);
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(1))]
+
+    #[test]
+    fn reads_what_was_built_of_ipv4(plan in plan::<V4>()) {
+        reads_what_was_built(plan)?;
+    }
+
+    #[test]
+    fn reads_what_was_built_of_ipv6(plan in plan::<V6>()) {
+        reads_what_was_built(plan)?;
+    }
+
+    #[test]
+    fn mutated_packets_are_read_inside(v4 in mutated::<V4>(), v6 in mutated::<V6>()) {
+        keeps_inside::<V4>(&v4)?;
+        keeps_inside::<V6>(&v6)?;
+    }
+
+    #[test]
+    fn random_bytes_are_read_inside(mut bytes in vec(any::<u8>(), 0..120)) {
+        keeps_inside::<V4>(&bytes)?;
+        keeps_inside::<V6>(&bytes)?;
+        // The right version gets further in.
+        if let Some(first) = bytes.first_mut() {
+            *first = 0x45;
+        }
+        keeps_inside::<V4>(&bytes)?;
+        if let Some(first) = bytes.first_mut() {
+            *first = 0x60;
+        }
+        keeps_inside::<V6>(&bytes)?;
+    }
+
+    #[test]
+    fn fragments_are_told(plan in plan::<V4>(), bits in 1u16..0x4000, dont: bool) {
+        let (mut bytes, _) = plan.build();
+        let word = bits | if dont { 0x4000 } else { 0 };
+        bytes[6..8].copy_from_slice(&word.to_be_bytes());
+        prop_assert_eq!(wire::parse::<V4>(&bytes[..]), Err(Unhandled::Fragment));
+    }
+}
