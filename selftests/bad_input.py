@@ -65,7 +65,7 @@ def test_every_reason_has_its_own_text(lab):
 
 def test_a_loopback_destination_for_remote_clients_names_the_way_out(lab):
     """The kernel could not deliver there; the text says what to do."""
-    for flow, way_out in ((TCP4, "route_localnet"), (UDP4, "route_localnet"), (TCP6, "::")):
+    for flow, way_out in ((TCP4, "route_localnet"), (UDP4, "route_localnet"), (TCP6, "or ::")):
         lab.balance(flow, ports="8001")
         text = lab.refused(f"dest add {flow.service(80)} {flow.endpoint(flow.loopback, 8002)}")
         check(way_out in text, f"{flow}: the text does not name {way_out}: {text}")

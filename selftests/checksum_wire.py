@@ -121,7 +121,7 @@ def checksum_errors(lab, flow):
     name = flow.protocol.capitalize()
     lines = [line.split()[1:] for line in lab.lb.read("/proc/thread-self/net/snmp").splitlines()
              if line.startswith(name + ":")]
-    return int(dict(zip(*lines))["InCsumErrors"])
+    return int(dict(zip(*lines, strict=True))["InCsumErrors"])
 
 
 @each([TCP4, UDP4])

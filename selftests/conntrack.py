@@ -37,7 +37,7 @@ def count(lab, comment):
     """Packets that the rules with this comment have counted."""
     text = lab.lb.must("nft", "list", "table", "inet", "watch")
     return sum(int(packets) for packets in
-               re.findall(r'counter packets (\d+) [^\n]*comment "%s"' % comment, text))
+               re.findall(rf'counter packets (\d+) [^\n]*comment "{comment}"', text))
 
 
 def tracked(lab, name):

@@ -131,6 +131,7 @@ fi
 trap cleanup EXIT
 network
 if ! grep -q '^rlvs ' /proc/modules; then
+	modinfo -F depends "$RLVS_KO" | tr , '\n' | xargs -r modprobe -a
 	insmod "$RLVS_KO"
 fi
 

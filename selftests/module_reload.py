@@ -75,7 +75,7 @@ def test_without_it_everything_is_as_before(lab):
     kernel.remove()
     try:
         for flow in FLOWS:
-            equal(refusal(lab.client, flow), "refused", f"{flow}: a connection to the service's port")
+            equal(refusal(lab.client, flow), "refused", f"a connection to the {flow} service")
             with talk(lab.client, flow, 8001) as straight:
                 straight.bulk(20_000)
         done = lab.try_rlvs("list")

@@ -26,7 +26,8 @@ def test_an_ordinary_user_changes_nothing(lab):
         done = lab.try_rlvs(change.format(service=service), user=NOBODY, group=NOBODY,
                             extra_groups=[])
         equal(done.returncode, 1, f"exit status of {change}")
-        check("CAP_NET_ADMIN" in done.stderr, f"{change}: the error names no capability: {done.stderr}")
+        check("CAP_NET_ADMIN" in done.stderr,
+              f"{change}: the error names no capability: {done.stderr}")
         equal(lab.listing(), before, f"services after {change}")
 
 

@@ -12,7 +12,7 @@ def again(lab, flow, where, source):
     """Connects from the port just used; it must take no retransmission of the SYN."""
     with talk(where, flow, source=source, source_port=SOURCE_PORT) as conversation:
         check(conversation.connect_time < 0.9,
-              f"the connection took {conversation.connect_time:.2f} s, as if the first SYN was lost")
+              f"connecting took {conversation.connect_time:.2f} s, as if the first SYN was lost")
         conversation.bulk(20_000)
         equal(conversation.name[1], SOURCE_PORT, "the client's port")
         return conversation.name

@@ -19,7 +19,7 @@ def test_connections_go_on_and_new_ones_go_elsewhere(lab, flow):
     held[8001].bulk(20_000)
     held[8002].bulk(20_000)
     lab.rlvs(f"dest edit {service} :8001 --weight 1")
-    equal(served_by(lab.client, flow, 4), {8001: 2, 8002: 2}, "conversations after the weight is back")
+    equal(served_by(lab.client, flow, 4), {8001: 2, 8002: 2}, "with the weight back")
     for conversation in held.values():
         conversation.close()
 

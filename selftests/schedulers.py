@@ -41,7 +41,7 @@ def test_wrr_spreads_a_heavy_one_s_turns(lab, flow):
     counts = Counter()
     for number in range(1, 17):
         counts += Counter(served_by(lab.client, flow, 1))
-        for port, weight in zip(PORTS, (1, 2, 5)):
+        for port, weight in zip(PORTS, (1, 2, 5), strict=True):
             share = number * weight / 8
             equal(abs(counts[port] - share) <= 1, True,
                   f"after {number} connections port {port} has {counts[port]}, "

@@ -23,7 +23,7 @@ def state(lab, client):
 def reaches(lab, client, states):
     """Waits until the entry is in one of these states."""
     wait_until(lambda: state(lab, client) in states,
-               f"the state is one of {states}, it is {state(lab, client)}", limit=5)
+               lambda: f"the state is one of {states}; it is {state(lab, client)}", limit=5)
 
 
 def connected(lab, flow):
@@ -91,7 +91,8 @@ def test_active_and_inactive_are_counted(lab, flow):
 
     equal(load(), (2, 0), "(active, inactive) with two connections")
     conversation.close(reset=True)
-    wait_until(lambda: load()[0] == 1, f"one active connection is left, (active, inactive) is {load()}")
+    wait_until(lambda: load()[0] == 1,
+               lambda: f"one active connection is left; (active, inactive) is {load()}")
     with other:
         other.say(b"still here")
 

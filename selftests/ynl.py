@@ -3,7 +3,7 @@
 
 import json
 
-from lib.genl import kernel_source, octets, run_ynl
+from lib.genl import kernel_source, run_ynl
 from lib.ktap import Skip, check, equal
 from lib.lab import TCP4
 
@@ -11,8 +11,8 @@ LIMIT = 150
 
 
 def identity(port):
-    """A service as the client takes it: addresses are hexadecimal."""
-    return {"protocol": 6, "address": octets(TCP4.vip).hex(), "port": port}
+    """A service as the client takes it."""
+    return {"protocol": 6, "address": TCP4.vip, "port": port}
 
 
 def ynl(lab, source, *arguments):
@@ -42,4 +42,5 @@ def test_it_reads_and_writes(lab):
           "what ynl dumps")
     refused = run_ynl(lab, source, "--do", "service-add", "--json", json.dumps(identity(0)))
     check(refused.returncode != 0, "ynl was granted port 0")
-    check("port" in (refused.stderr + refused.stdout), f"ynl shows no text: {refused.stderr[-300:]}")
+    text = refused.stderr + refused.stdout
+    check("port" in text, f"ynl shows no text: {text[-300:]}")

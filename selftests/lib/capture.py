@@ -27,8 +27,8 @@ class Capture:
         self._errors = os.path.join(directory, "errors")
         with namespace, open(self._errors, "w", encoding="ascii") as errors:
             self._tcpdump = subprocess.Popen(
-                ["tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode", "-s", "0", "-B", "8192", "-i", device,
-                 "-w", self.path, expression], stderr=errors)
+                ["tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode", "-s", "0", "-B", "8192",
+                 "-i", device, "-w", self.path, expression], stderr=errors)
 
     def _said(self, words):
         if self._tcpdump.poll() not in (None, 0):
@@ -91,7 +91,7 @@ def judge_checksums(path):
         raise Failure(f"tshark: {done.stderr.strip()}")
     verdicts = collections.Counter()
     for line in done.stdout.splitlines():
-        row = dict(zip(fields, line.split("\t")))
+        row = dict(zip(fields, line.split("\t"), strict=True))
         version = "4" if row["ip.checksum.status"] else "6"  # IPv6 headers have no checksum
         if version == "4":
             verdicts["ip4", 0, 0, CHECKSUM_STATUS.get(row["ip.checksum.status"], "unknown")] += 1

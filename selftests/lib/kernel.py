@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The kernel's side of the tests: its log, its modules, its leak detector."""
 
+import functools
 import os
 import re
 import subprocess
@@ -11,12 +12,11 @@ from lib.lab import module_path
 
 # What a healthy kernel never says. A test during which it does has failed.
 SPLAT = re.compile(
-    r"BUG:|WARNING:|KASAN|UBSAN|Oops|general protection|kernel panic|Call Trace|"
+    r"\bBUG:|\bWARNING:|KASAN:|UBSAN:|\bOops|general protection|Kernel panic|Call Trace|"
     r"possible (circular|recursive|irq)|inconsistent lock state|lock held|suspicious RCU|"
     r"rcu.*stall|soft lockup|hard LOCKUP|blocked for more than|refcount_t|ref_tracker|"
     r"scheduling while atomic|sleeping function|ODEBUG|rust_kernel: panicked|"
-    r"hw csum failure|unregister_netdevice: waiting|list_(add|del) corruption",
-    re.IGNORECASE)
+    r"hw csum failure|unregister_netdevice: waiting|list_(add|del) corruption")
 
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 KMEMLEAK_MIN_AGE = 5  # seconds; it does not report younger objects
@@ -63,8 +63,19 @@ def _run(*command):
 
 
 def insert():
-    """Loads the module under test."""
+    """Loads the module under test, and first the kernel's own modules that it needs."""
+    _load_dependencies()
     _run("insmod", module_path())
+
+
+@functools.cache
+def _load_dependencies():
+    """Once is enough: they stay when the module goes."""
+    done = subprocess.run(["modinfo", "-F", "depends", module_path()], capture_output=True,
+                          text=True, check=True)
+    names = [name for name in done.stdout.strip().split(",") if name]
+    if names:
+        _run("modprobe", "-a", *names)
 
 
 def remove():

@@ -55,7 +55,10 @@ def fewer(plain, debug):
 
 
 def wait_until(condition, what, limit=10.0):
-    """Polls until the condition returns something true, and returns that."""
+    """Polls until the condition returns something true, and returns that.
+
+    `what` is said when it never does: a text, or a function that makes one then.
+    """
     deadline = time.monotonic() + seconds(limit)
     pause = 0.002
     while True:
@@ -63,7 +66,8 @@ def wait_until(condition, what, limit=10.0):
         if found:
             return found
         if time.monotonic() > deadline:
-            raise Failure(f"still not so after {seconds(limit):.0f} s: {what}")
+            text = what() if callable(what) else what
+            raise Failure(f"still not so after {seconds(limit):.0f} s: {text}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 

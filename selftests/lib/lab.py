@@ -132,11 +132,12 @@ class Lab:
         """
         before = self.listing()
         done = self.try_rlvs(arguments)
+        text = done.stderr.strip()
         check(done.returncode == 1,
-              f"rlvs {arguments}: status {done.returncode}, wanted 1; stderr: {done.stderr.strip()}")
-        check(done.stderr.strip(), f"rlvs {arguments}: refused without a word")
+              f"rlvs {arguments}: status {done.returncode}, wanted 1; stderr: {text}")
+        check(text, f"rlvs {arguments}: refused without a word")
         check(self.listing() == before, f"rlvs {arguments}: refused, but something changed")
-        return done.stderr.strip()
+        return text
 
     def listing(self):
         """What `rlvs list --json` prints, without the counters, which traffic changes."""
