@@ -19,6 +19,7 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{self, Flow, FlowTable},
+    inet::{Net, TcpSocket},
 };
 
 use crate::{family::Family, services::Destination};
@@ -145,4 +146,19 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
     }
     entry.destination.leave(decode(old));
     true
+}
+
+/// Whether the destination's process still has the connection: then an entry is idle, not over,
+/// whatever its state. Any context but hard interrupt.
+pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (protocol, client, _) = inbound(entry);
+    protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client)
+}
+
+/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`.
+pub(crate) fn has_socket<A: Family>(net: &Net, local: &Endpoint<A>, remote: &Endpoint<A>) -> bool {
+    net.tcp_socket(
+        local.address.end(local.port),
+        remote.address.end(remote.port),
+    ) == TcpSocket::Live
 }

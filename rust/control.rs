@@ -8,7 +8,7 @@
 use kernel::prelude::*;
 use rlvs_core::{
     address::{Address, PortRange},
-    config::{DestinationKey, LocalView, Method, ServiceKey},
+    config::{LocalView, Method, ServiceKey},
     refusal::{Errno, Refusal},
     schedule::Kind,
 };
@@ -23,14 +23,13 @@ use rlvs_kext::{
 use crate::{
     expiry,
     namespace::State,
-    services::Destination,
     stats::{Event, Stats, Traffic},
 };
 
 pub(crate) mod config;
 mod dump;
 
-use config::Changes;
+use config::{Changes, Range};
 
 type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
 
@@ -181,12 +180,10 @@ fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     Changes::begin(ns).zero(key.as_ref()).map_err(failed)
 }
 
-/// A range of destinations as a request names it.
+/// The destinations that a request names.
 struct Destinations {
     service: ServiceKey,
-    /// The address, or the service's own.
-    address: Address,
-    ports: PortRange,
+    range: Range,
 }
 
 impl Destinations {
@@ -199,26 +196,23 @@ impl Destinations {
             c"a destination needs a port",
         )?;
         let last = request.get(destination::LAST_PORT).unwrap_or(port);
+        let ports = PortRange::new(port.u16_be().unwrap_or(0), last.u16_be().unwrap_or(0));
+        let address = match address {
+            // Without an address, the service's own is meant.
+            None => service.address,
+            Some(given) => Address::from_octets(given.payload())
+                .ok_or_else(|| refuse(Refusal::AddressLength).about(address))?,
+        };
+        let ports = ports.map_err(|refusal| {
+            let at = match refusal {
+                Refusal::PortZero => port,
+                _ => last,
+            };
+            refuse(refusal).about(Some(at))
+        })?;
         Ok(Self {
             service,
-            address: match address {
-                Some(given) => Address::from_octets(given.payload())
-                    .ok_or_else(|| refuse(Refusal::AddressLength).about(address))?,
-                None => service.address,
-            },
-            ports: PortRange::new(port.u16_be().unwrap_or(0), last.u16_be().unwrap_or(0)).map_err(
-                |refusal| match refusal {
-                    Refusal::PortZero => refuse(refusal).about(Some(port)),
-                    _ => refuse(refusal).about(Some(last)),
-                },
-            )?,
-        })
-    }
-
-    fn keys(&self) -> impl Iterator<Item = DestinationKey> + '_ {
-        self.ports.iter().map(|port| DestinationKey {
-            address: self.address,
-            port,
+            range: Range { address, ports },
         })
     }
 
@@ -231,14 +225,14 @@ impl Destinations {
         weight: u32,
     ) -> Answer<'a, u16> {
         let local = LocalView {
-            is_local: match self.address {
+            is_local: match self.range.address {
                 Address::V4(octets) => net.is_local4(&octets),
                 Address::V6(octets) => net.is_local6(&octets),
             },
             route_localnet: net.route_localnet(),
         };
         let mut checked = 0;
-        for key in self.keys() {
+        for key in self.range.keys() {
             checked =
                 rlvs_core::config::check_destination(&self.service, &key, method, weight, local)
                     .map_err(|refusal| {
@@ -265,20 +259,20 @@ fn method<'a>(request: &Request<'a>) -> Answer<'a, Method> {
 }
 
 fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-    let range = Destinations::read(request)?;
+    let named = Destinations::read(request)?;
     let method = method(request)?;
     let weight = request
         .get(destination::WEIGHT)
         .and_then(Attribute::u32)
         .unwrap_or(1);
-    let weight = range.check(ns.net(), request, method, weight)?;
+    let weight = named.check(ns.net(), request, method, weight)?;
     Changes::begin(ns)
-        .add_destinations(&range.service, range.keys(), method, weight)
+        .add_destinations(&named.service, &named.range, method, weight)
         .map_err(failed)
 }
 
 fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-    let range = Destinations::read(request)?;
+    let named = Destinations::read(request)?;
     // There is one method so far: naming it changes nothing, but it has to be known.
     method(request)?;
     let attribute = request.get(destination::WEIGHT);
@@ -288,14 +282,14 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
         Some(Err(_)) => return Err(refuse(Refusal::WeightRange).about(attribute)),
     };
     Changes::begin(ns)
-        .set_destinations(&range.service, range.keys(), weight)
+        .set_destinations(&named.service, &named.range, weight)
         .map_err(failed)
 }
 
 fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-    let range = Destinations::read(request)?;
+    let named = Destinations::read(request)?;
     let deleted = Changes::begin(ns)
-        .delete_destinations(&range.service, range.keys())
+        .delete_destinations(&named.service, &named.range)
         .map_err(failed)?;
     cut(ns, request.get(destination::CUT), &deleted)
 }
@@ -307,7 +301,8 @@ fn cut<'a>(
     deleted: &config::Deleted,
 ) -> Answer<'a> {
     if wanted.is_some() {
-        expiry::cut(ns, |d: &Destination| deleted.contains(d))?;
+        deleted.mark_cut();
+        expiry::cut(ns)?;
     }
     Ok(())
 }

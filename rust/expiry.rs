@@ -10,20 +10,14 @@ use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
     address::{Protocol, V4, V6},
     flow::{self, Timeouts},
+    tuple::{Side, Tuple},
 };
-use rlvs_kext::{
-    bh::with_bh_disabled,
-    clock,
-    flow_table::Walker,
-    inet::{Net, TcpSocket},
-    netns::Handle,
-};
+use rlvs_kext::{bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, task};
 
 use crate::{
-    connections::{self, Entry, Table},
+    connections::{self, Table},
     family::Family,
     namespace::State,
-    services::Destination,
 };
 
 /// Entries looked at in one read-side section, after which others may run.
@@ -55,7 +49,7 @@ fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, timeouts: &Timeouts) -> R
     let mut walker = Walker::new(table.clone())?;
     while walker.batch(BATCH, |entry| {
         if flow::expired(entry.state(), entry.last_seen(), now, timeouts) {
-            if is_alive(net, entry) {
+            if connections::is_alive(net, entry) {
                 entry.touch(now);
             } else {
                 with_bh_disabled(|bh| connections::remove(table, entry, bh));
@@ -63,60 +57,50 @@ fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, timeouts: &Timeouts) -> R
         }
         true
     }) {
-        rlvs_kext::task::cond_resched();
+        task::cond_resched();
     }
     Ok(())
 }
 
-/// Whether the destination's process still has the connection: then it is idle, not over.
-fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
-    let (protocol, client, _) = connections::inbound(entry);
-    let end = connections::destination(entry);
-    protocol == Protocol::Tcp
-        && net.tcp_socket(end.address.end(end.port), client.address.end(client.port))
-            == TcpSocket::Live
-}
-
-/// Ends the connections of the destinations for which `chosen` is true: the processes' sockets are
+/// Ends the connections of the destinations that are marked for it: the processes' sockets are
 /// aborted, which also tells the clients, and the entries removed.
 ///
 /// Process context; sleeps. No packet may use the destinations for new connections any more.
-pub(crate) fn cut(ns: &Handle<'_, State>, chosen: impl Fn(&Destination) -> bool) -> Result {
-    cut_family::<V4>(&ns.state().connections4, ns.net(), &chosen)?;
-    cut_family::<V6>(&ns.state().connections6, ns.net(), &chosen)
+pub(crate) fn cut(ns: &Handle<'_, State>) -> Result {
+    cut_family::<V4>(&ns.state().connections4, ns.net())?;
+    cut_family::<V6>(&ns.state().connections6, ns.net())
 }
 
-fn cut_family<A: Family>(
-    table: &Arc<Table<A>>,
-    net: &Net,
-    chosen: &impl Fn(&Destination) -> bool,
-) -> Result {
+fn cut_family<A: Family>(table: &Arc<Table<A>>, net: &Net) -> Result {
     let mut found = KVec::with_capacity(CUT_BATCH, GFP_KERNEL)?;
-    let mut walker = Walker::new(table.clone())?;
-    loop {
-        let more = walker.batch(BATCH, |entry| {
-            if !chosen(entry.destination()) {
-                return true;
+    // Removing entries moves the others in their bucket, so that a walk may pass some over: it is
+    // repeated until it finds none. None is added meanwhile.
+    let mut again = true;
+    while core::mem::take(&mut again) {
+        let mut walker = Walker::new(table.clone())?;
+        let mut more = true;
+        while more {
+            more = walker.batch(BATCH, |entry| {
+                if !entry.destination().is_cut() {
+                    return true;
+                }
+                // When the list is full, this entry comes again in the next batch.
+                found
+                    .push_within_capacity((entry.inbound_key(), entry.reply_key()))
+                    .is_ok()
+            });
+            for (inbound, reply) in found.drain_all() {
+                again = true;
+                cut_entry::<A>(table, net, inbound, reply);
             }
-            // A full batch: this entry comes again in the next.
-            found
-                .push_within_capacity((entry.inbound_key(), entry.reply_key()))
-                .is_ok()
-        });
-        for (inbound, reply) in found.drain_all() {
-            cut_entry::<A>(table, net, inbound, reply);
+            task::cond_resched();
         }
-        if !more {
-            return Ok(());
-        }
-        rlvs_kext::task::cond_resched();
     }
+    Ok(())
 }
 
 /// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
 fn cut_entry<A: Family>(table: &Table<A>, net: &Net, inbound: A::Words, reply: A::Words) {
-    use rlvs_core::tuple::{Side, Tuple};
-
     let client = Tuple::<A>::from_words(inbound);
     let end = Tuple::<A>::from_words(reply).source();
     if client.protocol() == Protocol::Tcp {

@@ -17,7 +17,6 @@ use rlvs_core::{
 use rlvs_kext::{
     clock,
     flow_table::Refused,
-    inet::TcpSocket,
     netfilter::{self, Context, Hook, Point, Verdict},
     skbuff::{self, Skb},
 };
@@ -51,8 +50,9 @@ impl<A: Family> Hook<State> for Incoming<A> {
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
-        // What this host sends to itself was seen when it was sent.
-        if context.from_loopback() {
+        // What this host sends to itself was seen when it was sent, and a packet of a VRF when it
+        // came in by the VRF's port.
+        if context.seen_before() {
             return Verdict::Accept;
         }
         from_client(&Passage::<A>::new(state, context, false), skb)
@@ -132,11 +132,10 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
 
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
     if let Some(entry) = passage.lookup(Side::Inbound, tuple) {
-        if !flow::reopens(entry.state(), packet.flags) {
+        // A client that uses its port again for a new connection has it scheduled anew.
+        if !flow::reopens(entry.state(), packet.flags) || !passage.give_way(entry) {
             return passage.forward(skb, &packet, entry, Side::Inbound);
         }
-        // A new connection of the same client port: it is scheduled anew.
-        connections::remove(passage.connections, entry, passage.context.bh);
     }
     if to_destination && !passage.keeps_apart(&packet) {
         state.events.count(passage.context.bh, Event::Conflict);
@@ -212,9 +211,10 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
-    /// Removes an entry whose connection has ended; false when it has not.
+    /// Removes an entry whose connection has ended; false when it has not. A reset that a stranger
+    /// sent ends the entry's state only: the process is asked whether it still has the connection.
     fn give_way(&self, entry: &Entry<A>) -> bool {
-        if !entry.state().is_finished() {
+        if !entry.state().is_finished() || connections::is_alive(self.context.net(), entry) {
             return false;
         }
         connections::remove(self.connections, entry, self.context.bh);
@@ -271,7 +271,7 @@ impl<'a, A: Family> Passage<'a, A> {
             address,
             port: key.port,
         };
-        if end == packet.source || self.has_socket(packet, &end) {
+        if end == packet.source {
             return Attempt::Conflict;
         }
 
@@ -279,9 +279,22 @@ impl<'a, A: Family> Passage<'a, A> {
         let inbound = Tuple::inbound(packet.protocol, packet.source, packet.destination);
         let reply = Tuple::reply(packet.protocol, end, packet.source);
         if let Some(other) = self.lookup(Side::Reply, reply) {
+            // Another CPU may have had the same packet, or the next one, just before.
+            if other.inbound_key() == inbound.as_words() {
+                return Attempt::Entry(other);
+            }
             if !self.give_way(other) {
                 return Attempt::Conflict;
             }
+        }
+        // The client may have a connection straight to the destination from the same port.
+        if packet.protocol == Protocol::Tcp
+            && connections::has_socket(self.context.net(), &end, &packet.source)
+        {
+            return match self.lookup(Side::Inbound, inbound) {
+                Some(entry) => Attempt::Entry(entry),
+                None => Attempt::Conflict,
+            };
         }
         let first = flow::initial(packet.protocol, packet.flags);
         destination.enter(first);
@@ -303,20 +316,13 @@ impl<'a, A: Family> Passage<'a, A> {
         };
         destination.leave(first);
         match refused {
-            // Another CPU had the same packet, or the next one, just before.
             Refused::Exists(entry) => Attempt::Entry(entry),
-            Refused::Conflict => Attempt::Conflict,
+            Refused::Conflict(other) if other.inbound_key() == inbound.as_words() => {
+                Attempt::Entry(other)
+            }
+            Refused::Conflict(_) => Attempt::Conflict,
             Refused::NoMemory => Attempt::NoMemory,
         }
-    }
-
-    /// Whether the client has a connection straight to the destination from the same port.
-    fn has_socket(&self, packet: &Packet<A>, end: &Endpoint<A>) -> bool {
-        packet.protocol == Protocol::Tcp
-            && self.context.net().tcp_socket(
-                end.address.end(end.port),
-                packet.source.address.end(packet.source.port),
-            ) == TcpSocket::Live
     }
 
     /// Rewrites a packet of a connection and lets it go on.

@@ -9,7 +9,7 @@
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, AtomicFlag, Relaxed},
         rcu::Guard,
         Arc,
     },
@@ -42,6 +42,8 @@ pub(crate) struct Destination {
     active: Atomic<u32>,
     /// All others.
     inactive: Atomic<u32>,
+    /// The destination was deleted, and its connections are to be ended. Never unset.
+    cut: AtomicFlag,
     #[pin]
     pub(crate) stats: Stats,
     /// The service's; a destination belongs to one service.
@@ -63,6 +65,7 @@ impl Destination {
                 weight: Atomic::new(u32::from(weight)),
                 active: Atomic::new(0),
                 inactive: Atomic::new(0),
+                cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
                 service_stats,
             }? Error),
@@ -93,6 +96,16 @@ impl Destination {
     /// Whether any connection is left.
     pub(crate) fn is_drained(&self) -> bool {
         self.active() == 0 && self.inactive() == 0
+    }
+
+    /// Marks a deleted destination for [`crate::expiry::cut`].
+    pub(crate) fn mark_cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
+    /// Whether its connections are to be ended.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
     }
 
     /// Counts a connection that has come to `state`.

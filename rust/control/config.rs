@@ -11,6 +11,7 @@ use kernel::{
     sync::{lock::mutex::MutexBackend, lock::Guard, Arc},
 };
 use rlvs_core::{
+    address::{Address, PortRange},
     config::{DestinationKey, Method, ServiceKey},
     refusal::Refusal,
     schedule::Kind,
@@ -72,12 +73,42 @@ impl From<kernel::alloc::AllocError> for Failure {
 pub(crate) struct Deleted(KVVec<Arc<Destination>>);
 
 impl Deleted {
-    /// Whether `destination` is one of them. They are in the order of their addresses in memory.
-    pub(crate) fn contains(&self, destination: &Destination) -> bool {
-        let address = core::ptr::from_ref(destination);
-        self.0
-            .binary_search_by(|d| Arc::as_ptr(d).cmp(&address))
-            .is_ok()
+    /// Lets the next [`crate::expiry::cut`] end their connections.
+    pub(crate) fn mark_cut(&self) {
+        for destination in self.0.iter() {
+            destination.mark_cut();
+        }
+    }
+}
+
+/// Destinations on one address and the ports of a range.
+pub(crate) struct Range {
+    pub(crate) address: Address,
+    pub(crate) ports: PortRange,
+}
+
+impl Range {
+    /// The keys, in the order of their ports.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = DestinationKey> + '_ {
+        self.ports.iter().map(|port| DestinationKey {
+            address: self.address,
+            port,
+        })
+    }
+
+    fn contains(&self, destination: &Destination) -> bool {
+        let key = &destination.key;
+        key.address == self.address && self.ports.contains(key.port)
+    }
+
+    /// Those of `destinations` that are in the range; refused when one of the range is missing.
+    fn of(&self, destinations: &[Arc<Destination>]) -> Result<Deleted, Failure> {
+        let found = copy_of(destinations.iter().filter(|d| self.contains(d)))?;
+        // Keys are unique, so that as many are the same ones.
+        if u32::try_from(found.len()) != Ok(self.ports.len()) {
+            return Err(Refusal::NoDestination.into());
+        }
+        Ok(Deleted(found))
     }
 }
 
@@ -234,7 +265,7 @@ impl<'a> Changes<'a> {
         let snapshot = self.config.snapshot(None, Some(key))?;
         let count = self.configured(key)?.destinations.len();
         self.config.draining.reserve(count, GFP_KERNEL)?;
-        let deleted = sorted(self.configured(key)?.destinations.iter())?;
+        let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
 
         if let Ok(removed) = self.config.services.remove(index) {
             self.ns.state().services.replace(snapshot);
@@ -254,7 +285,7 @@ impl<'a> Changes<'a> {
                 .flat_map(|c| c.destinations.iter())
         };
         let count = all().count();
-        let deleted = sorted(all())?;
+        let deleted = Deleted(copy_of(all())?);
         self.config.draining.reserve(count, GFP_KERNEL)?;
 
         self.config.services.clear();
@@ -295,27 +326,24 @@ impl<'a> Changes<'a> {
     pub(crate) fn add_destinations(
         mut self,
         service: &ServiceKey,
-        keys: impl Iterator<Item = DestinationKey>,
+        range: &Range,
         method: Method,
         weight: u16,
     ) -> Result<(), Failure> {
         let state = self.ns.state();
         let configured = self.configured(service)?;
+        if configured.destinations.iter().any(|d| range.contains(d)) {
+            return Err(Refusal::DestinationExists.into());
+        }
         let mut all = copy_of(configured.destinations.iter())?;
-        let before = all.len();
-        let mut known = sorted_keys(&configured.destinations)?;
-        for key in keys {
-            if known.binary_search(&key).is_ok() {
-                return Err(Refusal::DestinationExists.into());
-            }
+        for key in range.keys() {
             let stats = configured.service.stats.clone();
             all.push(Destination::new(key, method, weight, stats)?, GFP_KERNEL)?;
         }
-        known.clear();
         let pool = pool_of(configured.scheduler, all.iter())?;
 
-        for destination in all.iter().skip(before) {
-            state.destination_ports.add(destination.key.port);
+        for port in range.ports.iter() {
+            state.destination_ports.add(port);
         }
         configured.destinations = all;
         configured.service.publish(pool);
@@ -327,16 +355,16 @@ impl<'a> Changes<'a> {
     pub(crate) fn set_destinations(
         mut self,
         service: &ServiceKey,
-        keys: impl Iterator<Item = DestinationKey>,
+        range: &Range,
         weight: Option<u16>,
     ) -> Result<(), Failure> {
         let configured = self.configured(service)?;
-        let wanted = wanted(&configured.destinations, keys)?;
+        let changed = range.of(&configured.destinations)?;
         let Some(weight) = weight else {
             return Ok(());
         };
         let pool = pool_of(configured.scheduler, configured.destinations.iter())?;
-        for destination in wanted.0.iter() {
+        for destination in changed.0.iter() {
             destination.set_weight(weight);
         }
         configured.service.publish(pool);
@@ -348,16 +376,12 @@ impl<'a> Changes<'a> {
     pub(crate) fn delete_destinations(
         mut self,
         service: &ServiceKey,
-        keys: impl Iterator<Item = DestinationKey>,
+        range: &Range,
     ) -> Result<Deleted, Failure> {
         let configured = self.configured(service)?;
-        let deleted = wanted(&configured.destinations, keys)?;
-        let staying = copy_of(
-            configured
-                .destinations
-                .iter()
-                .filter(|d| !deleted.contains(d)),
-        )?;
+        let deleted = range.of(&configured.destinations)?;
+        let staying = configured.destinations.iter();
+        let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
         let pool = pool_of(configured.scheduler, staying.iter())?;
         self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
@@ -378,43 +402,6 @@ fn copy_of<'a>(
         copy.push(destination.clone(), GFP_KERNEL)?;
     }
     Ok(copy)
-}
-
-/// The destinations in the order of their addresses in memory.
-fn sorted<'a>(
-    destinations: impl Iterator<Item = &'a Arc<Destination>>,
-) -> Result<Deleted, Failure> {
-    let mut sorted = copy_of(destinations)?;
-    sorted.sort_unstable_by(|a, b| Arc::as_ptr(a).cmp(&Arc::as_ptr(b)));
-    Ok(Deleted(sorted))
-}
-
-/// The keys in their order.
-fn sorted_keys(destinations: &[Arc<Destination>]) -> Result<KVVec<DestinationKey>, Failure> {
-    let mut keys = KVVec::with_capacity(destinations.len(), GFP_KERNEL)?;
-    for destination in destinations {
-        keys.push(destination.key, GFP_KERNEL)?;
-    }
-    keys.sort_unstable();
-    Ok(keys)
-}
-
-/// The destinations that have the keys; refused when one is missing.
-fn wanted(
-    destinations: &[Arc<Destination>],
-    keys: impl Iterator<Item = DestinationKey>,
-) -> Result<Deleted, Failure> {
-    let mut by_key = copy_of(destinations.iter())?;
-    by_key.sort_unstable_by_key(|d| d.key);
-    let mut found = KVVec::new();
-    for key in keys {
-        let index = by_key
-            .binary_search_by(|d| d.key.cmp(&key))
-            .map_err(|_| Refusal::NoDestination)?;
-        let destination = by_key.get(index).ok_or(Refusal::NoDestination)?;
-        found.push(destination.clone(), GFP_KERNEL)?;
-    }
-    sorted(found.iter())
 }
 
 /// A pool of the destinations, boxed to be published.

@@ -72,9 +72,14 @@ void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count)
 	kfree(ops);
 }
 
-bool rlvs_hook_from_loopback(const struct nf_hook_state *state)
+/*
+ * A VRF device gets packets after the device that they came in by, and those
+ * that the host sends to itself inside the VRF.
+ */
+bool rlvs_hook_seen_before(const struct nf_hook_state *state)
 {
-	return state->in && (state->in->flags & IFF_LOOPBACK);
+	return state->in && ((state->in->flags & IFF_LOOPBACK) ||
+			     netif_is_l3_master(state->in));
 }
 
 /*

@@ -74,7 +74,7 @@ struct nf_hook_ops *rlvs_hooks_register(struct net *net,
 					const struct rlvs_hook *hooks,
 					u32 count, void *priv);
 void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
-bool rlvs_hook_from_loopback(const struct nf_hook_state *state);
+bool rlvs_hook_seen_before(const struct nf_hook_state *state);
 void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
 		      u8 protocol);
 int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);

@@ -171,7 +171,7 @@ pub enum Refused<'a, K: Key, T> {
     /// Another flow has the same inbound key.
     Exists(&'a Flow<K, T>),
     /// Another flow has the same reply key.
-    Conflict,
+    Conflict(&'a Flow<K, T>),
     /// Memory is short, or the table has not grown as fast as it was filled.
     NoMemory,
 }
@@ -281,10 +281,13 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
             other => {
                 // SAFETY: The flow was never in the table; the memory came from `into_raw`.
                 drop(unsafe { KBox::from_raw(raw) });
-                return Err(match other {
-                    Ok(Some(_)) => Refused::Conflict,
-                    _ => Refused::NoMemory,
-                });
+                let Ok(Some(link)) = other else {
+                    return Err(Refused::NoMemory);
+                };
+                // SAFETY: What is in the table are links of such flows.
+                let existing = unsafe { Flow::<K, T>::from_link(link) };
+                // SAFETY: As in `lookup`: the guard keeps what was found.
+                return Err(Refused::Conflict(unsafe { existing.as_ref() }));
             }
         }
         // SAFETY: The link belongs to the flow and is in no table.

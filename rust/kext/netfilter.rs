@@ -124,12 +124,13 @@ impl Context<'_> {
         unsafe { Net::from_raw((*self.state.as_ptr()).net) }
     }
 
-    /// Whether the packet came in by a loopback device, hence was sent by this very namespace and
-    /// has been through its `LOCAL_OUT` hooks.
+    /// Whether a packet that comes in has been through hooks of this very namespace: it was sent by
+    /// this host (loopback device), or passes `PRE_ROUTING` a second time for the VRF that the
+    /// device it came in by belongs to.
     #[inline]
-    pub fn from_loopback(&self) -> bool {
+    pub fn seen_before(&self) -> bool {
         // SAFETY: `state` is valid during the hook.
-        unsafe { bindings::rlvs_hook_from_loopback(self.state.as_ptr()) }
+        unsafe { bindings::rlvs_hook_seen_before(self.state.as_ptr()) }
     }
 
     /// Answers the packet as a host does that has nothing at its port: with a TCP reset, or with

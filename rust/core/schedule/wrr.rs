@@ -28,8 +28,6 @@ use super::{Destinations, Schedule, Slot};
 pub struct Wrr {
     /// The turn within the cycle, which has as many as the weights have in sum.
     turn: u64,
-    /// How many destinations the cycle was begun with.
-    len: usize,
 }
 
 impl Schedule for Wrr {
@@ -39,11 +37,11 @@ impl Schedule for Wrr {
     /// still is an unusable destination, so that the place is taken by all others in proportion to
     /// their weights.
     ///
-    /// When a weight changes, or the number of destinations, a new cycle begins.
+    /// When a weight changes, or a destination is added, a new cycle begins.
     fn pick<D: Destinations>(&mut self, destinations: &D, slots: &mut [Slot]) -> Option<usize> {
         let len = destinations.len().min(slots.len());
         let slots = slots.get_mut(..len)?;
-        if self.changed(destinations, slots) {
+        if changed(destinations, slots) {
             self.begin(destinations, slots);
         }
         let total = total(slots);
@@ -68,19 +66,18 @@ fn total(slots: &[Slot]) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-impl Wrr {
-    /// Whether the cycle was begun with other destinations or weights.
-    fn changed<D: Destinations>(&self, destinations: &D, slots: &[Slot]) -> bool {
-        self.len != slots.len()
-            || slots
-                .iter()
-                .enumerate()
-                .any(|(index, slot)| slot.weight != destinations.weight(index))
-    }
+/// Whether the cycle was begun with other weights; a destination that it was begun without has
+/// weight 0 in its slot.
+fn changed<D: Destinations>(destinations: &D, slots: &[Slot]) -> bool {
+    slots
+        .iter()
+        .enumerate()
+        .any(|(index, slot)| slot.weight != destinations.weight(index))
+}
 
+impl Wrr {
     fn begin<D: Destinations>(&mut self, destinations: &D, slots: &mut [Slot]) {
         self.turn = 0;
-        self.len = slots.len();
         for (index, slot) in slots.iter_mut().enumerate() {
             *slot = Slot {
                 weight: destinations.weight(index),
