@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Deleting a service or a destination lets its connections finish; --now cuts them."""
 
+import socket
+
 from lib.clients import refusal, served_by, talk
 from lib.ktap import check, each, equal, wait_until
 from lib.lab import FLOWS, TCP, UDP
@@ -89,3 +91,19 @@ def test_now_forgets_udp_flows(lab, flow):
     held[0].sock.send(b"who are you now")
     answer = held[0].sock.recv(2048)
     check(answer.startswith(b"8003 "), f"the answer does not come from port 8003: {answer!r}")
+
+
+@each(UDP)
+def test_now_forgets_however_many_flows(lab, flow):
+    lab.servers.listen(flow, PORTS)
+    service = lab.balance(flow, ports="8001-8002")
+    for number in range(900):
+        with lab.client, socket.socket(flow.family, socket.SOCK_DGRAM) as sock:
+            sock.bind((flow.client, 20_000 + number))
+            sock.sendto(b"hello", (flow.vip, 80))
+    wait_until(lambda: lab.counter("entries") == 900, "every datagram has made an entry")
+    lab.rlvs(f"dest del {service} :8001 --now")
+    equal({c["destination_port"] for c in lab.conns()}, {8002}, "destinations with entries")
+    equal(len(lab.conns()), 450, "entries of the other destination")
+    lab.rlvs("flush --now")
+    equal(lab.conns(), [], "connection entries")

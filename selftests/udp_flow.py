@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """A UDP flow stays with its destination; another one is balanced anew."""
 
+import mmap
+import os
+import socket
+import time
+
 from lib.clients import talk
-from lib.ktap import check, each, equal
+from lib.ktap import Skip, check, each, equal, seconds
 from lib.lab import UDP
 
 
@@ -46,3 +51,51 @@ def test_one_entry_for_both_directions(lab, flow):
             "destination_address": flow.vip, "destination_port": conversation.port,
             "state": "UDP",
         }, "the entry")
+
+
+def send_from_two_processors(sockets):
+    """Each socket's first two datagrams leave at the same moment, on different processors."""
+    turn = mmap.mmap(-1, 2)  # which socket's turn it is, and which the child has done
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2:
+        raise Skip("this machine has one processor")
+    child = os.fork()
+    mine = processors[0] if child else processors[1]
+    os.sched_setaffinity(0, {mine})
+    try:
+        for number, sock in enumerate(sockets, 1):
+            if child:
+                turn[0] = number % 256
+            while turn[0] != number % 256:
+                pass
+            sock.send(b"first" if child else b"other")
+            if not child:
+                turn[1] = number % 256
+            while child and turn[1] != number % 256:
+                time.sleep(0)
+    finally:
+        if not child:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.sched_setaffinity(0, processors)
+
+
+@each(UDP)
+def test_two_first_packets_at_once_are_one_flow(lab, flow):
+    """Neither may take the other's new entry for a stranger's."""
+    lab.servers.listen(flow, range(8001, 8003))
+    for destinations in ("8001", "8001-8002"):
+        service = lab.balance(flow, ports=destinations)
+        for where in (lab.client, lab.lb):
+            with where:
+                sockets = [socket.socket(flow.family, socket.SOCK_DGRAM) for _ in range(60)]
+            for sock in sockets:
+                sock.connect((flow.vip, 80))
+                sock.settimeout(seconds(5))
+            send_from_two_processors(sockets)
+            for sock in sockets:
+                answers = [sock.recv(2048).split(b"\n") for _ in range(2)]
+                equal({echo for _, echo in answers}, {b"first", b"other"}, "the answers")
+                equal(len({line for line, _ in answers}), 1, "servers of the flow")
+                sock.close()
+        lab.rlvs(f"service del {service} --now")
