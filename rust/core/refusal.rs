@@ -110,8 +110,6 @@ address or ::";
     NoService => Srch, c"no such service: add it first";
     /// There is no such destination.
     NoDestination => NoEnt, c"the service has no such destination: add it first";
-    /// The request lacks something.
-    MissingAttribute => Inval, c"a required attribute is missing";
     /// More than the module can have.
     TooMany => TooBig, c"too many of them: delete some first";
     /// Memory is short.
