@@ -12,8 +12,6 @@
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
-# shellcheck source=selftests/vm/toolchain.sh
-source "$ROOT/selftests/vm/toolchain.sh"
 
 : "${KDIR:?}" "${RLVS_KO:?}" "${VM_LOG:?}"
 VM_TIMEOUT=${VM_TIMEOUT:-900}
@@ -21,7 +19,6 @@ VM_MEMORY=${VM_MEMORY:-4G}
 command=${1-}
 image=$KDIR/arch/x86/boot/bzImage
 [[ -r $image ]] || die "$KDIR holds no built x86 kernel (arch/x86/boot/bzImage)"
-ensure_venv
 mkdir -p "$(dirname "$VM_LOG")"
 : >"$VM_LOG"
 
@@ -43,9 +40,9 @@ kvm_works() {
 		echo no >"$answer"
 		if [[ -w /dev/kvm ]]; then
 			say "trying whether KVM works (at most 20 s)"
-			timeout --signal=KILL 20 qemu-system-x86_64 -accel kvm -cpu host -smp 2 -m 512 \
+			(timeout --signal=KILL 20 qemu-system-x86_64 -accel kvm -cpu host -smp 2 -m 512 \
 				-display none -no-reboot -serial "file:$log" -kernel "$image" \
-				-append 'console=ttyS0 panic=-1' </dev/null >/dev/null 2>&1 || true
+				-append 'console=ttyS0 panic=-1' </dev/null || true) >/dev/null 2>&1
 			! grep -q 'Unable to mount root' "$log" || echo yes >"$answer"
 			say "KVM works: $(cat "$answer")"
 		fi
@@ -64,32 +61,42 @@ rlvs_modules='${VM_MODULES:-$KDIR/install/lib/modules}'
 rlvs_tools='$BUILD/tool/release'
 EOF
 
-options=(
-	--run "$image" --skip-modules --disable-microvm --disable-monitor --force-9p
-	--user root --name rlvs --cwd "$ROOT" --cpus 2 --memory "$VM_MEMORY"
-	--overlay-rwdir "$ROOT" --overlay-rwdir /root
-	# The guest's root is this machine's, which hardly changes meanwhile: the guest
-	# may believe its caches. Without them each program start reads it all again.
-	--append "rootflags=version=9p2000.L,trans=virtio,access=any,msize=524288,cache=loose"
-	--append "console=ttyS1,115200" --append ignore_loglevel
-	--append "rlvs.state=$state"
-	--append "hung_task_panic=0" --append "random.trust_cpu=on"
+# QEMU by hand, and guest.sh as the first process: virtme-ng boots the same way
+# but starts the machine's udev and systemd-tmpfiles, half a minute of emulation.
+#
+# The guest's root is this machine's, which hardly changes meanwhile, so the
+# guest may believe its caches: without them each program start reads it all
+# again.
+rootflags=version=9p2000.L,trans=virtio,access=any,msize=512000,cache=loose
+# shellcheck disable=SC2054 # the commas are in QEMU's options
+qemu=(
+	qemu-system-x86_64 -machine q35 -smp 2 -m "$VM_MEMORY" -nic none -display none
+	-no-reboot -monitor none -serial "file:$VM_LOG" -device virtio-rng-pci
+	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
+	-device virtio-9p-pci,fsdev=root,mount_tag=root -device virtio-serial-pci
+	-kernel "$image"
+	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel panic=-1 \
+root=root rootfstype=9p rootflags=$rootflags ro init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
 )
-kvm_works || options+=(--disable-kvm)
-# The second serial line is the log; the first one is virtme-ng's.
-options+=("--qemu-opts=-serial file:$VM_LOG")
-export PATH=$VENV/bin:$PATH
+if kvm_works; then
+	qemu+=(-accel kvm -cpu host)
+else
+	# shellcheck disable=SC2054
+	qemu+=(-accel tcg,thread=multi -cpu max,la57=off)
+fi
 
 # An interactive guest has no limit and no verdict.
 if [[ -z $command ]]; then
 	say "the kernel's log goes to $VM_LOG; leave the guest with Ctrl-D"
-	vng "${options[@]}" --shell "$ROOT/selftests/vm/guest.sh"
+	"${qemu[@]}" -chardev stdio,id=terminal,signal=off -device virtconsole,chardev=terminal
 	exit
 fi
 
 # QEMU truncates what it writes its output to, hence the pipes.
 status=0
-timeout --kill-after=10 "$VM_TIMEOUT" vng "${options[@]}" --exec "$ROOT/selftests/vm/guest.sh" \
+timeout --kill-after=10 "$VM_TIMEOUT" "${qemu[@]}" \
+	-chardev file,id=out,path=/proc/self/fd/1 -device virtserialport,chardev=out,name=stdout \
+	-chardev file,id=err,path=/proc/self/fd/2 -device virtserialport,chardev=err,name=stderr \
 	</dev/null 2> >(cat >&2) | cat || status=${PIPESTATUS[0]}
 
 end=$(grep -o 'rlvs-vm: command exited with [0-9]*, kernel tainted [0-9]*' "$VM_LOG" | tail -n 1 || true)
@@ -99,7 +106,7 @@ if [[ -z $end ]]; then
 		say "the guest hung for $VM_TIMEOUT s and was killed; its log is $VM_LOG"
 		exit 124
 	fi
-	say "the guest died (virtme-ng: $status); its log is $VM_LOG"
+	say "the guest died (QEMU: $status); its log is $VM_LOG"
 	exit 125
 fi
 status=$(cut -d ' ' -f 5 <<<"${end%%,*}")

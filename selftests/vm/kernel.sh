@@ -99,7 +99,7 @@ build() {
 	say "built the $kernel kernel in $((SECONDS - begin)) s"
 }
 
-lock_cache "kernel-$SERIES"
+lock_cache "source-$SERIES"
 rustc=$(rustc_version)
 version=$(cached_version)
 if [[ -z $version ]]; then
@@ -108,6 +108,7 @@ if [[ -z $version ]]; then
 fi
 source=$CACHE/src/linux-$version
 
+lock_cache "kernel-$SERIES-$kernel"
 stamp=$(printf '%s\n' "$version" "$(rustc --version)" "$("clang-$LLVM_MAJOR" --version | head -n 1)" \
 	"$BINDGEN_VERSION" "$(asked | sort | sha256sum)")
 if [[ $(cat "$out/rlvs-stamp" 2>/dev/null || true) != "$stamp" ]]; then
