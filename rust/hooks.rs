@@ -383,7 +383,7 @@ impl<'a, A: Family> Passage<'a, A> {
 
 /// Writes the new address, port and checksums; false when the packet cannot be written to.
 fn rewrite_packet<A: Ip>(skb: &mut Skb<'_>, packet: &Packet<A>, rewrite: &Rewrite<A>) -> bool {
-    let sums = match skb.sums() {
+    let sums = match skb.sums(packet.l4_offset) {
         skbuff::Sums::Partial => Sums::Partial,
         skbuff::Sums::Complete => Sums::Complete,
         skbuff::Sums::Other => Sums::Other,

@@ -59,7 +59,7 @@ enum rlvs_sums {
 u32 rlvs_skb_length(const struct sk_buff *skb);
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
 u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len);
-enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb);
+enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset);
 void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta);
 
 /* netfilter.c */

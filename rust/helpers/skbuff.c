@@ -31,10 +31,17 @@ u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len)
 	return skb_network_header(skb);
 }
 
-enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb)
+/*
+ * What the sums of the transport header at @offset stand for. In a tunnel packet
+ * the partial sum may be an inner header's; the outer one is complete then.
+ */
+enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset)
 {
 	switch (skb->ip_summed) {
 	case CHECKSUM_PARTIAL:
+		if (skb_checksum_start_offset(skb) !=
+		    skb_network_offset(skb) + (int)offset)
+			return RLVS_SUMS_OTHER;
 		return RLVS_SUMS_PARTIAL;
 	case CHECKSUM_COMPLETE:
 		return RLVS_SUMS_COMPLETE;

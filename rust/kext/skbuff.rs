@@ -88,11 +88,14 @@ impl Skb<'_> {
         Some(unsafe { core::slice::from_raw_parts_mut(data.as_ptr(), len) })
     }
 
-    /// What the packet's checksum fields stand for.
+    /// What the checksum of the transport header at `offset` stands for.
     #[inline]
-    pub fn sums(&self) -> Sums {
+    pub fn sums(&self, offset: usize) -> Sums {
+        let Ok(offset) = u32::try_from(offset) else {
+            return Sums::Other;
+        };
         // SAFETY: By the type's invariant the buffer is valid.
-        match unsafe { bindings::rlvs_skb_sums(self.as_ptr()) } {
+        match unsafe { bindings::rlvs_skb_sums(self.as_ptr(), offset) } {
             bindings::rlvs_sums_RLVS_SUMS_PARTIAL => Sums::Partial,
             bindings::rlvs_sums_RLVS_SUMS_COMPLETE => Sums::Complete,
             _ => Sums::Other,

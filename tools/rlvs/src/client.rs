@@ -17,8 +17,8 @@ pub struct Client<T> {
     transport: T,
 }
 
-/// `ENOENT`: what the request names is not there.
-const ENOENT: i32 = 2;
+/// `ESRCH`: the service that the request names is not there.
+const ESRCH: i32 = 3;
 
 impl<T: Transport> Client<T> {
     /// A client that uses the given transport.
@@ -107,7 +107,7 @@ impl<T: Transport> Client<T> {
             match self.destinations(&found.id) {
                 Ok(destinations) => found.destinations = destinations,
                 // The service was deleted since it was listed.
-                Err(Error::Refused(Refusal { errno: ENOENT, .. })) if service.is_none() => continue,
+                Err(Error::Refused(Refusal { errno: ESRCH, .. })) if service.is_none() => continue,
                 Err(error) => return Err(error),
             }
             services.push(found);

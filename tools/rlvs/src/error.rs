@@ -193,6 +193,8 @@ fn errno_name(errno: i32) -> Option<&'static str> {
         28 => "ENOSPC",
         33 => "EDOM",
         34 => "ERANGE",
+        40 => "ELOOP",
+        65 => "ENOPKG",
         71 => "EPROTO",
         74 => "EBADMSG",
         75 => "EOVERFLOW",

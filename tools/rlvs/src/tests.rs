@@ -191,7 +191,7 @@ fn list_of_one_service_asks_for_that_one() {
 #[test]
 fn a_service_deleted_meanwhile_is_left_out() {
     let gone = || Refusal {
-        errno: 2,
+        errno: 3,
         text: None,
         fault: None,
     };
