@@ -51,10 +51,12 @@ struct Rlvs {
 
 impl kernel::Module for Rlvs {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let ipvs = IpvsName::take().inspect_err(|error| {
-            if *error == EEXIST {
-                pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
+        let ipvs = IpvsName::take().map_err(|error| {
+            if error != EEXIST {
+                return error;
             }
+            pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
+            EBUSY
         })?;
         let family = genetlink::Registration::new(netns::Registration::new()?)?;
         pr_info!("loaded\n");
