@@ -235,11 +235,12 @@ impl<'a, A: Family> Passage<'a, A> {
         self.state.events.count(bh, event);
         // A client that is told at once can try elsewhere; one that ran into a shortage of ours
         // sends the packet again.
-        if matches!(event, Event::NoDestination) {
-            self.state.events.count(bh, Event::Rejected);
-            self.context.reject(skb, packet.protocol.number());
+        if !matches!(event, Event::NoDestination) {
+            return Verdict::Drop;
         }
-        Verdict::Drop
+        self.state.events.count(bh, Event::Rejected);
+        self.context.reject(skb, packet.protocol.number());
+        Verdict::Refuse
     }
 
     /// Makes the entry of a new connection, at the first destination that can take it.

@@ -49,6 +49,8 @@ pub enum Verdict {
     Accept,
     /// It is freed.
     Drop,
+    /// It is freed, and a local sender is told that the connection was refused (`ECONNREFUSED`).
+    Refuse,
 }
 
 /// A hook for the packets of namespaces whose state is a `T`.
@@ -184,5 +186,7 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
     match verdict {
         Verdict::Accept => bindings::NF_ACCEPT,
         Verdict::Drop => bindings::NF_DROP,
+        // `NF_DROP_ERR()` of linux/netfilter.h: the error is in the upper half.
+        Verdict::Refuse => bindings::NF_DROP | kernel::bindings::ECONNREFUSED << 16,
     }
 }
