@@ -43,7 +43,7 @@ kvm_works() {
 			(timeout --signal=KILL 20 qemu-system-x86_64 -accel kvm -cpu host -smp 2 -m 512 \
 				-display none -no-reboot -serial "file:$log" -kernel "$image" \
 				-append 'console=ttyS0 panic=-1' </dev/null || true) >/dev/null 2>&1
-			! grep -q 'Unable to mount root' "$log" || echo yes >"$answer"
+			! grep -q 'not syncing: VFS' "$log" || echo yes >"$answer"
 			say "KVM works: $(cat "$answer")"
 		fi
 		rm -f "$log"
@@ -75,7 +75,7 @@ qemu=(
 	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 	-device virtio-9p-pci,fsdev=root,mount_tag=root -device virtio-serial-pci
 	-kernel "$image"
-	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel panic=-1 \
+	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel printk.time=1 panic=-1 \
 root=root rootfstype=9p rootflags=$rootflags ro init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
 )
 if kvm_works; then

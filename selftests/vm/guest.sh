@@ -1,13 +1,15 @@
-#!/bin/bash
+#!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# shellcheck disable=SC2154 # boot.sh wrote the rlvs_ variables that are sourced
+#
 # The first process of the guest that boot.sh boots. The root file system is the
 # machine's own, read-only: it is covered with memory, the kernel's file systems
 # and modules are made reachable, the command is run, and the verdict is left in
-# the kernel's log.
-# shellcheck disable=SC2154 # boot.sh wrote the rlvs_ variables that are sourced
-set -uo pipefail
+# the kernel's log. Busybox, because every program start is slow in here.
+set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME=/root LANG=C.UTF-8 TERM=${TERM:-linux}
+export HOME=/root LANG=C.UTF-8 TERM=linux
 
 # Ends the guest. Nothing has to be written back.
 power_off() {
@@ -28,13 +30,13 @@ cover_root() {
 	mount -n -t sysfs sysfs /sys
 	mount -n -t devtmpfs devtmpfs /dev
 	umount -l /mnt
-	mount -t tmpfs -o mode=755 tmpfs /run
+	mount -n -t tmpfs -o mode=755 tmpfs /run
 	mkdir -p /dev/pts /dev/shm /run/lock
-	mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-	mount -t tmpfs tmpfs /dev/shm
-	mount -t cgroup2 cgroup2 /sys/fs/cgroup
-	mount -t debugfs debugfs /sys/kernel/debug
-	mount -t tracefs tracefs /sys/kernel/tracing
+	mount -n -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+	mount -n -t tmpfs tmpfs /dev/shm
+	mount -n -t cgroup2 cgroup2 /sys/fs/cgroup
+	mount -n -t debugfs debugfs /sys/kernel/debug
+	mount -n -t tracefs tracefs /sys/kernel/tracing
 	ln -sf /proc/self/fd /dev/fd
 	ln -sf /proc/self/fd/0 /dev/stdin
 	ln -sf /proc/self/fd/1 /dev/stdout
@@ -55,23 +57,24 @@ port() {
 	local entry
 	entry=$(grep -lx "$1" /sys/class/virtio-ports/*/name)
 	entry=${entry%/name}
-	printf '/dev/%s\n' "${entry##*/}"
+	echo "/dev/${entry##*/}"
 }
 
 # Runs the command with its output going to the machine. The pipes between let
 # programs open /dev/stdout, which a port allows only once. A process that the
 # command left behind may hold a pipe open: it is not waited for.
 run_command() {
-	local out err status=0
-	exec 3> >(exec cat >"$(port stdout)")
+	local status out err tries=0
+	mkfifo /run/out /run/err
+	cat /run/out >"$(port stdout)" &
 	out=$!
-	exec 4> >(exec cat >"$(port stderr)")
+	cat /run/err >"$(port stderr)" &
 	err=$!
-	setsid --wait bash "$state/command" </dev/null >&3 2>&4 3>&- 4>&- || status=$?
-	exec 3>&- 4>&-
-	for _ in {1..20}; do
-		kill -0 "$out" 2>/dev/null || kill -0 "$err" 2>/dev/null || break
+	setsid bash "$state/command" </dev/null >/run/out 2>/run/err
+	status=$?
+	while [ "$tries" -lt 20 ] && { kill -0 "$out" || kill -0 "$err"; } 2>/dev/null; do
 		sleep 0.1
+		tries=$((tries + 1))
 	done
 	return "$status"
 }
@@ -80,7 +83,7 @@ run_command() {
 # leaked that is not found by a scan more than five seconds after its birth.
 report_leaks() {
 	local leaks=/sys/kernel/debug/kmemleak
-	[[ -w $leaks ]] || return 0
+	[ -w "$leaks" ] || return 0
 	sleep 6
 	echo scan >"$leaks"
 	echo scan >"$leaks"
@@ -90,18 +93,19 @@ report_leaks() {
 cover_root || echo "rlvs-vm: the root could not be covered" >/dev/kmsg
 state=$(sed -n 's/.*rlvs\.state=\([^ ]*\).*/\1/p' /proc/cmdline)
 # shellcheck source=/dev/null
-source "$state/environment"
-export PATH=$rlvs_tools:$PATH
+. "$state/environment"
+export PATH="$rlvs_tools:$PATH"
 echo rlvs >/proc/sys/kernel/hostname
-ip link set lo up
+ifconfig lo up
 ulimit -n 65536
 reach_modules
 cd "$RLVS_ROOT" || power_off
 
-if [[ -z $(tr -d '[:space:]' <"$state/command") ]]; then
-	setsid --ctty --wait bash -i <>/dev/hvc0 >&0 2>&0
+if [ -z "$(tr -d '[:space:]' <"$state/command")" ]; then
+	setsid -c bash -i <>/dev/hvc0 >&0 2>&0
 	power_off
 fi
+echo "rlvs-vm: starting the command" >/dev/kmsg
 run_command
 status=$?
 report_leaks

@@ -20,7 +20,7 @@ build_packages=(
 guest_packages=(
 	nginx-light curl wrk dnsmasq-base bind9-dnsutils iproute2 iputils-ping
 	socat tcpdump tshark iperf3 ethtool nftables iptables conntrack ipvsadm
-	netcat-openbsd jq psmisc procps udev
+	netcat-openbsd jq psmisc procps busybox-static
 )
 
 # Services among them, which must not start on this machine by being installed.
