@@ -19,7 +19,7 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{self, Flow, FlowTable},
-    inet::{Net, TcpSocket},
+    inet::{Device, Net, TcpSocket},
 };
 
 use crate::{family::Family, services::Destination};
@@ -27,10 +27,14 @@ use crate::{family::Family, services::Destination};
 /// Set in the word of the state once the entry was removed: it is not counted any more.
 const REMOVED: u32 = 1 << 8;
 
+/// Set until the entry is counted, which is after it was inserted: an entry that is refused may
+/// have been found by its reply key for a moment.
+const UNCOUNTED: u32 = 1 << 9;
+
 /// What an entry has besides its keys.
 pub(crate) struct Connection<A> {
     destination: Arc<Destination>,
-    /// A [`State`], and [`REMOVED`]. Whoever changes it moves the destination's counts.
+    /// A [`State`], and the two marks. Whoever changes it moves the destination's counts.
     state: Atomic<u32>,
     /// Seconds since boot; written at most once a second.
     last_seen: Atomic<u32>,
@@ -56,11 +60,11 @@ pub(crate) fn table_side(side: Side) -> flow_table::Side {
 }
 
 impl<A: Family> Connection<A> {
-    /// An entry's value. [`Connection::begin`] counts it once it is in the table.
+    /// An entry's value; [`begin`] counts it once it is in the table.
     pub(crate) fn new(destination: Arc<Destination>, state: State, now: u32) -> Self {
         Self {
             destination,
-            state: Atomic::new(u32::from(state.to_bits())),
+            state: Atomic::new(u32::from(state.to_bits()) | UNCOUNTED),
             last_seen: Atomic::new(now),
             family: PhantomData,
         }
@@ -94,20 +98,14 @@ impl<A: Family> Connection<A> {
     #[inline]
     pub(crate) fn advance(&self, side: Side, flags: TcpFlags) {
         let mut old = self.state.load(Relaxed);
-        while old & REMOVED == 0 {
+        while old & (REMOVED | UNCOUNTED) == 0 {
             let from = decode(old);
             let to = flow::next(from, side, flags);
             if from == to {
                 return;
             }
             match self.state.cmpxchg(old, u32::from(to.to_bits()), Relaxed) {
-                Ok(_) => {
-                    if from.is_active() != to.is_active() {
-                        self.destination.enter(to);
-                        self.destination.leave(from);
-                    }
-                    return;
-                }
+                Ok(_) => return self.destination.change(from, to),
                 Err(current) => old = current,
             }
         }
@@ -133,6 +131,18 @@ pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
     Tuple::<A>::from_words(entry.reply_key()).source()
 }
 
+/// Counts an entry that was inserted. Its inserter calls this, in the read-side section of the
+/// insertion.
+pub(crate) fn begin<A: Family>(entry: &Entry<A>) {
+    let old = entry.state.load(Relaxed);
+    let state = decode(old);
+    entry.destination.enter(state);
+    // Until now only the mark of a removal can have been added.
+    if entry.state.cmpxchg(old, old & !UNCOUNTED, Relaxed).is_err() || old & REMOVED != 0 {
+        entry.destination.leave(state);
+    }
+}
+
 /// Takes an entry out of the table and out of its destination's counts. False when somebody else
 /// did.
 pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBhDisabled) -> bool {
@@ -144,7 +154,9 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
     while let Err(current) = entry.state.cmpxchg(old, old | REMOVED, Relaxed) {
         old = current;
     }
-    entry.destination.leave(decode(old));
+    if old & UNCOUNTED == 0 {
+        entry.destination.leave(decode(old));
+    }
     true
 }
 
@@ -152,13 +164,20 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
 /// whatever its state. Any context but hard interrupt.
 pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
-    protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client)
+    protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
 }
 
-/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`.
-pub(crate) fn has_socket<A: Family>(net: &Net, local: &Endpoint<A>, remote: &Endpoint<A>) -> bool {
+/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`:
+/// one that gets packets that come in by `device`, or by any without that.
+pub(crate) fn has_socket<A: Family>(
+    net: &Net,
+    local: &Endpoint<A>,
+    remote: &Endpoint<A>,
+    device: Option<Device>,
+) -> bool {
     net.tcp_socket(
         local.address.end(local.port),
         remote.address.end(remote.port),
+        device,
     ) == TcpSocket::Live
 }

@@ -77,7 +77,6 @@ fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
         Errno::NoPkg => errno::no_package(),
         Errno::ProtoNoSupport => errno::protocol_not_supported(),
         Errno::NoMem => ENOMEM,
-        Errno::TooBig => E2BIG,
     };
     genetlink::Refusal::new(error, refusal.text())
 }

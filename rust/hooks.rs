@@ -290,7 +290,12 @@ impl<'a, A: Family> Passage<'a, A> {
         }
         // The client may have a connection straight to the destination from the same port.
         if packet.protocol == Protocol::Tcp
-            && connections::has_socket(self.context.net(), &end, &packet.source)
+            && connections::has_socket(
+                self.context.net(),
+                &end,
+                &packet.source,
+                Some(self.context.input_device()),
+            )
         {
             return match self.lookup(Side::Inbound, inbound) {
                 Some(entry) => Attempt::Entry(entry),
@@ -298,7 +303,6 @@ impl<'a, A: Family> Passage<'a, A> {
             };
         }
         let first = flow::initial(packet.protocol, packet.flags);
-        destination.enter(first);
         let connection = Connection::new(destination.clone(), first, self.now);
         let refused = match self.connections.insert(
             inbound.as_words(),
@@ -308,6 +312,7 @@ impl<'a, A: Family> Passage<'a, A> {
             bh,
         ) {
             Ok(entry) => {
+                connections::begin(entry);
                 self.state.events.count(bh, Event::Connection);
                 destination.stats.connection(bh);
                 destination.service_stats.connection(bh);
@@ -315,7 +320,6 @@ impl<'a, A: Family> Passage<'a, A> {
             }
             Err(refused) => refused,
         };
-        destination.leave(first);
         match refused {
             Refused::Exists(entry) => Attempt::Entry(entry),
             Refused::Conflict(other) if other.inbound_key() == inbound.as_words() => {

@@ -38,10 +38,11 @@ pub(crate) struct Destination {
     pub(crate) method: Method,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
-    /// Connections in states that count as active; written by whoever changes a state.
+    /// Connections. A destination that was deleted is gone with the last of them, which is why
+    /// they have a counter of their own: a change of state never touches it.
+    connections: Atomic<u32>,
+    /// Those in states that count as active; written by whoever changes a state.
     active: Atomic<u32>,
-    /// All others.
-    inactive: Atomic<u32>,
     /// The destination was deleted, and its connections are to be ended. Never unset.
     cut: AtomicFlag,
     #[pin]
@@ -63,8 +64,8 @@ impl Destination {
                 key,
                 method,
                 weight: Atomic::new(u32::from(weight)),
+                connections: Atomic::new(0),
                 active: Atomic::new(0),
-                inactive: Atomic::new(0),
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
                 service_stats,
@@ -90,12 +91,12 @@ impl Destination {
 
     /// Connections that do not.
     pub(crate) fn inactive(&self) -> u32 {
-        count(&self.inactive)
+        count(&self.connections).saturating_sub(self.active())
     }
 
     /// Whether any connection is left.
     pub(crate) fn is_drained(&self) -> bool {
-        self.active() == 0 && self.inactive() == 0
+        self.connections.load(Relaxed) == 0
     }
 
     /// Marks a deleted destination for [`crate::expiry::cut`].
@@ -108,22 +109,29 @@ impl Destination {
         self.cut.load(Relaxed)
     }
 
-    /// Counts a connection that has come to `state`.
+    /// Counts a new connection.
     pub(crate) fn enter(&self, state: flow::State) {
-        self.counter(state).add(1, Relaxed);
-    }
-
-    /// Counts a connection that has left `state`.
-    pub(crate) fn leave(&self, state: flow::State) {
-        self.counter(state).add(u32::MAX, Relaxed);
-    }
-
-    fn counter(&self, state: flow::State) -> &Atomic<u32> {
+        self.connections.add(1, Relaxed);
         if state.is_active() {
-            &self.active
-        } else {
-            &self.inactive
+            self.active.add(1, Relaxed);
         }
+    }
+
+    /// Counts a change of a connection's state.
+    pub(crate) fn change(&self, from: flow::State, to: flow::State) {
+        match (from.is_active(), to.is_active()) {
+            (false, true) => self.active.add(1, Relaxed),
+            (true, false) => self.active.add(u32::MAX, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// Counts the end of a connection.
+    pub(crate) fn leave(&self, state: flow::State) {
+        if state.is_active() {
+            self.active.add(u32::MAX, Relaxed);
+        }
+        self.connections.add(u32::MAX, Relaxed);
     }
 }
 

@@ -69,9 +69,9 @@ impl Dump {
         out: &mut DumpMessage<'a>,
     ) -> Answer<'a, bool> {
         let config = ns.state().config.lock();
-        let generation = config.generation();
+        out.generation(config.generation());
         for configured in config.services().iter().skip(self.written) {
-            match out.record(generation, |out| write_service(out, configured))? {
+            match out.record(|out| write_service(out, configured))? {
                 Record::Written => self.written = self.written.saturating_add(1),
                 Record::Full => return Ok(false),
             }
@@ -86,12 +86,12 @@ impl Dump {
     ) -> Answer<'a, bool> {
         let key = nested_key(out.service(destination::SERVICE)?)?;
         let config = ns.state().config.lock();
-        let generation = config.generation();
+        out.generation(config.generation());
         let configured = config
             .find(&key)
             .ok_or_else(|| refuse(Refusal::NoService))?;
         for destination in configured.destinations.iter().skip(self.written) {
-            match out.record(generation, |out| write_destination(out, destination))? {
+            match out.record(|out| write_destination(out, destination))? {
                 Record::Written => self.written = self.written.saturating_add(1),
                 Record::Full => return Ok(false),
             }
@@ -115,7 +115,7 @@ fn connections<'a, A: Family>(
     let mut result = Ok(Record::Written);
     loop {
         let more = walker.batch(BATCH, |entry| {
-            result = out.record(1, |out| write_connection(out, entry));
+            result = out.record(|out| write_connection(out, entry));
             matches!(result, Ok(Record::Written))
         });
         match result {

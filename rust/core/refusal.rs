@@ -33,8 +33,6 @@ pub enum Errno {
     ProtoNoSupport,
     /// `ENOMEM`
     NoMem,
-    /// `E2BIG`
-    TooBig,
 }
 
 macro_rules! refusals {
@@ -110,8 +108,6 @@ address or ::";
     NoService => Srch, c"no such service: add it first";
     /// There is no such destination.
     NoDestination => NoEnt, c"the service has no such destination: add it first";
-    /// More than the module can have.
-    TooMany => TooBig, c"too many of them: delete some first";
     /// Memory is short.
     NoMemory => NoMem, c"the kernel is out of memory: nothing was changed";
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Bottom halves: local_bh_disable() and its pair are inline functions. */
 #include <linux/bottom_half.h>
-#include <linux/lockdep.h>
 
 #include "rlvs_helpers.h"
 
@@ -13,9 +12,4 @@ void rlvs_local_bh_disable(void)
 void rlvs_local_bh_enable(void)
 {
 	local_bh_enable();
-}
-
-void rlvs_assert_bh_disabled(void)
-{
-	lockdep_assert_in_softirq();
 }

@@ -209,19 +209,21 @@ void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info)
 				 info->genlhdr->cmd);
 }
 
-/* @generation: a dump over which it changes is marked as interrupted. */
-void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb,
-			 u32 generation)
+/* A dump over which the generation changes is marked as interrupted. */
+void rlvs_genl_dump_generation(struct netlink_callback *cb, u32 generation)
+{
+	cb->seq = generation;
+}
+
+void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	void *header;
 
 	header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 			     cb->nlh->nlmsg_seq, &rlvs_nl_family, NLM_F_MULTI,
 			     genl_info_dump(cb)->genlhdr->cmd);
-	if (header) {
-		cb->seq = generation;
+	if (header)
 		genl_dump_check_consistent(cb, header);
-	}
 	return header;
 }
 

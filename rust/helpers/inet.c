@@ -76,20 +76,20 @@ typedef struct sock *rlvs_find_fn(struct net *net, const u8 *local,
 				  u16 remote_port, int ifindex);
 
 /*
- * A socket bound to a device is found only by that device's index, which a
- * connection entry does not keep: ask for each device when no unbound one is
- * there. Returns a reference, of a full, a request or a TIME_WAIT socket.
+ * A socket bound to a device is found only by that device's index; with index
+ * 0, each device is asked for when no unbound one is there. Returns a
+ * reference, of a full, a request or a TIME_WAIT socket.
  */
 static struct sock *rlvs_find(rlvs_find_fn *find, struct net *net,
 			      const u8 *local, u16 local_port,
-			      const u8 *remote, u16 remote_port)
+			      const u8 *remote, u16 remote_port, int ifindex)
 {
 	struct net_device *dev;
 	struct sock *sk;
 
 	rcu_read_lock();
-	sk = find(net, local, local_port, remote, remote_port, 0);
-	if (!sk) {
+	sk = find(net, local, local_port, remote, remote_port, ifindex);
+	if (!sk && !ifindex) {
 		for_each_netdev_rcu(net, dev) {
 			sk = find(net, local, local_port, remote, remote_port,
 				  dev->ifindex);
@@ -115,18 +115,20 @@ static enum rlvs_tcp_socket rlvs_classify(struct sock *sk)
 
 enum rlvs_tcp_socket rlvs_tcp_socket4(struct net *net,
 				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port)
+				      const u8 *remote, u16 remote_port,
+				      int ifindex)
 {
 	return rlvs_classify(rlvs_find(rlvs_find4, net, local, local_port,
-				       remote, remote_port));
+				       remote, remote_port, ifindex));
 }
 
 enum rlvs_tcp_socket rlvs_tcp_socket6(struct net *net,
 				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port)
+				      const u8 *remote, u16 remote_port,
+				      int ifindex)
 {
 	return rlvs_classify(rlvs_find(rlvs_find6, net, local, local_port,
-				       remote, remote_port));
+				       remote, remote_port, ifindex));
 }
 
 /* Ends the socket and tells its peer by a reset. May sleep. */
@@ -142,12 +144,12 @@ void rlvs_tcp_abort4(struct net *net, const u8 *local, u16 local_port,
 		     const u8 *remote, u16 remote_port)
 {
 	rlvs_abort(rlvs_find(rlvs_find4, net, local, local_port,
-			     remote, remote_port));
+			     remote, remote_port, 0));
 }
 
 void rlvs_tcp_abort6(struct net *net, const u8 *local, u16 local_port,
 		     const u8 *remote, u16 remote_port)
 {
 	rlvs_abort(rlvs_find(rlvs_find6, net, local, local_port,
-			     remote, remote_port));
+			     remote, remote_port, 0));
 }

@@ -11,6 +11,7 @@
 #include <net/netfilter/ipv4/nf_reject.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netfilter/ipv6/nf_reject.h>
+#include <net/flow.h>
 #include <net/route.h>
 
 #include "rlvs_helpers.h"
@@ -80,6 +81,11 @@ bool rlvs_hook_seen_before(const struct nf_hook_state *state)
 {
 	return state->in && ((state->in->flags & IFF_LOOPBACK) ||
 			     netif_is_l3_master(state->in));
+}
+
+int rlvs_hook_input_device(const struct nf_hook_state *state)
+{
+	return state->in ? state->in->ifindex : LOOPBACK_IFINDEX;
 }
 
 /*

@@ -76,6 +76,6 @@ struct rlvs_netns *rlvs_netns_of(struct net *net)
 
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs)
 {
-	queue_delayed_work(system_percpu_wq, &ns->tick,
+	queue_delayed_work(system_dfl_wq, &ns->tick,
 			   msecs_to_jiffies(msecs));
 }

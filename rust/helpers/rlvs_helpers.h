@@ -20,7 +20,6 @@
 /* bh.c */
 void rlvs_local_bh_disable(void);
 void rlvs_local_bh_enable(void);
-void rlvs_assert_bh_disabled(void);
 
 /* clock.c */
 u32 rlvs_seconds(void);
@@ -75,6 +74,7 @@ struct nf_hook_ops *rlvs_hooks_register(struct net *net,
 					u32 count, void *priv);
 void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
 bool rlvs_hook_seen_before(const struct nf_hook_state *state);
+int rlvs_hook_input_device(const struct nf_hook_state *state);
 void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
 		      u8 protocol);
 int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
@@ -91,10 +91,12 @@ bool rlvs_is_local6(struct net *net, const u8 *address);
 bool rlvs_route_localnet(struct net *net);
 enum rlvs_tcp_socket rlvs_tcp_socket4(struct net *net,
 				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port);
+				      const u8 *remote, u16 remote_port,
+				      int ifindex);
 enum rlvs_tcp_socket rlvs_tcp_socket6(struct net *net,
 				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port);
+				      const u8 *remote, u16 remote_port,
+				      int ifindex);
 void rlvs_tcp_abort4(struct net *net, const u8 *local, u16 local_port,
 		     const u8 *remote, u16 remote_port);
 void rlvs_tcp_abort6(struct net *net, const u8 *local, u16 local_port,
@@ -146,8 +148,8 @@ int rlvs_genl_parse_service(struct nlattr *nest, struct nlattr **table,
 struct sk_buff *rlvs_genl_message_new(void);
 void rlvs_genl_message_free(struct sk_buff *skb);
 void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info);
-void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb,
-			 u32 generation);
+void rlvs_genl_dump_generation(struct netlink_callback *cb, u32 generation);
+void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb);
 void rlvs_genl_end(struct sk_buff *skb, void *header);
 void rlvs_genl_cancel(struct sk_buff *skb, void *header);
 int rlvs_genl_reply(struct sk_buff *skb, struct genl_info *info);

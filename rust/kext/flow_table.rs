@@ -11,7 +11,7 @@
 //!
 //! Upstream: none; `struct rhashtable` is in the kernel's bindings, its lookups are inline.
 
-use crate::{bh::LocalBhDisabled, bindings, rcu};
+use crate::{bh::LocalBhDisabled, bindings, rcu, task};
 use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::ops::Deref;
@@ -20,7 +20,11 @@ use kernel::{
     bindings::{callback_head, rhash_head, rhashtable},
     error::{from_err_ptr, to_result},
     prelude::*,
-    sync::{rcu::Guard, Arc},
+    sync::{
+        atomic::{AtomicFlag, Relaxed},
+        rcu::Guard,
+        Arc,
+    },
     types::Opaque,
 };
 
@@ -77,6 +81,9 @@ mod sealed {
     }
 }
 
+/// Links that are looked at in one read-side section when a table is emptied.
+const REMOVE_BATCH: usize = 4096;
+
 /// The bit of a key that tells the two links of a flow apart.
 const REPLY_BIT: u64 = 1 << 63;
 
@@ -93,7 +100,7 @@ fn tagged<K: Key>(mut key: K, side: Side) -> K {
 /// `struct rlvs_flow_link` with a key of its length.
 #[repr(C)]
 struct Link<K> {
-    node: rhash_head,
+    node: Opaque<rhash_head>,
     key: K,
 }
 
@@ -107,7 +114,7 @@ struct Link<K> {
 pub struct Flow<K: Key, T> {
     inbound: Link<K>,
     reply: Link<K>,
-    rcu: callback_head,
+    rcu: Opaque<callback_head>,
     value: T,
 }
 
@@ -152,8 +159,11 @@ impl<K: Key, T> Flow<K, T> {
     }
 
     fn rcu_head(flow: NonNull<Self>) -> NonNull<callback_head> {
-        // SAFETY: The field is inside the flow's memory.
-        unsafe { NonNull::new_unchecked(&raw mut (*flow.as_ptr()).rcu) }
+        // SAFETY: The caller's flow is alive, and so the field is inside its memory.
+        let head = unsafe { &raw mut (*flow.as_ptr()).rcu };
+        // SAFETY: A field of something that is not null is not null.
+        // CAST: `Opaque` is a transparent wrapper.
+        unsafe { NonNull::new_unchecked(head.cast()) }
     }
 }
 
@@ -181,6 +191,8 @@ pub enum Refused<'a, K: Key, T> {
 pub struct FlowTable<K: Key, T: Send + Sync + 'static> {
     #[pin]
     table: Opaque<rhashtable>,
+    /// Whether a flow was ever handed to RCU to be freed.
+    freeing: AtomicFlag,
     flows: PhantomData<KBox<Flow<K, T>>>,
 }
 
@@ -208,6 +220,7 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
                 // SAFETY: `slot` is valid for writes; the table stays where it is, being pinned.
                 to_result(unsafe { bindings::rlvs_flow_table_init(slot, Self::KEY_LEN) })
             }),
+            freeing: AtomicFlag::new(false),
             flows: PhantomData,
         }? Error)
     }
@@ -256,14 +269,14 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         let flow = KBox::new(
             Flow {
                 inbound: Link {
-                    node: rhash_head::default(),
+                    node: Opaque::zeroed(),
                     key: tagged(inbound, Side::Inbound),
                 },
                 reply: Link {
-                    node: rhash_head::default(),
+                    node: Opaque::zeroed(),
                     key: tagged(reply, Side::Reply),
                 },
-                rcu: callback_head::default(),
+                rcu: Opaque::zeroed(),
                 value,
             },
             GFP_ATOMIC,
@@ -299,7 +312,7 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
                 // removes the flow.
                 unsafe { self.unlink(&raw mut (*raw).reply) };
                 // SAFETY: The flow is out of the table; a reader may still see it.
-                unsafe { Self::free_later(flow) };
+                unsafe { self.free_later(flow) };
                 let Ok(Some(link)) = other else {
                     return Err(Refused::NoMemory);
                 };
@@ -324,7 +337,7 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         // SAFETY: As above. Whoever removed the inbound link removes this one, so it is there.
         unsafe { self.unlink(&raw mut (*raw).reply) };
         // SAFETY: The flow is out of the table, by this caller alone.
-        unsafe { Self::free_later(NonNull::from(flow)) };
+        unsafe { self.free_later(NonNull::from(flow)) };
         true
     }
 
@@ -357,7 +370,10 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
     /// # Safety
     ///
     /// `flow` must be out of the table, and this the only call for it.
-    unsafe fn free_later(flow: NonNull<Flow<K, T>>) {
+    unsafe fn free_later(&self, flow: NonNull<Flow<K, T>>) {
+        if !self.freeing.load(Relaxed) {
+            self.freeing.store(true, Relaxed);
+        }
         // SAFETY: The head is part of the flow, which lives until the callback frees it; the
         // callback is the one for this type.
         unsafe { rcu::call(Flow::rcu_head(flow), free_flow::<K, T>) };
@@ -369,23 +385,40 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         while !self.is_empty() {
             // SAFETY: The table is initialised; the iterator stays where it is until the exit.
             unsafe { bindings::rhashtable_walk_enter(self.table.get(), iter.get()) };
-            // SAFETY: The iterator was entered; this starts a read-side section.
-            unsafe { bindings::rlvs_flow_walk_start(iter.get()) };
-            loop {
-                // SAFETY: The iterator was started.
-                let link = unsafe { bindings::rlvs_flow_walk_next(iter.get()) };
-                let Some(link) = NonNull::new(link) else {
-                    break;
-                };
-                // SAFETY: What is in the table are links of such flows, and the section keeps them.
-                let flow = unsafe { Flow::<K, T>::from_link(link).as_ref() };
-                crate::bh::with_bh_disabled(|bh| self.remove(flow, bh));
+            // SAFETY: The iterator was entered.
+            while unsafe { self.remove_some(iter.get()) } {
+                task::cond_resched();
             }
-            // SAFETY: The iterator was started; this ends the read-side section.
-            unsafe { bindings::rhashtable_walk_stop(iter.get()) };
             // SAFETY: The iterator was entered and is stopped.
             unsafe { bindings::rhashtable_walk_exit(iter.get()) };
         }
+    }
+
+    /// Removes the flows of the next links; false at the end of the table.
+    ///
+    /// # Safety
+    ///
+    /// `iter` must have been entered for this table and not be started.
+    unsafe fn remove_some(&self, iter: *mut bindings::rhashtable_iter) -> bool {
+        let mut more = true;
+        // SAFETY: The caller promises it; this starts a read-side section.
+        unsafe { bindings::rlvs_flow_walk_start(iter) };
+        for _ in 0..REMOVE_BATCH {
+            // SAFETY: The iterator was started.
+            let link = unsafe { bindings::rlvs_flow_walk_next(iter) };
+            let Some(link) = NonNull::new(link) else {
+                more = false;
+                break;
+            };
+            // SAFETY: What is in the table are links of such flows.
+            let flow = unsafe { Flow::<K, T>::from_link(link) };
+            // SAFETY: The read-side section keeps the flow.
+            let flow = unsafe { flow.as_ref() };
+            crate::bh::with_bh_disabled(|bh| self.remove(flow, bh));
+        }
+        // SAFETY: The iterator was started; this ends the read-side section.
+        unsafe { bindings::rhashtable_walk_stop(iter) };
+        more
     }
 }
 
@@ -397,7 +430,9 @@ impl<K: Key, T: Send + Sync + 'static> PinnedDrop for FlowTable<K, T> {
         self.remove_all();
         // SAFETY: The table is initialised, empty, and nobody borrows it.
         unsafe { bindings::rhashtable_destroy(self.table.get()) };
-        rcu::barrier();
+        if self.freeing.load(Relaxed) {
+            rcu::barrier();
+        }
     }
 }
 

@@ -326,17 +326,17 @@ impl<'a> DumpMessage<'a> {
         unsafe { bindings::rlvs_genl_dump_extack(self.cb.as_ptr()) }
     }
 
-    /// Appends one record, or nothing of it. `generation` is that of what is dumped: the reader is
-    /// told when it changes in the course of a dump. Does not sleep.
-    pub fn record(
-        &mut self,
-        generation: u32,
-        fill: impl FnOnce(&mut Writer<'_>) -> Result,
-    ) -> Result<Record> {
+    /// Tells the generation of what is dumped, anew for each message: the reader is told when it
+    /// changes in the course of a dump. Not 0.
+    pub fn generation(&mut self, generation: u32) {
+        // SAFETY: By the type's invariant `cb` is valid.
+        unsafe { bindings::rlvs_genl_dump_generation(self.cb.as_ptr(), generation) };
+    }
+
+    /// Appends one record, or nothing of it. Does not sleep.
+    pub fn record(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result<Record> {
         // SAFETY: By the type's invariant `skb` and `cb` are valid.
-        let header = unsafe {
-            bindings::rlvs_genl_put_dump(self.skb.as_ptr(), self.cb.as_ptr(), generation)
-        };
+        let header = unsafe { bindings::rlvs_genl_put_dump(self.skb.as_ptr(), self.cb.as_ptr()) };
         let filled = if header.is_null() {
             Err(EMSGSIZE)
         } else {

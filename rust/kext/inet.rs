@@ -9,7 +9,7 @@
 //! Upstream: none.
 
 use crate::bindings;
-use kernel::{task::might_sleep, types::Opaque};
+use kernel::{ffi::c_int, task::might_sleep, types::Opaque};
 
 /// A network namespace that is alive while it is borrowed.
 #[repr(transparent)]
@@ -23,6 +23,10 @@ pub enum End<'a> {
     /// IPv6 address in network byte order, port in host byte order.
     V6(&'a [u8; 16], u16),
 }
+
+/// A network device, by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device(pub(crate) c_int);
 
 /// The TCP socket of a connection, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +74,10 @@ impl Net {
     }
 
     /// Looks for the socket of the connection between `local` and `remote`, whichever process has
-    /// it. Any context but hard interrupt.
-    pub fn tcp_socket(&self, local: End<'_>, remote: End<'_>) -> TcpSocket {
+    /// it: the one that gets packets that come in by `device`, or without that any, which takes a
+    /// look-up for each device. Any context but hard interrupt.
+    pub fn tcp_socket(&self, local: End<'_>, remote: End<'_>, device: Option<Device>) -> TcpSocket {
+        let ifindex = device.map_or(0, |device| device.0);
         let found = match (local, remote) {
             (End::V4(local, local_port), End::V4(remote, remote_port)) => {
                 // SAFETY: The namespace is alive and both addresses have four bytes.
@@ -82,6 +88,7 @@ impl Net {
                         local_port,
                         remote.as_ptr(),
                         remote_port,
+                        ifindex,
                     )
                 }
             }
@@ -94,6 +101,7 @@ impl Net {
                         local_port,
                         remote.as_ptr(),
                         remote_port,
+                        ifindex,
                     )
                 }
             }

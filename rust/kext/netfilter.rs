@@ -12,7 +12,7 @@
 use crate::{
     bh::{with_bh_disabled, LocalBhDisabled},
     bindings,
-    inet::Net,
+    inet::{Device, Net},
     skbuff::Skb,
 };
 use core::marker::PhantomData;
@@ -133,6 +133,14 @@ impl Context<'_> {
     pub fn seen_before(&self) -> bool {
         // SAFETY: `state` is valid during the hook.
         unsafe { bindings::rlvs_hook_seen_before(self.state.as_ptr()) }
+    }
+
+    /// The device that the packet comes in by; of a packet that this host sends, the loopback
+    /// device, by which it comes back when it is for the host itself.
+    #[inline]
+    pub fn input_device(&self) -> Device {
+        // SAFETY: `state` is valid during the hook.
+        Device(unsafe { bindings::rlvs_hook_input_device(self.state.as_ptr()) })
     }
 
     /// Answers the packet as a host does that has nothing at its port: with a TCP reset, or with

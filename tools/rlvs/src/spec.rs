@@ -127,11 +127,11 @@ pub mod destination {
     /// get a reset.
     pub const CUT: Attr<Flag> = Attr::new(7, "cut");
 
-    /// Connections that are established, at this moment; for UDP, flows
-    /// that have not expired. In replies only.
+    /// Connections that are opening or established, at this moment; for
+    /// UDP, flows that have not expired. In replies only.
     pub const ACTIVE_CONNECTIONS: Attr<U32> = Attr::new(8, "active-connections");
 
-    /// Connections that are opening or closing, at this moment. In replies
+    /// Connections that are closing or closed, at this moment. In replies
     /// only.
     pub const INACTIVE_CONNECTIONS: Attr<U32> = Attr::new(9, "inactive-connections");
 
