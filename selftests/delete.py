@@ -24,7 +24,7 @@ def test_connections_finish(lab, flow):
         service, held = held_conversations(lab, flow)
         lab.rlvs(deletion.format(service=service))
         for conversation in held:
-            conversation.bulk()
+            conversation.bulk(50_000)
         equal(refusal(lab.client, flow), "refused", f"a new connection after {deletion}")
         for conversation in held:
             conversation.close()

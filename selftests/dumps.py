@@ -22,8 +22,9 @@ def test_many_services(lab):
         connection.must(N["RLVS_CMD_DESTINATION_ADD"],
                         destination(service(flow, 1000 + number), 20_000, 20_001))
         wanted.add((flow.protocol, flow.vip, 1000 + number, "rr", (20_000, 20_001)))
+    listed = json.loads(lab.rlvs("list --json"))["services"]
     listed = [(s["protocol"], s["address"], s["port"], s["scheduler"],
-               tuple(sorted(d["port"] for d in s["destinations"]))) for s in lab.listing()]
+               tuple(sorted(d["port"] for d in s["destinations"]))) for s in listed]
     equal(len(listed), SERVICES, "services listed")
     equal(set(listed), wanted, "the services")
 
@@ -31,7 +32,8 @@ def test_many_services(lab):
 def test_many_destinations(lab):
     lab.rlvs(f"service add {TCP4.service(80)}")
     lab.rlvs(f"dest add {TCP4.service(80)} :20001-{20000 + DESTINATIONS} --weight 3")
-    found = [d["port"] for d in lab.find(TCP4.service(80))["destinations"]]
+    listed = json.loads(lab.rlvs(f"list {TCP4.service(80)} --json"))["services"]
+    found = [d["port"] for entry in listed for d in entry["destinations"]]
     equal(len(found), DESTINATIONS, "destinations listed")
     equal(set(found), set(range(20001, 20001 + DESTINATIONS)), "their ports")
     text = lab.rlvs(f"list {TCP4.service(80)}")

@@ -54,7 +54,9 @@ def test_until_the_last_connection_is_gone(lab, flow):
     equal(hooks(lab), ALL, "hooks while a connection lives")
     conversation.close(reset=True)
     # A closed connection's entry is kept for ten seconds.
-    wait_until(lambda: not hooks(lab), "the hooks are gone with the last connection", limit=30)
+    wait_until(lambda: not hooks(lab),
+               lambda: f"the hooks are gone with the last connection; entries: {lab.conns()}",
+               limit=30)
     equal(lab.conns(), [], "connection entries")
 
 

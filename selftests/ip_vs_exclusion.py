@@ -37,4 +37,4 @@ def test_works_once_ip_vs_is_gone():
     if not kernel.loaded():
         kernel.insert()
     lab = Lab()
-    equal(lab.listing(), [], "services")
+    equal(lab.services(), [], "services")

@@ -83,7 +83,7 @@ def test_without_it_everything_is_as_before(lab):
         check("not loaded" in done.stderr, f"rlvs does not say what is missing: {done.stderr}")
     finally:
         kernel.insert()
-    equal(lab.listing(), [], "services of the module when it is back")
+    equal(lab.services(), [], "services of the module when it is back")
 
 
 @each(TCP)

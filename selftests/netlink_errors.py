@@ -16,12 +16,12 @@ PROTOCOL, ADDRESS, PORT = (N["RLVS_A_SERVICE_" + name] for name in ("PROTOCOL", 
 
 def refused(lab, connection, command, attributes, *errnos):
     """The request has to be refused with one of these errnos, and change nothing."""
-    before = lab.listing()
+    before = lab.services()
     outcome = connection.request(command, attributes)
     check(isinstance(outcome, Error), f"command {command} was granted")
     names = [errno.errorcode.get(number) for number in (outcome.errno, *errnos)]
     check(outcome.errno in errnos, f"errno {names[0]}, wanted {names[1:]}: {outcome}")
-    equal(lab.listing(), before, "services afterwards")
+    equal(lab.services(), before, "services afterwards")
     return outcome
 
 
@@ -111,7 +111,7 @@ def test_malformed_messages(lab):
             nest(N["RLVS_A_SERVICE_STATS"], attr(1, b"12345678")) + good):
         refused(lab, connection, ADD, attributes, *invalid)
     port = attr(N["RLVS_A_DESTINATION_PORT"], b"\x1f\x42")
-    for inner in (b"", b"\xff" * 3, b"\xff" * 40, good[:-2], attr(1, good) * 50):
+    for inner in (b"", b"\xff" * 3, b"\xff" * 40, good[:-4], attr(1, good) * 50):
         refused(lab, connection, DEST_ADD,
                 attr(N["RLVS_A_DESTINATION_SERVICE"] | genl.NLA_F_NESTED, inner) + port, *invalid)
     refused(lab, connection, 200, b"", errno.EOPNOTSUPP, errno.EINVAL)
@@ -131,6 +131,6 @@ def test_a_truncated_header_is_survived(lab):
         except OSError:
             pass  # the kernel's netlink core refuses some lengths itself
     connection.drain()
-    equal(lab.listing(), [], "services")
+    equal(lab.services(), [], "services")
     connection.must(ADD, service(TCP4, 80))
     equal(len(connection.must(GET, dump=True)), 1, "services in a dump")

@@ -133,7 +133,7 @@ def test_the_family_outlives_it(lab):
 def judge_state(lab):
     """Whatever was granted adds up, and can be taken back."""
     seen = set()
-    for entry in lab.listing():
+    for entry in lab.services():
         name = entry["protocol"], entry["address"], entry["port"]
         check(name not in seen, f"service {name} is listed twice")
         seen.add(name)
@@ -146,7 +146,7 @@ def judge_state(lab):
                   f"a destination that cannot be: {target}")
     connection = Genl(lab.lb)
     check(not isinstance(connection.request(N["RLVS_CMD_FLUSH"]), Error), "flush was refused")
-    equal(lab.listing(), [], "services after a flush")
+    equal(lab.services(), [], "services after a flush")
     lab.balance(TCP4)
     with talk(lab.client, TCP4) as conversation:
         conversation.bulk(20_000)

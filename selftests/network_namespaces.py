@@ -19,8 +19,8 @@ def test_a_service_belongs_to_one_namespace(lab, flow):
     equal(served_by(other.client, flow, 2), {9001: 2}, "conversations in the other")
     with talk(lab.client, flow) as conversation:
         other.rlvs("flush --now")
-        equal(other.listing(), [], "services of the flushed namespace")
-        equal(len(lab.listing()), 1, "services of the other one")
+        equal(other.services(), [], "services of the flushed namespace")
+        equal(len(lab.services()), 1, "services of the other one")
         conversation.bulk(20_000)
     other.reset()
 

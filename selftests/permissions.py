@@ -21,14 +21,14 @@ CHANGES = (
 
 def test_an_ordinary_user_changes_nothing(lab):
     service = lab.balance(TCP4, scheduler="wlc")
-    before = lab.listing()
+    before = lab.services()
     for change in CHANGES:
         done = lab.try_rlvs(change.format(service=service), user=NOBODY, group=NOBODY,
                             extra_groups=[])
         equal(done.returncode, 1, f"exit status of {change}")
         check("CAP_NET_ADMIN" in done.stderr,
               f"{change}: the error names no capability: {done.stderr}")
-        equal(lab.listing(), before, f"services after {change}")
+        equal(lab.services(), before, f"services after {change}")
 
 
 def test_an_ordinary_user_does_not_see_connections(lab):
@@ -40,11 +40,11 @@ def test_an_ordinary_user_does_not_see_connections(lab):
 
 def test_root_without_the_capability(lab):
     service = lab.balance(TCP4)
-    before = lab.listing()
+    before = lab.services()
     done = lab.lb.run("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin",
                       "rlvs", "service", "del", service)
     equal(done.returncode, 1, f"exit status; stderr: {done.stderr}")
-    equal(lab.listing(), before, "services")
+    equal(lab.services(), before, "services")
 
 
 def in_user_namespace(lab, *options):
@@ -58,10 +58,10 @@ def in_user_namespace(lab, *options):
 def test_root_of_a_foreign_user_namespace(lab):
     """Root there is nobody here: the network namespace belongs to the outer one."""
     service = lab.balance(TCP4)
-    before = lab.listing()
+    before = lab.services()
     done = lab.lb.run(*in_user_namespace(lab), f"rlvs service del {service}")
     equal(done.returncode, 1, f"exit status; stderr: {done.stderr}")
-    equal(lab.listing(), before, "services")
+    equal(lab.services(), before, "services")
 
 
 def test_root_of_its_own_namespaces_may(lab):

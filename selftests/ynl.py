@@ -3,9 +3,9 @@
 
 import json
 
-from lib.genl import kernel_source, run_ynl
 from lib.ktap import Skip, check, equal
 from lib.lab import TCP4
+from lib.ynl import kernel_source, run_ynl
 
 LIMIT = 150
 

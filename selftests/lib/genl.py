@@ -11,7 +11,7 @@ import re
 import select
 import socket
 import struct
-import subprocess
+import sys
 from pathlib import Path
 
 from lib.ktap import Failure
@@ -22,7 +22,7 @@ GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_ACK_TLVS = 1, 4, 0x300, 0x200
 NLA_F_NESTED = 0x8000
-NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE = 1, 2, 6
+NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE = 1, 2, 5
 
 HEADER = Path(__file__).resolve().parents[2] / "include/uapi/linux/rlvs.h"
 
@@ -152,6 +152,96 @@ def _error(payload, tlvs):
                  number(NLMSGERR_ATTR_MISS_TYPE))
 
 
+class Director(Genl):
+    """What the tool does, without the time that starting it takes."""
+
+    def add(self, flow, port, ports, scheduler, address=None):
+        """A service and destinations on a range of ports of its own address."""
+        first, _, last = ports.partition("-")
+        self.must(N["RLVS_CMD_SERVICE_ADD"], service(flow, port, address, scheduler))
+        self.must(N["RLVS_CMD_DESTINATION_ADD"],
+                  destination(service(flow, port, address), int(first), int(last or first)))
+
+    def flush_now(self):
+        """No services and no connections any more."""
+        self.must(N["RLVS_CMD_FLUSH"], attr(N["RLVS_A_SERVICE_CUT"]))
+
+    def counter(self, name):
+        """One of the namespace's own counters."""
+        reply = self.must(N["RLVS_CMD_COUNTERS_GET"])[0]
+        return _number(reply[N["RLVS_A_COUNTERS_" + name.upper()]])
+
+    def connections(self):
+        """The connection entries, as `rlvs conns --json` has them."""
+        return [_connection(reply) for reply in self.must(N["RLVS_CMD_CONNECTION_GET"], dump=True)]
+
+    def services(self):
+        """The services with their destinations, as `rlvs list --json` has them."""
+        found = []
+        for reply in self.must(N["RLVS_CMD_SERVICE_GET"], dump=True):
+            kind = "RLVS_A_SERVICE_"
+            identity = b"".join(attr(N[kind + k], reply[N[kind + k]])
+                                for k in ("PROTOCOL", "ADDRESS", "PORT"))
+            targets = self.must(N["RLVS_CMD_DESTINATION_GET"],
+                                nest(N["RLVS_A_DESTINATION_SERVICE"], identity), dump=True)
+            found.append({
+                "protocol": PROTOCOLS[reply[N[kind + "PROTOCOL"]][0]],
+                "address": _text(reply[N[kind + "ADDRESS"]]),
+                "port": int.from_bytes(reply[N[kind + "PORT"]], "big"),
+                "scheduler": reply[N[kind + "SCHEDULER"]].rstrip(b"\0").decode("ascii"),
+                "flags": [],
+                "destinations": [_destination(target) for target in targets],
+                "stats": _stats(reply[N[kind + "STATS"]]),
+            })
+        return found
+
+
+PROTOCOLS = {6: "tcp", 17: "udp"}
+STATES = {value: name.removeprefix("RLVS_CONNECTION_STATE_")
+          for name, value in N.items() if name.startswith("RLVS_CONNECTION_STATE_")}
+
+
+def _number(payload):
+    """A number in host byte order, of any width."""
+    return int.from_bytes(payload, sys.byteorder)
+
+
+def _text(payload):
+    """An address as text."""
+    family = socket.AF_INET if len(payload) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, payload)
+
+
+def _stats(payload):
+    found = parse(payload)
+    return {name: _number(found[N["RLVS_A_STATS_" + name.upper()]])
+            for name in ("connections", "in_packets", "out_packets", "in_bytes", "out_bytes")}
+
+
+def _destination(reply):
+    kind = "RLVS_A_DESTINATION_"
+    return {
+        "address": _text(reply[N[kind + "ADDRESS"]]),
+        "port": int.from_bytes(reply[N[kind + "PORT"]], "big"),
+        "method": "nat" if _number(reply[N[kind + "METHOD"]]) == 0 else "unknown",
+        "weight": _number(reply[N[kind + "WEIGHT"]]),
+        "active_connections": _number(reply[N[kind + "ACTIVE_CONNECTIONS"]]),
+        "inactive_connections": _number(reply[N[kind + "INACTIVE_CONNECTIONS"]]),
+        "stats": _stats(reply[N[kind + "STATS"]]),
+    }
+
+
+def _connection(reply):
+    kind = "RLVS_A_CONNECTION_"
+    found = {"protocol": PROTOCOLS[reply[N[kind + "PROTOCOL"]][0]]}
+    for end in ("service", "client", "destination"):
+        found[end + "_address"] = _text(reply[N[kind + end.upper() + "_ADDRESS"]])
+        found[end + "_port"] = int.from_bytes(reply[N[kind + end.upper() + "_PORT"]], "big")
+    found["state"] = STATES[_number(reply[N[kind + "STATE"]])]
+    found["expires"] = _number(reply[N[kind + "EXPIRES"]])
+    return found
+
+
 def octets(address):
     """An address in network byte order."""
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
@@ -180,29 +270,3 @@ def destination(service_attributes, first, last=None, address=None, weight=None,
     if method is not None:
         attributes += attr(N["RLVS_A_DESTINATION_METHOD"], bytes([method]))
     return attributes
-
-
-def kernel_source():
-    """The kernel's source tree, from $KDIR, which may be a separate build tree."""
-    kdir = os.environ.get("KDIR", "")
-    for path in (f"{kdir}/source", kdir):
-        if kdir and os.path.exists(f"{path}/tools/net/ynl/pyynl/cli.py"):
-            return path
-    makefile = Path(kdir) / "Makefile"
-    if kdir and makefile.exists():
-        match = re.search(r"^include (\S+)/Makefile", makefile.read_text(encoding="utf-8"), re.M)
-        if match and os.path.exists(f"{match[1]}/tools/net/ynl/pyynl/cli.py"):
-            return match[1]
-    return None
-
-
-def run_ynl(lab, source, *arguments):
-    """The kernel's own YNL client with our specification, on lb."""
-    python = os.environ.get("RLVS_VENV", "")
-    python = f"{python}/bin/python3" if python else "/usr/bin/python3"
-    spec = HEADER.parents[3] / "Documentation/netlink/specs/rlvs.yaml"
-    try:
-        return lab.lb.run(python, f"{source}/tools/net/ynl/pyynl/cli.py", "--no-schema",
-                          "--spec", str(spec), *arguments, limit=60)
-    except subprocess.TimeoutExpired as late:
-        raise Failure(f"ynl did not finish: {late}") from None

@@ -14,10 +14,10 @@
 All addresses are of the ranges that are reserved for documentation.
 """
 
-import json
 import os
 import socket
 
+from lib.genl import Director
 from lib.ktap import Failure, check, wait_until
 from lib.netns import Namespace
 from lib.servers import Servers
@@ -109,8 +109,15 @@ class Lab:
 
     def reset(self):
         """Makes the lab as good as new for the next subtest."""
-        self.rlvs("flush --now")
+        self.director().flush_now()
         self.servers.close_all()
+
+    def director(self):
+        """The module on lb by netlink: quick, for all that is not about the tool.
+
+        It is asked for the family anew each time, as the module may have been loaded anew.
+        """
+        return Director(self.lb)
 
     # The tool.
 
@@ -130,18 +137,18 @@ class Lab:
 
         Whatever is refused must leave everything as it was.
         """
-        before = self.listing()
+        before = self.services()
         done = self.try_rlvs(arguments)
         text = done.stderr.strip()
         check(done.returncode == 1,
               f"rlvs {arguments}: status {done.returncode}, wanted 1; stderr: {text}")
         check(text, f"rlvs {arguments}: refused without a word")
-        check(self.listing() == before, f"rlvs {arguments}: refused, but something changed")
+        check(self.services() == before, f"rlvs {arguments}: refused, but something changed")
         return text
 
-    def listing(self):
+    def services(self):
         """What `rlvs list --json` prints, without the counters, which traffic changes."""
-        services = json.loads(self.rlvs("list --json"))["services"]
+        services = self.director().services()
         for service in services:
             service.pop("stats")
             for destination in service["destinations"]:
@@ -151,8 +158,12 @@ class Lab:
 
     def find(self, service):
         """The entry of `rlvs list --json` for one service, by its name."""
-        found = json.loads(self.rlvs(f"list {service} --json"))["services"]
-        check(len(found) == 1, f"rlvs list {service} shows {len(found)} services")
+        protocol, _, rest = service.partition("://")
+        address, _, port = rest.rpartition(":")
+        wanted = protocol, address.strip("[]"), int(port)
+        found = [s for s in self.director().services()
+                 if (s["protocol"], s["address"], s["port"]) == wanted]
+        check(len(found) == 1, f"{len(found)} services are listed as {service}")
         return found[0]
 
     def destinations(self, service):
@@ -160,20 +171,17 @@ class Lab:
         return {d["port"]: d for d in self.find(service)["destinations"]}
 
     def conns(self):
-        """What `rlvs conns --json` prints: a list of connection entries."""
-        return json.loads(self.rlvs("conns --json"))["connections"]
+        """The connection entries, as `rlvs conns --json` prints them."""
+        return self.director().connections()
 
     def counter(self, name):
         """One of the namespace's own counters."""
-        counters = json.loads(self.rlvs("counters --json"))
-        return counters.get("counters", counters)[name]
+        return self.director().counter(name)
 
     def balance(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
         """Adds a service with destinations on its own address; returns the service's name."""
-        service = flow.service(port, address)
-        self.rlvs(f"service add {service} --scheduler {scheduler}")
-        self.rlvs(f"dest add {service} :{ports}")
-        return service
+        self.director().add(flow, port, ports, scheduler, address)
+        return flow.service(port, address)
 
     # Hosts further on, for the tests that need one.
 
