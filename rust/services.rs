@@ -35,6 +35,8 @@ pub(crate) const MAX_TRIES: usize = 16;
 #[pin_data]
 pub(crate) struct Destination {
     pub(crate) key: DestinationKey,
+    /// The port of its service, which may have been deleted before it is gone.
+    pub(crate) service_port: u16,
     pub(crate) method: Method,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
@@ -52,23 +54,24 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Prepares a destination without connections. May sleep.
+    /// Prepares a destination of `service` without connections. May sleep.
     pub(crate) fn new(
+        service: &Service,
         key: DestinationKey,
         method: Method,
         weight: u16,
-        service_stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
                 key,
+                service_port: service.key.port,
                 method,
                 weight: Atomic::new(u32::from(weight)),
                 connections: Atomic::new(0),
                 active: Atomic::new(0),
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
-                service_stats,
+                service_stats: service.stats.clone(),
             }? Error),
             GFP_KERNEL,
         )

@@ -157,7 +157,9 @@ impl Config {
         if !self.stale_ports {
             return;
         }
-        let services = self.services.iter().map(|c| c.service.key.port);
+        // Connections outlive their service: its port is needed as long as they are there.
+        let listed = self.services.iter().map(|c| c.service.key.port);
+        let services = Iterator::chain(listed, self.draining.iter().map(|d| d.service_port));
         let listed = self.services.iter().flat_map(|c| c.destinations.iter());
         let destinations = Iterator::chain(listed, self.draining.iter()).map(|d| d.key.port);
         // Short of memory, the sets stay too large until the next time.
@@ -275,23 +277,22 @@ impl<'a> Changes<'a> {
         Ok(deleted)
     }
 
-    /// Deletes every service.
+    /// Deletes every service; what was deleted before and still has connections is told as well.
     pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
         let empty = KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?;
-        let all = || {
-            self.config
-                .services
-                .iter()
-                .flat_map(|c| c.destinations.iter())
-        };
-        let count = all().count();
-        let deleted = Deleted(copy_of(all())?);
-        self.config.draining.reserve(count, GFP_KERNEL)?;
+        let config = &mut *self.config;
+        let listed = config.services.iter().flat_map(|c| c.destinations.iter());
+        let deleted = Deleted(copy_of(listed)?);
+        let all = Deleted(copy_of(Iterator::chain(
+            deleted.0.iter(),
+            config.draining.iter(),
+        ))?);
+        config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
-        self.config.services.clear();
+        config.services.clear();
         self.ns.state().services.replace(empty);
         self.drain(&deleted);
-        Ok(deleted)
+        Ok(all)
     }
 
     /// Remembers destinations that packets no longer pick, until their connections are gone. The
@@ -337,8 +338,8 @@ impl<'a> Changes<'a> {
         }
         let mut all = copy_of(configured.destinations.iter())?;
         for key in range.keys() {
-            let stats = configured.service.stats.clone();
-            all.push(Destination::new(key, method, weight, stats)?, GFP_KERNEL)?;
+            let destination = Destination::new(&configured.service, key, method, weight)?;
+            all.push(destination, GFP_KERNEL)?;
         }
         let pool = pool_of(configured.scheduler, all.iter())?;
 

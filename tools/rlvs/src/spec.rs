@@ -397,7 +397,8 @@ pub mod command {
     };
 
     /// Delete every virtual service of the namespace. Their connections
-    /// finish by themselves unless cut is given.
+    /// finish by themselves unless cut is given, which also ends those of
+    /// services and destinations that were deleted before.
     pub static FLUSH: Command = Command {
         number: 12,
         attributes: &super::service::SET,
