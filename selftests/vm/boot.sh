@@ -61,29 +61,33 @@ rlvs_modules='${VM_MODULES:-$KDIR/install/lib/modules}'
 rlvs_tools='$BUILD/tool/release'
 EOF
 
-# QEMU by hand, and guest.sh as the first process: virtme-ng boots the same way
-# but starts the machine's udev and systemd-tmpfiles, half a minute of emulation.
-#
+if kvm_works; then
+	accelerator=(-accel kvm -cpu host)
+	clock=
+else
+	# Emulated processors share one counter; comparing them, as the kernel does
+	# with a clock that it distrusts, now and then hangs the boot.
+	# shellcheck disable=SC2054 # the commas are in QEMU's options
+	accelerator=(-accel tcg,thread=multi -cpu max,la57=off)
+	clock=tsc=reliable
+fi
 # The guest's root is this machine's, which hardly changes meanwhile, so the
 # guest may believe its caches: without them each program start reads it all
 # again.
 rootflags=version=9p2000.L,trans=virtio,access=any,msize=512000,cache=loose
+
+# QEMU by hand, and guest.sh as the first process: virtme-ng boots the same way
+# but starts the machine's udev and systemd-tmpfiles, half a minute of emulation.
 # shellcheck disable=SC2054 # the commas are in QEMU's options
 qemu=(
-	qemu-system-x86_64 -machine q35 -smp 2 -m "$VM_MEMORY" -nic none -display none
+	qemu-system-x86_64 -machine q35 "${accelerator[@]}" -smp 2 -m "$VM_MEMORY" -nic none -display none
 	-no-reboot -monitor none -serial "file:$VM_LOG" -device virtio-rng-pci
 	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 	-device virtio-9p-pci,fsdev=root,mount_tag=root -device virtio-serial-pci
 	-kernel "$image"
 	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel printk.time=1 panic=-1 \
-root=root rootfstype=9p rootflags=$rootflags ro init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
+root=root rootfstype=9p rootflags=$rootflags ro $clock init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
 )
-if kvm_works; then
-	qemu+=(-accel kvm -cpu host)
-else
-	# shellcheck disable=SC2054
-	qemu+=(-accel tcg,thread=multi -cpu max,la57=off)
-fi
 
 # An interactive guest has no limit and no verdict.
 if [[ -z $command ]]; then

@@ -11,6 +11,8 @@ source "$(dirname "$0")/lib.sh"
 # shellcheck source=selftests/vm/tally.sh
 source "$ROOT/selftests/vm/tally.sh"
 
+# The tests are for the two test kernels; make vm and make selftest take KDIR=.
+unset KDIR ARCH
 cd "$ROOT"
 logs=$BUILD/check
 mkdir -p "$logs"

@@ -58,9 +58,11 @@ bindgen_path() {
 	printf '%s\n' "$own"
 }
 
-# Prints what LLVM= is to be for a kernel tree: the clang that configured it.
+# Prints what LLVM= is to be for a kernel tree: the clang that built it, or
+# nothing for a tree that gcc built.
 llvm_of() {
 	local major
+	grep -q '^CONFIG_CC_IS_CLANG=y' "$1/.config" || return 0
 	major=$(sed -n 's/^CONFIG_CC_VERSION_TEXT=".*clang version \([0-9]*\)\..*/\1/p' "$1/.config")
 	if [[ -n $major ]] && command -v "clang-$major" >/dev/null; then
 		printf -- '-%s\n' "$major"
@@ -70,15 +72,15 @@ llvm_of() {
 }
 
 # Fills the array KBUILD_ARGS and exports what Kbuild takes from the
-# environment. $1: what LLVM= is to be.
+# environment. $1: what LLVM= is to be, if anything.
 kbuild_environment() {
-	local llvm=$1 libclang
-	libclang=/usr/lib/llvm${llvm}/lib
-	if [[ $llvm == -* && -d $libclang ]]; then
-		export LIBCLANG_PATH=$libclang
+	local llvm=$1
+	KBUILD_ARGS=(BINDGEN="$(bindgen_path)")
+	[[ -z $llvm ]] || KBUILD_ARGS+=(LLVM="$llvm")
+	# bindgen finds a libclang by itself where there is one without a version.
+	if [[ -z ${LIBCLANG_PATH:-} && -d /usr/lib/llvm-$LLVM_MAJOR/lib ]]; then
+		export LIBCLANG_PATH=/usr/lib/llvm-$LLVM_MAJOR/lib
 	fi
-	# shellcheck disable=SC2034 # for those who source this
-	KBUILD_ARGS=(LLVM="$llvm" BINDGEN="$(bindgen_path)")
 }
 
 # The Python programs: virtme-ng, and what the kernel's YNL tools import.
