@@ -175,9 +175,5 @@ pub(crate) fn has_socket<A: Family>(
     remote: &Endpoint<A>,
     device: Option<Device>,
 ) -> bool {
-    net.tcp_socket(
-        local.address.end(local.port),
-        remote.address.end(remote.port),
-        device,
-    ) == TcpSocket::Live
+    net.tcp_socket(&A::ends(local, remote), device) == TcpSocket::Live
 }

@@ -104,8 +104,7 @@ fn cut_entry<A: Family>(table: &Table<A>, net: &Net, inbound: A::Words, reply: A
     let client = Tuple::<A>::from_words(inbound);
     let end = Tuple::<A>::from_words(reply).source();
     if client.protocol() == Protocol::Tcp {
-        let client = client.source();
-        net.tcp_abort(end.address.end(end.port), client.address.end(client.port));
+        net.tcp_abort(&A::ends(&end, &client.source()));
     }
     with_bh_disabled(|bh| {
         let guard = kernel::sync::rcu::read_lock();

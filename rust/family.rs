@@ -3,10 +3,10 @@
 //! The two address families, so that packet handling is written once for both.
 
 use kernel::sync::Arc;
-use rlvs_core::address::{Ip, V4, V6};
+use rlvs_core::address::{Endpoint, Ip, V4, V6};
 use rlvs_kext::{
     flow_table::Key,
-    inet::{End, Net},
+    inet::{Ends, Net},
     netfilter,
 };
 
@@ -20,8 +20,8 @@ pub(crate) trait Family: Ip<Words: Key> {
     /// The namespace's connections of this family.
     fn connections(state: &State) -> &Arc<Table<Self>>;
 
-    /// An end of a connection, as sockets are looked up.
-    fn end(&self, port: u16) -> End<'_>;
+    /// The ends of a connection, as sockets are looked up.
+    fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends;
 
     /// Whether the address is one of the host's.
     fn is_local(&self, net: &Net) -> bool;
@@ -36,8 +36,11 @@ impl Family for V4 {
     }
 
     #[inline]
-    fn end(&self, port: u16) -> End<'_> {
-        End::V4(&self.0, port)
+    fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends {
+        Ends::V4 {
+            local: (local.address.0, local.port),
+            remote: (remote.address.0, remote.port),
+        }
     }
 
     fn is_local(&self, net: &Net) -> bool {
@@ -54,8 +57,11 @@ impl Family for V6 {
     }
 
     #[inline]
-    fn end(&self, port: u16) -> End<'_> {
-        End::V6(&self.0, port)
+    fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends {
+        Ends::V6 {
+            local: (local.address.0, local.port),
+            remote: (remote.address.0, remote.port),
+        }
     }
 
     fn is_local(&self, net: &Net) -> bool {

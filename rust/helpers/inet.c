@@ -51,48 +51,39 @@ bool rlvs_route_localnet(struct net *net)
 	return IPV4_DEVCONF_ALL_RO(net, ROUTE_LOCALNET);
 }
 
-static struct sock *rlvs_find4(struct net *net, const u8 *local,
-			       u16 local_port, const u8 *remote,
-			       u16 remote_port, int ifindex)
+/* With @ifindex 0, a socket that is bound to a device is not found. */
+static struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
+				 int ifindex)
 {
-	return __inet_lookup_established(net, rlvs_addr4(remote),
-					 htons(remote_port), rlvs_addr4(local),
-					 local_port, ifindex, 0);
+	struct in6_addr local, remote;
+
+	if (!ends->ipv6)
+		return __inet_lookup_established(net, rlvs_addr4(ends->remote),
+						 htons(ends->remote_port),
+						 rlvs_addr4(ends->local),
+						 ends->local_port, ifindex, 0);
+	local = rlvs_addr6(ends->local);
+	remote = rlvs_addr6(ends->remote);
+	return __inet6_lookup_established(net, &remote,
+					  htons(ends->remote_port), &local,
+					  ends->local_port, ifindex, 0);
 }
-
-static struct sock *rlvs_find6(struct net *net, const u8 *local,
-			       u16 local_port, const u8 *remote,
-			       u16 remote_port, int ifindex)
-{
-	struct in6_addr laddr = rlvs_addr6(local);
-	struct in6_addr raddr = rlvs_addr6(remote);
-
-	return __inet6_lookup_established(net, &raddr, htons(remote_port),
-					  &laddr, local_port, ifindex, 0);
-}
-
-typedef struct sock *rlvs_find_fn(struct net *net, const u8 *local,
-				  u16 local_port, const u8 *remote,
-				  u16 remote_port, int ifindex);
 
 /*
- * A socket bound to a device is found only by that device's index; with index
- * 0, each device is asked for when no unbound one is there. Returns a
- * reference, of a full, a request or a TIME_WAIT socket.
+ * With @ifindex 0, each device is asked for when no unbound socket is there.
+ * Returns a reference, of a full, a request or a TIME_WAIT socket.
  */
-static struct sock *rlvs_find(rlvs_find_fn *find, struct net *net,
-			      const u8 *local, u16 local_port,
-			      const u8 *remote, u16 remote_port, int ifindex)
+static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
+			      int ifindex)
 {
 	struct net_device *dev;
 	struct sock *sk;
 
 	rcu_read_lock();
-	sk = find(net, local, local_port, remote, remote_port, ifindex);
+	sk = rlvs_find_at(net, ends, ifindex);
 	if (!sk && !ifindex) {
 		for_each_netdev_rcu(net, dev) {
-			sk = find(net, local, local_port, remote, remote_port,
-				  dev->ifindex);
+			sk = rlvs_find_at(net, ends, dev->ifindex);
 			if (sk)
 				break;
 		}
@@ -101,9 +92,11 @@ static struct sock *rlvs_find(rlvs_find_fn *find, struct net *net,
 	return sk;
 }
 
-static enum rlvs_tcp_socket rlvs_classify(struct sock *sk)
+enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
+				     const struct rlvs_ends *ends, int ifindex)
 {
 	enum rlvs_tcp_socket kind = RLVS_TCP_SOCKET_LIVE;
+	struct sock *sk = rlvs_find(net, ends, ifindex);
 
 	if (!sk)
 		return RLVS_TCP_SOCKET_NONE;
@@ -113,43 +106,13 @@ static enum rlvs_tcp_socket rlvs_classify(struct sock *sk)
 	return kind;
 }
 
-enum rlvs_tcp_socket rlvs_tcp_socket4(struct net *net,
-				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port,
-				      int ifindex)
-{
-	return rlvs_classify(rlvs_find(rlvs_find4, net, local, local_port,
-				       remote, remote_port, ifindex));
-}
-
-enum rlvs_tcp_socket rlvs_tcp_socket6(struct net *net,
-				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port,
-				      int ifindex)
-{
-	return rlvs_classify(rlvs_find(rlvs_find6, net, local, local_port,
-				       remote, remote_port, ifindex));
-}
-
 /* Ends the socket and tells its peer by a reset. May sleep. */
-static void rlvs_abort(struct sock *sk)
+void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends)
 {
+	struct sock *sk = rlvs_find(net, ends, 0);
+
 	if (!sk)
 		return;
 	tcp_abort(sk, ECONNABORTED);
 	sock_gen_put(sk);
-}
-
-void rlvs_tcp_abort4(struct net *net, const u8 *local, u16 local_port,
-		     const u8 *remote, u16 remote_port)
-{
-	rlvs_abort(rlvs_find(rlvs_find4, net, local, local_port,
-			     remote, remote_port, 0));
-}
-
-void rlvs_tcp_abort6(struct net *net, const u8 *local, u16 local_port,
-		     const u8 *remote, u16 remote_port)
-{
-	rlvs_abort(rlvs_find(rlvs_find6, net, local, local_port,
-			     remote, remote_port, 0));
 }

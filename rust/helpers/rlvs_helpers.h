@@ -89,18 +89,18 @@ enum rlvs_tcp_socket {
 bool rlvs_is_local4(struct net *net, const u8 *address);
 bool rlvs_is_local6(struct net *net, const u8 *address);
 bool rlvs_route_localnet(struct net *net);
-enum rlvs_tcp_socket rlvs_tcp_socket4(struct net *net,
-				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port,
-				      int ifindex);
-enum rlvs_tcp_socket rlvs_tcp_socket6(struct net *net,
-				      const u8 *local, u16 local_port,
-				      const u8 *remote, u16 remote_port,
-				      int ifindex);
-void rlvs_tcp_abort4(struct net *net, const u8 *local, u16 local_port,
-		     const u8 *remote, u16 remote_port);
-void rlvs_tcp_abort6(struct net *net, const u8 *local, u16 local_port,
-		     const u8 *remote, u16 remote_port);
+/* The addresses have 4 or 16 octets. */
+struct rlvs_ends {
+	const u8 *local;
+	const u8 *remote;
+	u16 local_port;
+	u16 remote_port;
+	bool ipv6;
+};
+
+enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
+				     const struct rlvs_ends *ends, int ifindex);
+void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends);
 
 /* task.c */
 void rlvs_cond_resched(void);

@@ -15,13 +15,48 @@ use kernel::{ffi::c_int, task::might_sleep, types::Opaque};
 #[repr(transparent)]
 pub struct Net(Opaque<bindings::net>);
 
-/// One end of a connection.
+/// An address in network byte order and a port in host byte order.
+pub type End<const N: usize> = ([u8; N], u16);
+
+/// The two ends of a connection, seen from this host.
 #[derive(Clone, Copy, Debug)]
-pub enum End<'a> {
-    /// IPv4 address in network byte order, port in host byte order.
-    V4(&'a [u8; 4], u16),
-    /// IPv6 address in network byte order, port in host byte order.
-    V6(&'a [u8; 16], u16),
+pub enum Ends {
+    /// Of IPv4.
+    V4 {
+        /// This host's end.
+        local: End<4>,
+        /// The other end.
+        remote: End<4>,
+    },
+    /// Of IPv6.
+    V6 {
+        /// This host's end.
+        local: End<16>,
+        /// The other end.
+        remote: End<16>,
+    },
+}
+
+impl Ends {
+    /// The ends as C has them, borrowed.
+    fn as_raw(&self) -> bindings::rlvs_ends {
+        match self {
+            Self::V4 { local, remote } => bindings::rlvs_ends {
+                local: local.0.as_ptr(),
+                remote: remote.0.as_ptr(),
+                local_port: local.1,
+                remote_port: remote.1,
+                ipv6: false,
+            },
+            Self::V6 { local, remote } => bindings::rlvs_ends {
+                local: local.0.as_ptr(),
+                remote: remote.0.as_ptr(),
+                local_port: local.1,
+                remote_port: remote.1,
+                ipv6: true,
+            },
+        }
+    }
 }
 
 /// A network device, by its index.
@@ -73,83 +108,30 @@ impl Net {
         unsafe { bindings::rlvs_route_localnet(self.as_ptr()) }
     }
 
-    /// Looks for the socket of the connection between `local` and `remote`, whichever process has
-    /// it: the one that gets packets that come in by `device`, or without that any, which takes a
-    /// look-up for each device. Any context but hard interrupt.
-    pub fn tcp_socket(&self, local: End<'_>, remote: End<'_>, device: Option<Device>) -> TcpSocket {
+    /// Looks for the socket of a connection, whichever process has it: the one that gets packets
+    /// that come in by `device`, or without that any, which takes a look-up for each device. Any
+    /// context but hard interrupt.
+    pub fn tcp_socket(&self, ends: &Ends, device: Option<Device>) -> TcpSocket {
         let ifindex = device.map_or(0, |device| device.0);
-        let found = match (local, remote) {
-            (End::V4(local, local_port), End::V4(remote, remote_port)) => {
-                // SAFETY: The namespace is alive and both addresses have four bytes.
-                unsafe {
-                    bindings::rlvs_tcp_socket4(
-                        self.as_ptr(),
-                        local.as_ptr(),
-                        local_port,
-                        remote.as_ptr(),
-                        remote_port,
-                        ifindex,
-                    )
-                }
-            }
-            (End::V6(local, local_port), End::V6(remote, remote_port)) => {
-                // SAFETY: The namespace is alive and both addresses have sixteen bytes.
-                unsafe {
-                    bindings::rlvs_tcp_socket6(
-                        self.as_ptr(),
-                        local.as_ptr(),
-                        local_port,
-                        remote.as_ptr(),
-                        remote_port,
-                        ifindex,
-                    )
-                }
-            }
-            _ => return TcpSocket::None,
-        };
-        match found {
+        // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
+        // long as `ends`.
+        match unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), &ends.as_raw(), ifindex) } {
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_LIVE => TcpSocket::Live,
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_TIME_WAIT => TcpSocket::TimeWait,
             _ => TcpSocket::None,
         }
     }
 
-    /// Ends the socket of the connection between `local` and `remote`, if there is one: its process
-    /// gets an error, its peer a reset.
+    /// Ends the socket of a connection, if there is one: its process gets an error, its peer a
+    /// reset.
     ///
     /// # Context
     ///
     /// Process context; may sleep.
-    pub fn tcp_abort(&self, local: End<'_>, remote: End<'_>) {
+    pub fn tcp_abort(&self, ends: &Ends) {
         might_sleep();
-        match (local, remote) {
-            (End::V4(local, local_port), End::V4(remote, remote_port)) => {
-                // SAFETY: The namespace is alive, both addresses have four bytes, and this
-                // function's context allows to sleep.
-                unsafe {
-                    bindings::rlvs_tcp_abort4(
-                        self.as_ptr(),
-                        local.as_ptr(),
-                        local_port,
-                        remote.as_ptr(),
-                        remote_port,
-                    )
-                }
-            }
-            (End::V6(local, local_port), End::V6(remote, remote_port)) => {
-                // SAFETY: The namespace is alive, both addresses have sixteen bytes, and this
-                // function's context allows to sleep.
-                unsafe {
-                    bindings::rlvs_tcp_abort6(
-                        self.as_ptr(),
-                        local.as_ptr(),
-                        local_port,
-                        remote.as_ptr(),
-                        remote_port,
-                    )
-                }
-            }
-            _ => {}
-        }
+        // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
+        // as `ends`, and this function's context allows to sleep.
+        unsafe { bindings::rlvs_tcp_abort(self.as_ptr(), &ends.as_raw()) };
     }
 }
