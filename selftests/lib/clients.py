@@ -146,15 +146,16 @@ def served_by(where, flow, count, port=80, **options):
 
 
 def refusal(where, flow, port=80, limit=3.0, **options):
-    """What a client meets that nobody serves: "refused", "timeout" or "served".
+    """What a client meets that nobody serves: "refused", "dropped", "timeout" or "served".
 
-    A local sender of a datagram may be told by its own send(), with EPERM, as it is by a
-    firewall that rejects.
+    "dropped" is what a local sender is told with EPERM; a remote one is told nothing.
     """
     try:
         talk(where, flow, port, limit=limit, **options).close()
-    except (ConnectionRefusedError, PermissionError):
+    except ConnectionRefusedError:
         return "refused"
+    except PermissionError:
+        return "dropped"
     except (TimeoutError, Failure):
         return "timeout"
     return "served"
