@@ -15,7 +15,6 @@ from lib.lab import FLOWS, Lab, TCP4, UDP4, prepare_ipv6
 from lib.netns import Namespace
 from lib.packets import Raw, datagram
 
-LIMIT = 150
 WRONG_PORT = 9999
 OFFLOADS = ("tx", "rx", "tso", "gso", "gro")
 

@@ -20,7 +20,7 @@ VIP4=198.51.100.10
 VIP6=2001:db8:1::10
 WEB_PORTS=(8001 8002 8003 8004)
 DNS_PORTS=(5301 5302 5303)
-LOAD=(-t 2 -c 32)   # wrk: two threads, 32 connections
+LOAD=(-t 2 -c 16) # wrk: two threads, 16 connections
 
 here=$(dirname "$(readlink -f "$0")")
 dir=$(mktemp -d /tmp/rlvs-demo.XXXXXX)
@@ -120,6 +120,7 @@ wait_for() {
 			wrong "port ${WEB_PORTS[$1]} has logged ${logged[$1]} requests, and no $2"
 			return
 		fi
+		sleep 0.3
 	done
 }
 
@@ -202,7 +203,7 @@ done
 say "a new connection for every request, and meanwhile a server is taken out and put back:"
 requests
 start=("${logged[@]}")
-load 10 "http://$VIP4/" "$dir/wrk-change" -H 'Connection: close' &
+load 10 "http://$VIP4/" "$dir/wrk-change" -H 'Connection: close' --timeout 4s &
 load_job=$!
 wait_for 3 $((start[3] + 20))
 show rlvs dest del "tcp://$VIP4:80" :8004

@@ -5,8 +5,6 @@ from lib.clients import served_by, talk
 from lib.ktap import check, each, equal, fewer, wait_until
 from lib.lab import FLOWS, Lab, TCP4, UDP6
 
-LIMIT = 120
-
 
 @each(FLOWS)
 def test_a_service_belongs_to_one_namespace(lab, flow):

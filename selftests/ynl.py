@@ -7,8 +7,6 @@ from lib.ktap import Skip, check, equal
 from lib.lab import TCP4
 from lib.ynl import kernel_source, run_ynl
 
-LIMIT = 150
-
 
 def identity(port):
     """A service as the client takes it."""
