@@ -10,7 +10,6 @@ from lib.clients import refusal, talk
 from lib.ktap import Failure, check, each, equal, fewer, wait_until
 from lib.lab import FLOWS, TCP, TCP4, UDP6
 
-LIMIT = 300
 WITHOUT_MODULE = True
 
 
