@@ -71,7 +71,8 @@ modules_install: module
 tool:
 	@$(vm)/tool.sh
 
-# CMD reaches the script through the environment: make would eat its quotes.
+# CMD reaches the script through the environment: make would eat its quotes. The
+# guest's exit status is vm.sh's; make itself turns every failure into 2.
 vm: export VM_CMD = $(value CMD)
 vm:
 	@$(vm)/vm.sh $(KERNEL) "$$VM_CMD"
