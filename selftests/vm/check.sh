@@ -108,7 +108,7 @@ test_compile_fail() {
 
 # Boots one kernel and runs every selftest in it.
 vm_tests() {
-	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-1800} \
+	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-2700} \
 		"$ROOT/selftests/vm/vm.sh" "$1" selftests/run
 }
 
