@@ -64,16 +64,18 @@ EOF
 if kvm_works; then
 	accelerator=(-accel kvm -cpu host)
 	machine=q35
-	clock=
+	parameters=
 else
 	# Emulated processors share one counter; comparing them, as the kernel does
 	# with a clock that it distrusts, now and then hangs the boot. That counter's
 	# frequency must be measured by the HPET: on a busy machine the kernel gets
-	# another one from the PIT, and time runs twenty times too fast.
+	# another one from the PIT, and time runs twenty times too fast. A busy machine
+	# also leaves a processor of the guest waiting for half a minute: the kernel
+	# is to take one for stuck after two.
 	# shellcheck disable=SC2054 # the commas are in QEMU's options
 	accelerator=(-accel tcg,thread=multi -cpu max,la57=off)
 	machine=q35,pit=off
-	clock=tsc=reliable
+	parameters='tsc=reliable watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 sysctl.kernel.hung_task_timeout_secs=300'
 fi
 # The guest's root is this machine's, which hardly changes meanwhile, so the
 # guest may believe its caches: without them each program start reads it all
@@ -90,7 +92,7 @@ qemu=(
 	-device virtio-9p-pci,fsdev=root,mount_tag=root -device virtio-serial-pci
 	-kernel "$image"
 	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel printk.time=1 panic=-1 \
-root=root rootfstype=9p rootflags=$rootflags ro $clock init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
+root=root rootfstype=9p rootflags=$rootflags ro $parameters init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
 )
 
 # An interactive guest has no limit and no verdict.
