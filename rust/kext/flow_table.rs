@@ -454,7 +454,8 @@ unsafe extern "C" fn free_flow<K: Key, T>(head: *mut callback_head) {
 /// It keeps its place over resizes, then shows some flows twice.
 pub struct Walker<K: Key, T: Send + Sync + 'static> {
     iter: KBox<Opaque<bindings::rhashtable_iter>>,
-    table: Arc<FlowTable<K, T>>,
+    /// Keeps the table until the iterator has left it.
+    _table: Arc<FlowTable<K, T>>,
     /// The last flow was not consumed and comes again.
     again: bool,
 }
@@ -471,7 +472,7 @@ impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
         unsafe { bindings::rhashtable_walk_enter(table.table.get(), iter.get()) };
         Ok(Self {
             iter,
-            table,
+            _table: table,
             again: false,
         })
     }
@@ -514,11 +515,6 @@ impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
         // SAFETY: The iterator was started; this ends the read-side section.
         unsafe { bindings::rhashtable_walk_stop(iter) };
         more
-    }
-
-    /// The table.
-    pub fn table(&self) -> &FlowTable<K, T> {
-        &self.table
     }
 }
 
