@@ -24,7 +24,7 @@ def test_it_reads_and_writes(lab):
         "--multi", "destination-add", json.dumps(
             {"service": identity(80), "port": 8001, "last-port": 8004, "weight": 5}))
     if "No module named" in done.stderr:
-        raise Skip(f"{done.stderr.strip().splitlines()[-1]}: set RLVS_VENV")
+        raise Skip(f"{done.stderr.strip().splitlines()[-1]}: install it")
     check(done.returncode == 0, f"ynl was refused: {done.stderr.strip()[-400:]}")
     found = lab.find(TCP4.service(80))
     equal((found["scheduler"], [(d["port"], d["weight"]) for d in found["destinations"]]),

@@ -56,7 +56,7 @@ state=$(mktemp -d "$BUILD/vm.XXXXXX")
 trap 'rm -rf "$state"' EXIT
 printf '%s\n' "$command" >"$state/command"
 cat >"$state/environment" <<EOF
-export KDIR='$KDIR' RLVS_KO='$RLVS_KO' RLVS_ROOT='$ROOT' RLVS_VENV='$VENV'
+export KDIR='$KDIR' RLVS_KO='$RLVS_KO' RLVS_ROOT='$ROOT'
 rlvs_modules='${VM_MODULES:-$KDIR/install/lib/modules}'
 rlvs_tools='$BUILD/tool/release'
 EOF

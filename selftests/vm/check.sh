@@ -90,7 +90,7 @@ test_shellcheck() {
 
 test_netlink_files() {
 	build_for plain || return 1
-	PYTHON=$VENV/bin/python3 tools/rlvs-ynl-regen --check "$KDIR/source"
+	tools/rlvs-ynl-regen --check "$KDIR/source"
 }
 
 test_core_tests() {
@@ -167,9 +167,6 @@ for name in "$@"; do
 done
 
 "$ROOT/selftests/vm/packages.sh"
-# shellcheck source=selftests/vm/toolchain.sh
-source "$ROOT/selftests/vm/toolchain.sh"
-ensure_venv
 for step in "${steps[@]}"; do
 	run_step "$step"
 done

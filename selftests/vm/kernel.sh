@@ -21,7 +21,8 @@ out=$CACHE/build/$SERIES-$kernel
 
 # Prints the newest version of the series that the cache holds, if any.
 cached_version() {
-	find "$CACHE/src" -maxdepth 1 -name "linux-$SERIES.*" ! -name '*.tmp' -printf '%f\n' 2>/dev/null |
+	mkdir -p "$CACHE/src"
+	find "$CACHE/src" -maxdepth 1 -name "linux-$SERIES.*" ! -name '*.tmp' -printf '%f\n' |
 		sed 's/^linux-//' | sort -V | tail -n 1
 }
 

@@ -7,19 +7,21 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/rlvs
 BUILD=$ROOT/build
-VENV=$CACHE/venv
 SERIES=${SERIES:-7.2}
 
-# The oldest rustc that Linux 7.2 can be built with, and the tools that are
-# fetched at a fixed version because distributions carry older ones.
+# The oldest rustc that Linux 7.2 can be built with, and the bindgen that
+# is fetched because distributions carry older ones.
 RUSTC_MIN=1.85
 BINDGEN_VERSION=0.72.1
-VIRTME_VERSION=1.42
 
 # The newest clang that both Debian 12 and 13 have and Linux 7.2 accepts.
 LLVM_MAJOR=19
 
-export ROOT CACHE BUILD VENV SERIES
+export ROOT CACHE BUILD SERIES
+
+# No script ends for a failed command without saying which.
+set -o errtrace
+trap 'printf "error: %s:%s: %s (status %s)\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" "$?" >&2' ERR
 
 say() {
 	printf '==> %s\n' "$*" >&2
@@ -28,6 +30,16 @@ say() {
 die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 1
+}
+
+# Runs a command as root, by sudo where the user is not root.
+as_root() {
+	if [[ $(id -u) -eq 0 ]]; then
+		"$@"
+	else
+		command -v sudo >/dev/null || die "not root, and no sudo; run as root: $*"
+		sudo "$@"
+	fi
 }
 
 # version_at_least HAVE WANT: whether the dotted version HAVE is WANT or newer.

@@ -20,17 +20,22 @@ private=(-o Dir::State::Lists="$state/lists" -o Dir::Etc::sourcelist="$state/sou
 mirror() {
 	# shellcheck disable=SC2016 # apt expands these, not the shell
 	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
-		awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }'
+		awk '$2 == "Debian" && $3 == "Debian" && !found++ { print $1 }'
 }
 
 # Reads the suites' package lists, at most once in an hour.
 update() {
 	local uri suite
-	if [[ -n $(find "$state/lists" -maxdepth 1 -name '*Packages*' -mmin -60 2>/dev/null | head -n 1) ]]; then
+	if [[ -n $(find "$state/lists" -maxdepth 1 -name '*Packages*' -mmin -60 -print -quit 2>/dev/null) ]]; then
 		return 0
 	fi
 	uri=$(mirror)
-	[[ -n $uri ]] || die "no Debian mirror among apt's sources (run apt-get update once)"
+	if [[ -z $uri ]]; then
+		say "reading this machine's package lists, to know its mirror"
+		as_root apt-get -q update >&2
+		uri=$(mirror)
+	fi
+	[[ -n $uri ]] || die "no Debian mirror among apt's sources"
 	[[ -r $keyring ]] || die "no $keyring: install debian-archive-keyring"
 	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
 	for suite in sid trixie-backports trixie; do

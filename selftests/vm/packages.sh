@@ -11,7 +11,7 @@ source "$(dirname "$0")/lib.sh"
 # To fetch and build the kernel, the module and the tool, and to boot the VM.
 build_packages=(
 	build-essential bc bison flex libelf-dev libssl-dev cpio kmod rsync
-	xz-utils zstd perl python3 python3-venv ca-certificates
+	xz-utils zstd perl python3 python3-yaml python3-jsonschema ca-certificates
 	debian-archive-keyring "clang-$LLVM_MAJOR" "lld-$LLVM_MAJOR"
 	"llvm-$LLVM_MAJOR" "libclang-$LLVM_MAJOR-dev" qemu-system-x86 shellcheck
 )
@@ -53,12 +53,7 @@ for package in "${wanted[@]}"; do
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
-as_root=()
-if [[ $(id -u) -ne 0 ]]; then
-	command -v sudo >/dev/null || die "not root, and no sudo; as root: apt-get install ${missing[*]}"
-	as_root=(sudo)
-fi
-apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y
+apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y
 	-o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
 
 say "installing ${#missing[@]} packages with apt: ${missing[*]}"
@@ -71,12 +66,12 @@ if [[ -d /run/systemd/system ]]; then
 	for service in "${services[@]}"; do
 		systemctl cat "$service.service" >/dev/null 2>&1 || masked+=("$service.service")
 	done
-	[[ ${#masked[@]} -eq 0 ]] || "${as_root[@]}" systemctl mask --quiet --runtime "${masked[@]}"
+	[[ ${#masked[@]} -eq 0 ]] || as_root systemctl mask --quiet --runtime "${masked[@]}"
 fi
 unmask() {
 	[[ ${#masked[@]} -gt 0 ]] || return 0
-	"${as_root[@]}" systemctl unmask --quiet --runtime "${masked[@]}"
-	"${as_root[@]}" systemctl disable --quiet "${masked[@]}" 2>/dev/null || true
+	as_root systemctl unmask --quiet --runtime "${masked[@]}"
+	as_root systemctl disable --quiet "${masked[@]}" 2>/dev/null || true
 }
 trap unmask EXIT
 

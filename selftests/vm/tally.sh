@@ -101,10 +101,11 @@ settle() {
 	add "$p" "$f" "$s"
 }
 
-# Prints the failures, the skipped tests with their reasons, and the last line.
+# Prints the failures, the skipped tests with their reasons, and the last line;
+# ends the script with 1 if anything failed.
 report() {
 	[[ ${#skips[@]} -eq 0 ]] || printf 'skipped: %s\n' "${skips[@]}"
 	[[ ${#failures[@]} -eq 0 ]] || printf 'failed: %s\n' "${failures[@]}"
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-	[[ $failed -eq 0 ]]
+	[[ $failed -eq 0 ]] || exit 1
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # The tools that kernel, module and VM need and that distributions do not carry
-# at the right version: the standard library's sources, bindgen, virtme-ng.
+# at the right version: the standard library's sources and bindgen.
 # Sourced after lib.sh.
 
 # Prints the folder of the standard library's sources of exactly this rustc,
@@ -81,17 +81,4 @@ kbuild_environment() {
 	if [[ -z ${LIBCLANG_PATH:-} && -d /usr/lib/llvm-$LLVM_MAJOR/lib ]]; then
 		export LIBCLANG_PATH=/usr/lib/llvm-$LLVM_MAJOR/lib
 	fi
-}
-
-# The Python programs: virtme-ng, and what the kernel's YNL tools import.
-ensure_venv() {
-	local stamp="virtme-ng==$VIRTME_VERSION pyyaml jsonschema" python=/usr/bin/python3
-	if [[ $(cat "$VENV/stamp" 2>/dev/null || true) == "$stamp" ]]; then
-		return 0
-	fi
-	say "installing virtme-ng $VIRTME_VERSION and pyyaml into the cache"
-	"$python" -m venv --clear "$VENV"
-	# shellcheck disable=SC2086 # the stamp is the list of requirements
-	"$VENV/bin/pip" --quiet --disable-pip-version-check install $stamp >&2
-	printf '%s\n' "$stamp" >"$VENV/stamp"
 }
