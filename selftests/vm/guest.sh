@@ -34,9 +34,7 @@ cover_root() {
 	mkdir -p /dev/pts /dev/shm /run/lock
 	mount -n -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 	mount -n -t tmpfs tmpfs /dev/shm
-	mount -n -t cgroup2 cgroup2 /sys/fs/cgroup
 	mount -n -t debugfs debugfs /sys/kernel/debug
-	mount -n -t tracefs tracefs /sys/kernel/tracing
 	ln -sf /proc/self/fd /dev/fd
 	ln -sf /proc/self/fd/0 /dev/stdin
 	ln -sf /proc/self/fd/1 /dev/stdout
