@@ -225,8 +225,8 @@ impl Destinations {
     ) -> Answer<'a, u16> {
         let local = LocalView {
             is_local: match self.range.address {
-                Address::V4(octets) => net.is_local4(&octets),
-                Address::V6(octets) => net.is_local6(&octets),
+                Address::V4(octets) => net.is_local4(&octets) || net.is_vrf_local4(&octets),
+                Address::V6(octets) => net.is_local6(&octets) || net.is_vrf_local6(&octets),
             },
             route_localnet: net.route_localnet(),
         };
@@ -341,6 +341,7 @@ fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
             (counters::UNWRITABLE, Event::Unwritable),
             (counters::ROUTE_FAILED, Event::RouteFailed),
             (counters::REJECTED, Event::Rejected),
+            (counters::ICMP_ERROR, Event::IcmpError),
         ] {
             out.uint(id, state.events.total(event))?;
         }

@@ -8,9 +8,10 @@
 //! `LOCAL_OUT` and none at `PRE_ROUTING`.
 
 use rlvs_core::{
-    address::{Endpoint, Ip, Protocol},
+    address::{Endpoint, Protocol},
     flow,
-    nat::{self, Rewrite, Sums, Which},
+    icmp::{self, IcmpError},
+    nat::{self, Delta, Rewrite, Sums, TooShort, Which},
     tuple::{Side, Tuple},
     wire::{self, Bytes, Packet, Unhandled},
 };
@@ -68,6 +69,9 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        if context.comes_again(skb) {
+            return Verdict::Accept;
+        }
         from_client(&Passage::<A>::new(state, context, true), skb)
     }
 }
@@ -81,16 +85,23 @@ impl<A: Family> Hook<State> for Answer<A> {
     const PRIORITY: i32 = LAST;
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
-        let passage = Passage::<A>::new(state, context, true);
-        let Some(packet) = passage.parse(skb) else {
+        if context.comes_again(skb) {
             return Verdict::Accept;
+        }
+        let passage = Passage::<A>::new(state, context, true);
+        let packet = match wire::parse(&SkbBytes(skb)) {
+            Ok(packet) => packet,
+            Err(why) => return passage.unhandled(skb, why, Side::Reply),
         };
         if !state.destination_ports.contains(packet.source.port) {
             return Verdict::Accept;
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
         match passage.lookup(Side::Reply, tuple) {
-            Some(entry) => passage.forward(skb, &packet, entry, Side::Reply),
+            Some(entry) => match passage.forward(skb, &packet, entry, Side::Reply) {
+                Verdict::Accept => passage.complete(skb),
+                other => other,
+            },
             None => Verdict::Accept,
         }
     }
@@ -119,14 +130,18 @@ impl Bytes for SkbBytes<'_, '_> {
 /// A packet to a service, or one that only might be.
 fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdict {
     let state = passage.state;
-    let Some(packet) = passage.parse(skb) else {
-        return Verdict::Accept;
+    let packet = match wire::parse(&SkbBytes(skb)) {
+        Ok(packet) => packet,
+        Err(why) => return passage.unhandled(skb, why, Side::Inbound),
     };
     // Nearly all packets of a host leave here.
     let port = packet.destination.port;
     let to_service = state.service_ports.contains(port);
     let to_destination = state.destination_ports.contains(port);
     if !to_service && !to_destination {
+        return Verdict::Accept;
+    }
+    if !passage.routed && !passage.context.is_for_host(skb) {
         return Verdict::Accept;
     }
 
@@ -177,18 +192,68 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
-    /// The packet's addresses and ports, if it has any that matter.
-    #[inline]
-    fn parse(&self, skb: &Skb<'_>) -> Option<Packet<A>> {
-        let event = match wire::parse(&SkbBytes(skb)) {
-            Ok(packet) => return Some(packet),
-            Err(Unhandled::OtherProtocol) => return None,
-            Err(Unhandled::Truncated) => Event::Truncated,
-            Err(Unhandled::Malformed) => Event::Malformed,
-            Err(Unhandled::Fragment) => Event::Fragment,
+    /// A packet that is no connection's. One that is an error about a connection's packet goes on
+    /// as such, any other as it is. `side` is the direction that the hook is for.
+    fn unhandled(&self, skb: &mut Skb<'_>, why: Unhandled, side: Side) -> Verdict {
+        let why = match why {
+            Unhandled::Icmp => match icmp::parse(&SkbBytes(skb)) {
+                Ok(error) => return self.forward_error(skb, &error, side),
+                Err(why) => why,
+            },
+            other => other,
+        };
+        let event = match why {
+            Unhandled::OtherProtocol | Unhandled::Icmp => return Verdict::Accept,
+            Unhandled::Truncated => Event::Truncated,
+            Unhandled::Malformed => Event::Malformed,
+            Unhandled::Fragment => Event::Fragment,
         };
         self.state.events.count(self.context.bh, event);
-        None
+        Verdict::Accept
+    }
+
+    /// Rewrites an ICMP error that is about a packet of a connection. An error that goes to the
+    /// destination quotes a packet to the client, and one that goes to the client a packet to the
+    /// destination.
+    fn forward_error(&self, skb: &mut Skb<'_>, error: &IcmpError<A>, side: Side) -> Verdict {
+        let quoted = &error.quoted;
+        let (tuple, which, from) = match side {
+            // Only who has sent the packet is told of its error; anything else is somebody's play.
+            Side::Inbound
+                if error.destination != quoted.source.address
+                    || !(self.routed || self.context.is_for_host(skb)) =>
+            {
+                return Verdict::Accept
+            }
+            Side::Inbound => (
+                Tuple::inbound(quoted.protocol, quoted.destination, quoted.source),
+                Which::Source,
+                quoted.source,
+            ),
+            Side::Reply => (
+                Tuple::reply(quoted.protocol, quoted.destination, quoted.source),
+                Which::Destination,
+                quoted.destination,
+            ),
+        };
+        let Some(entry) = self.lookup(side, tuple) else {
+            return Verdict::Accept;
+        };
+        let rewrite = Rewrite {
+            side: which,
+            from,
+            to: far_end(entry, side),
+        };
+        let len = nat::writable_len_of_error(error);
+        let written = rewrite_packet(skb, error.offset, len, |header, sums| {
+            nat::apply_to_error(header, error, sums, &rewrite)
+        });
+        if !written {
+            self.state.events.count(self.context.bh, Event::Unwritable);
+            return Verdict::Drop;
+        }
+        self.state.events.count(self.context.bh, Event::IcmpError);
+        self.route_again(skb, &rewrite)
     }
 
     #[inline]
@@ -339,23 +404,22 @@ impl<'a, A: Family> Passage<'a, A> {
         side: Side,
     ) -> Verdict {
         let bh = self.context.bh;
-        let rewrite = match side {
-            Side::Inbound => Rewrite {
-                side: Which::Destination,
-                from: packet.destination,
-                to: connections::destination(entry),
-            },
-            Side::Reply => {
-                let (_, _, service) = connections::inbound(entry);
-                Rewrite {
-                    side: Which::Source,
-                    from: packet.source,
-                    to: service,
-                }
-            }
+        let (which, from) = match side {
+            Side::Inbound => (Which::Destination, packet.destination),
+            Side::Reply => (Which::Source, packet.source),
+        };
+        let rewrite = Rewrite {
+            side: which,
+            from,
+            to: far_end(entry, side),
         };
         let bytes = skb.length();
-        if !rewrite_packet(skb, packet, &rewrite) {
+        let len = nat::writable_len(packet);
+        let written = rewrite.from == rewrite.to
+            || rewrite_packet(skb, packet.l4_offset, len, |header, sums| {
+                nat::apply(header, packet, sums, &rewrite)
+            });
+        if !written {
             self.state.events.count(bh, Event::Unwritable);
             return Verdict::Drop;
         }
@@ -374,29 +438,67 @@ impl<'a, A: Family> Passage<'a, A> {
             }
         }
 
-        // Routes are chosen by address: with the same one the route stays right.
+        self.route_again(skb, &rewrite)
+    }
+
+    /// Lets a rewritten packet go on. Routes are chosen by address: with the same one the route
+    /// stays right.
+    fn route_again(&self, skb: &mut Skb<'_>, rewrite: &Rewrite<A>) -> Verdict {
         if self.routed
             && rewrite.from.address != rewrite.to.address
             && self.context.reroute(skb).is_err()
         {
-            self.state.events.count(bh, Event::RouteFailed);
+            self.state.events.count(self.context.bh, Event::RouteFailed);
             return Verdict::Drop;
         }
         Verdict::Accept
     }
+
+    /// Computes what the device would have to compute of a packet that is on its way out, if the
+    /// operator does not trust the device with it.
+    fn complete(&self, skb: &mut Skb<'_>) -> Verdict {
+        if !self.state.sysctls.csum_complete() {
+            return Verdict::Accept;
+        }
+        let (done, verdict) = if skb.is_gso() {
+            (self.context.send_segments(skb), Verdict::Sent)
+        } else {
+            (skb.complete_checksum(), Verdict::Accept)
+        };
+        if done.is_err() {
+            self.state.events.count(self.context.bh, Event::Unwritable);
+            return Verdict::Drop;
+        }
+        verdict
+    }
 }
 
-/// Writes the new address, port and checksums; false when the packet cannot be written to.
-fn rewrite_packet<A: Ip>(skb: &mut Skb<'_>, packet: &Packet<A>, rewrite: &Rewrite<A>) -> bool {
-    let sums = match skb.sums(packet.l4_offset) {
+/// What a packet that came in for `side` has in place of the end that is rewritten: the
+/// destination's end in the client's direction, the service's in the other.
+fn far_end<A: Family>(entry: &Entry<A>, side: Side) -> Endpoint<A> {
+    match side {
+        Side::Inbound => connections::destination(entry),
+        Side::Reply => connections::inbound(entry).2,
+    }
+}
+
+/// Makes the first `len` bytes writable and has them written, with the checksum of the header at
+/// `offset` as it is; false when the packet cannot be written to.
+fn rewrite_packet(
+    skb: &mut Skb<'_>,
+    offset: usize,
+    len: usize,
+    write: impl FnOnce(&mut [u8], Sums) -> Result<Delta, TooShort>,
+) -> bool {
+    let sums = match skb.sums(offset) {
         skbuff::Sums::Partial => Sums::Partial,
         skbuff::Sums::Complete => Sums::Complete,
         skbuff::Sums::Other => Sums::Other,
     };
-    let Some(header) = skb.writable(nat::writable_len(packet)) else {
+    let Some(header) = skb.writable(len) else {
         return false;
     };
-    let Ok(delta) = nat::apply(header, packet, sums, rewrite) else {
+    let Ok(delta) = write(header, sums) else {
         return false;
     };
     if sums == Sums::Complete {

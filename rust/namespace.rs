@@ -10,6 +10,7 @@ use kernel::{
 use rlvs_core::address::{V4, V6};
 use rlvs_kext::{
     flow_table::FlowTable,
+    inet::Net,
     netfilter::Entry,
     netns::{Handle, Namespace},
     rcu::Rcu,
@@ -23,6 +24,7 @@ use crate::{
     ports::Ports,
     services::Services,
     stats::Events,
+    sysctls::Sysctls,
 };
 
 /// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
@@ -38,6 +40,7 @@ pub(crate) struct State {
     pub(crate) connections4: Arc<Table<V4>>,
     pub(crate) connections6: Arc<Table<V6>>,
     pub(crate) events: Events,
+    pub(crate) sysctls: Sysctls,
 }
 
 impl Namespace for State {
@@ -52,7 +55,7 @@ impl Namespace for State {
 
     const TICK_MS: u32 = 1000;
 
-    fn new() -> impl PinInit<Self, Error> {
+    fn new(net: &Net) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             config <- new_mutex!(Config::new(), "rlvs_config"),
             services: Rcu::new(KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?),
@@ -61,6 +64,7 @@ impl Namespace for State {
             connections4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             events: Events::new()?,
+            sysctls: Sysctls::new(net)?,
         }? Error)
     }
 

@@ -7,6 +7,7 @@
 //! - [`services`] are the virtual services and destinations, as packets see them;
 //! - [`connections`] are the connection entries;
 //! - [`hooks`] handle packets;
+//! - [`sysctls`] are the settings that an operator can change;
 //! - [`expiry`] is the periodic work;
 //! - [`control`] answers netlink requests.
 //!
@@ -30,6 +31,7 @@ mod namespace;
 mod ports;
 mod services;
 mod stats;
+mod sysctls;
 
 use namespace::State;
 

@@ -129,10 +129,12 @@ pub(crate) enum Event {
     RouteFailed,
     /// Answered with a reset or port unreachable.
     Rejected,
+    /// An ICMP error about a connection's packet was rewritten.
+    IcmpError,
 }
 
 /// The namespace's counters.
-pub(crate) struct Events(PerCpuCounters<{ Event::Rejected as usize + 1 }>);
+pub(crate) struct Events(PerCpuCounters<{ Event::IcmpError as usize + 1 }>);
 
 impl Events {
     /// Counters at zero. May sleep.

@@ -11,43 +11,19 @@ so what lb left unfinished is finished there, from what lb wrote into the packet
 from lib.capture import Capture, judge_checksums
 from lib.clients import talk
 from lib.ktap import check, each, equal
-from lib.lab import FLOWS, Lab, TCP4, UDP4, prepare_ipv6
-from lib.netns import Namespace
+from lib.lab import FLOWS, TCP4, UDP4, DistantLab
 from lib.packets import Raw, datagram
 
 WRONG_PORT = 9999
 OFFLOADS = ("tx", "rx", "tso", "gso", "gro")
 
 
-class ChecksumLab(Lab):
+def make_lab():
     """The lab with the third host."""
-
-    def __init__(self):
-        super().__init__()
-        self.distant = Namespace()
-        prepare_ipv6(self.distant)
-        self.client.ip(
-            f"link add far type veth peer name eth netns {self.distant.path}",
-            "addr add 203.0.113.1/24 dev far",
-            "addr add 2001:db8:9::1/64 dev far nodad",
-            "link set far up",
-        )
-        self.distant.ip(
-            "addr add 203.0.113.2/24 dev eth",
-            "addr add 2001:db8:9::2/64 dev eth nodad",
-            "link set eth up",
-            "route add default via 203.0.113.1",
-            "route add ::/0 via 2001:db8:9::1",
-        )
-        self.client.sysctl("net.ipv4.ip_forward", 1)
-        self.client.sysctl("net.ipv6.conf.all.forwarding", 1)
-        self.lb.ip("route add 203.0.113.0/24 via 192.0.2.100",
-                   "route add 2001:db8:9::/64 via 2001:db8::100")
-        offload(self.distant, "eth", False)
-        offload(self.client, "far", False)
-
-
-make_lab = ChecksumLab
+    lab = DistantLab()
+    offload(lab.distant, "eth", False)
+    offload(lab.client, "far", False)
+    return lab
 
 
 def offload(host, device, on):

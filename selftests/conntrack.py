@@ -2,10 +2,11 @@
 """Beside connection tracking: it sees one whole flow, between the client and the destination."""
 
 import re
+import socket
 
 from lib.clients import talk
-from lib.ktap import Skip, check, each, equal, wait_until
-from lib.lab import FLOWS
+from lib.ktap import Skip, check, each, equal, seconds, wait_until
+from lib.lab import FLOWS, UDP
 
 PORTS = range(8001, 8005)
 
@@ -16,9 +17,11 @@ table inet watch {
         ct state invalid counter drop comment "invalid"
         ct state new meta l4proto { tcp, udp } counter comment "new"
         ct state established counter comment "established"
+        ct state related counter comment "related"
     }
     chain out {
         type filter hook output priority 0; policy accept;
+        ct state related counter comment "related"
         ct state invalid counter drop comment "invalid"
     }
 }
@@ -90,3 +93,39 @@ def test_a_stateful_firewall_lets_it_through(lab, flow):
             wait_until(lambda n=name: lab.servers.served(n).ended == "closed",
                        "the end of the connection passes as well")
     equal(count(lab, "invalid"), 0, "packets that connection tracking found invalid")
+
+
+@each(UDP)
+def test_errors_belong_to_their_flow(lab, flow):
+    """One that the host sends to the client, and one that the client sends to the host."""
+    watch(lab)
+    service = flow.service(80)
+    lab.rlvs(f"service add {service} --scheduler rr")
+    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 8001)}")
+    with lab.client:
+        client = socket.socket(flow.family, socket.SOCK_DGRAM)
+    client.settimeout(seconds(3))
+    client.connect((flow.vip, 80))
+    client.send(b"nobody listens yet")
+    try:
+        client.recv(100)
+        check(False, "a closed port has answered")
+    except ConnectionRefusedError:
+        pass
+    equal(count(lab, "related"), 1, "errors to the client that conntrack takes for related")
+    with lab.lb:
+        server = socket.socket(flow.family, socket.SOCK_DGRAM)
+    server.bind((flow.host, 8001))
+    server.settimeout(seconds(3))
+    client.send(b"now somebody does")
+    server.connect(server.recvfrom(100)[1])
+    client.close()
+    server.send(b"but the client is gone")
+    try:
+        server.recv(100)
+        check(False, "a client that is gone has answered")
+    except ConnectionRefusedError:
+        pass
+    server.close()
+    equal(count(lab, "related"), 2, "errors to the server too")
+    equal(count(lab, "invalid"), 0, "invalid packets")

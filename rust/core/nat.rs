@@ -7,8 +7,12 @@ use core::ops::Range;
 use crate::{
     address::{Endpoint, Family, Ip, Protocol},
     checksum,
+    icmp::IcmpError,
     wire::Packet,
 };
+
+/// Both ports, at the start of a transport header.
+const PORTS_LEN: usize = 4;
 
 /// What the packet's transport checksum field stands for (`skb->ip_summed`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +69,7 @@ pub struct TooShort;
 struct Fields {
     address: Range<usize>,
     port: Range<usize>,
-    ip_checksum: Option<Range<usize>>,
-    l4_checksum: Range<usize>,
+    l4_checksum: Option<Range<usize>>,
 }
 
 /// The field of `len` bytes at `start`.
@@ -75,36 +78,46 @@ fn field(start: usize, len: usize) -> Range<usize> {
     start..start.saturating_add(len)
 }
 
+/// The transport checksum's field, of a transport header at `l4_offset`.
 #[inline]
-fn l4_checksum<A: Ip>(packet: &Packet<A>) -> Range<usize> {
-    let offset = match packet.protocol {
+pub(crate) fn l4_checksum(protocol: Protocol, l4_offset: usize) -> Range<usize> {
+    let offset = match protocol {
         Protocol::Tcp => 16,
         Protocol::Udp => 6,
     };
-    field(packet.l4_offset.saturating_add(offset), 2)
+    field(l4_offset.saturating_add(offset), 2)
+}
+
+#[inline]
+fn address<A: Ip>(side: Which) -> Range<usize> {
+    match (A::FAMILY, side) {
+        (Family::V4, Which::Source) => field(12, 4),
+        (Family::V4, Which::Destination) => field(16, 4),
+        (Family::V6, Which::Source) => field(8, 16),
+        (Family::V6, Which::Destination) => field(24, 16),
+    }
+}
+
+/// IPv6 headers have no checksum.
+#[inline]
+fn ip_checksum<A: Ip>() -> Option<Range<usize>> {
+    match A::FAMILY {
+        Family::V4 => Some(field(10, 2)),
+        Family::V6 => None,
+    }
 }
 
 impl Fields {
     #[inline]
-    fn new<A: Ip>(packet: &Packet<A>, side: Which) -> Self {
-        let address = match (A::FAMILY, side) {
-            (Family::V4, Which::Source) => field(12, 4),
-            (Family::V4, Which::Destination) => field(16, 4),
-            (Family::V6, Which::Source) => field(8, 16),
-            (Family::V6, Which::Destination) => field(24, 16),
-        };
+    fn new<A: Ip>(protocol: Protocol, l4_offset: usize, side: Which) -> Self {
         let port = match side {
-            Which::Source => packet.l4_offset,
-            Which::Destination => packet.l4_offset.saturating_add(2),
+            Which::Source => l4_offset,
+            Which::Destination => l4_offset.saturating_add(2),
         };
         Self {
-            address,
+            address: address::<A>(side),
             port: field(port, 2),
-            ip_checksum: match A::FAMILY {
-                Family::V4 => Some(field(10, 2)),
-                Family::V6 => None,
-            },
-            l4_checksum: l4_checksum(packet),
+            l4_checksum: Some(l4_checksum(protocol, l4_offset)),
         }
     }
 }
@@ -113,7 +126,18 @@ impl Fields {
 /// end of the transport checksum.
 #[inline]
 pub fn writable_len<A: Ip>(packet: &Packet<A>) -> usize {
-    l4_checksum(packet).end
+    l4_checksum(packet.protocol, packet.l4_offset).end
+}
+
+/// The same for [`apply_to_error`].
+pub fn writable_len_of_error<A: Ip>(error: &IcmpError<A>) -> usize {
+    let quoted = &error.quoted;
+    let end = if quoted.has_checksum {
+        l4_checksum(quoted.protocol, quoted.l4_offset).end
+    } else {
+        quoted.l4_offset.saturating_add(PORTS_LEN)
+    };
+    quoted.offset.saturating_add(end)
 }
 
 /// Rewrites one end of a packet in place and brings its checksums up to date.
@@ -135,26 +159,101 @@ pub fn apply<A: Ip>(
     if rewrite.from == rewrite.to {
         return Ok(Delta::default());
     }
-    let fields = Fields::new(packet, rewrite.side);
+    let fields = Fields::new::<A>(packet.protocol, packet.l4_offset, rewrite.side);
+    replace_end(header, fields, packet.protocol, sums, rewrite).map(Delta)
+}
+
+/// Rewrites one end of the packet that an ICMP error quotes, and the error's own address where
+/// that is the same end's, with all checksums.
+///
+/// `rewrite` is about the quoted packet. An error goes the other way: its destination is the
+/// quoted packet's source; its source is the quoted packet's destination, unless it comes from a
+/// router on the way.
+///
+/// # Errors
+///
+/// [`TooShort`] when `header` has fewer than [`writable_len_of_error`] bytes.
+pub fn apply_to_error<A: Ip>(
+    header: &mut [u8],
+    error: &IcmpError<A>,
+    sums: Sums,
+    rewrite: &Rewrite<A>,
+) -> Result<Delta, TooShort> {
+    let header = header
+        .get_mut(..writable_len_of_error(error))
+        .ok_or(TooShort)?;
+    if rewrite.from == rewrite.to {
+        return Ok(Delta::default());
+    }
+    let quoted = &error.quoted;
+    let mut fields = Fields::new::<A>(quoted.protocol, quoted.l4_offset, rewrite.side);
+    if !quoted.has_checksum {
+        fields.l4_checksum = None;
+    }
+    let inner = header.get_mut(quoted.offset..).ok_or(TooShort)?;
+    // Nothing completes the checksum of what is only quoted.
+    let inside = replace_end(inner, fields, quoted.protocol, Sums::Other, rewrite)?;
+
+    let (side, own) = match rewrite.side {
+        Which::Source => (Which::Destination, error.destination),
+        Which::Destination => (Which::Source, error.source),
+    };
+    let (mut outside, mut pseudo) = (0, 0);
+    if own == rewrite.from.address {
+        pseudo = replace(header, address::<A>(side), rewrite.to.address.octets())?;
+        outside = checksum::add(pseudo, update_ip_checksum::<A>(header, pseudo)?);
+    }
+    if A::FAMILY == Family::V4 {
+        // Only ICMPv6 sums a pseudo-header (RFC 4443 section 2.3).
+        pseudo = 0;
+    }
+    let at = field(error.offset.saturating_add(2), 2);
+    let old = word(header, &at)?;
+    let new = match sums {
+        Sums::Partial => checksum::add(old, pseudo),
+        Sums::Complete | Sums::Other => checksum::adjust(old, checksum::add(inside, pseudo)),
+    };
+    let own_checksum = replace(header, at, &new.to_be_bytes())?;
+    let delta = checksum::add(checksum::add(inside, outside), own_checksum);
+    Ok(Delta(delta))
+}
+
+/// Writes one end of a packet; tells by how much the sum of its bytes has grown.
+fn replace_end<A: Ip>(
+    header: &mut [u8],
+    fields: Fields,
+    protocol: Protocol,
+    sums: Sums,
+    rewrite: &Rewrite<A>,
+) -> Result<u16, TooShort> {
     let address = replace(header, fields.address, rewrite.to.address.octets())?;
     let port = replace(header, fields.port, &rewrite.to.port.to_be_bytes())?;
-
-    let mut delta = checksum::add(address, port);
-    if let Some(at) = fields.ip_checksum {
-        let new = checksum::adjust(word(header, &at)?, address);
-        delta = checksum::add(delta, replace(header, at, &new.to_be_bytes())?);
-    }
-    let old = word(header, &fields.l4_checksum)?;
-    let new = match (sums, packet.protocol) {
-        (Sums::Partial, _) => checksum::add(old, address),
-        (_, Protocol::Tcp) => checksum::adjust(old, checksum::add(address, port)),
-        (_, Protocol::Udp) => udp_checksum(old, checksum::add(address, port)),
+    let ends = checksum::add(address, port);
+    let delta = checksum::add(ends, update_ip_checksum::<A>(header, address)?);
+    let Some(at) = fields.l4_checksum else {
+        return Ok(delta);
     };
-    delta = checksum::add(
+    let old = word(header, &at)?;
+    let new = match (sums, protocol) {
+        (Sums::Partial, _) => checksum::add(old, address),
+        (_, Protocol::Tcp) => checksum::adjust(old, ends),
+        (_, Protocol::Udp) => udp_checksum(old, ends),
+    };
+    Ok(checksum::add(
         delta,
-        replace(header, fields.l4_checksum, &new.to_be_bytes())?,
-    );
-    Ok(Delta(delta))
+        replace(header, at, &new.to_be_bytes())?,
+    ))
+}
+
+/// Brings the IP header's checksum up to date after its sum grew by `delta`; tells by how much
+/// the checksum has grown.
+#[inline]
+fn update_ip_checksum<A: Ip>(header: &mut [u8], delta: u16) -> Result<u16, TooShort> {
+    let Some(at) = ip_checksum::<A>() else {
+        return Ok(0);
+    };
+    let new = checksum::adjust(word(header, &at)?, delta);
+    replace(header, at, &new.to_be_bytes())
 }
 
 /// The UDP checksum after the sum of the data it covers grew by `delta`: 0 says that there is

@@ -35,6 +35,7 @@ pub mod address;
 pub mod checksum;
 pub mod config;
 pub mod flow;
+pub mod icmp;
 pub mod nat;
 pub mod refusal;
 pub mod schedule;

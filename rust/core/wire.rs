@@ -4,7 +4,10 @@
 //!
 //! IPv4: RFC 791. IPv6 and its extension headers: RFC 8200. TCP: RFC 9293. UDP: RFC 768.
 
-use crate::address::{Endpoint, Family, Ip, Protocol};
+use crate::{
+    address::{Endpoint, Family, Ip, Protocol},
+    icmp,
+};
 
 /// The bytes of a packet, from the start of its IP header on.
 pub trait Bytes {
@@ -105,11 +108,13 @@ pub enum Unhandled {
     /// A header contradicts itself or another one, or there are more extension headers than any
     /// sender has use for.
     Malformed,
-    /// It is neither TCP nor UDP, it is protected by an authentication header, or its destination
+    /// It is neither TCP nor UDP nor ICMP, it is protected by an authentication header, or its destination
     /// is not the one in the IP header because it is routed by its source.
     OtherProtocol,
     /// It is a part of a larger packet.
     Fragment,
+    /// It is an ICMP message: see [`crate::icmp`].
+    Icmp,
 }
 
 const IPV6_HEADER_LEN: usize = 40;
@@ -124,10 +129,12 @@ const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
-/// More fragments, and the fragment's offset, in the word of the IPv4 header that has them.
-const IPV4_FRAGMENT_MASK: u16 = 0x3fff;
-/// The same in the IPv6 fragment header.
-const IPV6_FRAGMENT_MASK: u16 = 0xfff9;
+/// In the word of the IPv4 header that has them.
+const IPV4_MORE_FRAGMENTS: u16 = 0x2000;
+const IPV4_FRAGMENT_OFFSET: u16 = 0x1fff;
+/// In the IPv6 fragment header.
+const IPV6_MORE_FRAGMENTS: u16 = 0x0001;
+const IPV6_FRAGMENT_OFFSET: u16 = 0xfff8;
 
 /// Reads the headers of a packet, which starts with its IP header.
 ///
@@ -139,11 +146,14 @@ const IPV6_FRAGMENT_MASK: u16 = 0xfff9;
 /// [`Unhandled`] tells why the packet is to be left alone.
 #[inline]
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandled> {
-    let network = match A::FAMILY {
-        Family::V4 => ipv4(bytes)?,
-        Family::V6 => ipv6(bytes)?,
+    let network = network::<A>(bytes, Parts::Refuse)?;
+    let Some(protocol) = Protocol::from_number(network.protocol) else {
+        return Err(if network.protocol == icmp::number(A::FAMILY) {
+            Unhandled::Icmp
+        } else {
+            Unhandled::OtherProtocol
+        });
     };
-    let protocol = Protocol::from_number(network.protocol).ok_or(Unhandled::OtherProtocol)?;
     let (source_port, destination_port, flags) = match protocol {
         Protocol::Tcp => tcp(bytes, &network)?,
         Protocol::Udp => udp(bytes, &network)?,
@@ -165,17 +175,45 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandle
 }
 
 /// What the IP headers tell.
-struct Network<A> {
-    source: A,
-    destination: A,
-    protocol: u8,
-    l4_offset: usize,
+pub(crate) struct Network<A> {
+    pub(crate) source: A,
+    pub(crate) destination: A,
+    pub(crate) protocol: u8,
+    pub(crate) l4_offset: usize,
     length: u32,
+}
+
+/// What to do with a part of a larger packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// Refuse all of them.
+    Refuse,
+    /// Take the first, which has the transport header.
+    TakeFirst,
+}
+
+impl Parts {
+    /// Whether a fragment is refused that has this offset, in any unit.
+    fn refuses(self, more: bool, offset: u16) -> bool {
+        offset != 0 || (more && self == Self::Refuse)
+    }
+}
+
+/// Reads the IP headers.
+#[inline]
+pub(crate) fn network<A: Ip>(
+    bytes: &(impl Bytes + ?Sized),
+    parts: Parts,
+) -> Result<Network<A>, Unhandled> {
+    match A::FAMILY {
+        Family::V4 => ipv4(bytes, parts),
+        Family::V6 => ipv6(bytes, parts),
+    }
 }
 
 impl<A> Network<A> {
     /// How many bytes the IP header leaves for the transport header and its payload.
-    fn payload(&self) -> usize {
+    pub(crate) fn payload(&self) -> usize {
         match usize::try_from(self.length) {
             Ok(0) | Err(_) => usize::MAX,
             Ok(length) => length.saturating_sub(self.l4_offset),
@@ -183,7 +221,7 @@ impl<A> Network<A> {
     }
 }
 
-fn read<const N: usize>(
+pub(crate) fn read<const N: usize>(
     bytes: &(impl Bytes + ?Sized),
     offset: usize,
 ) -> Result<[u8; N], Unhandled> {
@@ -195,7 +233,7 @@ fn read<const N: usize>(
     }
 }
 
-fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
+fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
     let [version, _, l1, l0, _, _, f1, f0, _, protocol, _, _, addresses @ ..] =
         read::<20>(bytes, 0)?;
     let header_len = usize::from(version & 0xf).saturating_mul(4);
@@ -206,7 +244,9 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
     if length != 0 && usize::from(length) < header_len {
         return Err(Unhandled::Malformed);
     }
-    if u16::from_be_bytes([f1, f0]) & IPV4_FRAGMENT_MASK != 0 {
+    let fragment = u16::from_be_bytes([f1, f0]);
+    let more = fragment & IPV4_MORE_FRAGMENTS != 0;
+    if parts.refuses(more, fragment & IPV4_FRAGMENT_OFFSET) {
         return Err(Unhandled::Fragment);
     }
     let (source, destination) = pair(&addresses)?;
@@ -219,7 +259,7 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
     })
 }
 
-fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
+fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
     let [version, _, _, _, l1, l0, next, _, addresses @ ..] = read::<IPV6_HEADER_LEN>(bytes, 0)?;
     if version >> 4 != 6 {
         return Err(Unhandled::Malformed);
@@ -237,7 +277,7 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
         length,
     };
     for _ in 0..MAX_EXTENSIONS {
-        if !skip_extension(bytes, &mut network)? {
+        if !skip_extension(bytes, parts, &mut network)? {
             return Ok(network);
         }
     }
@@ -247,6 +287,7 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Network<A>, Unhandled> {
 /// Steps over the extension header that `network` stands at; false when it stands at none.
 fn skip_extension<A>(
     bytes: &(impl Bytes + ?Sized),
+    parts: Parts,
     network: &mut Network<A>,
 ) -> Result<bool, Unhandled> {
     let kind = network.protocol;
@@ -256,7 +297,9 @@ fn skip_extension<A>(
     let [next, units, b2, b3] = read(bytes, network.l4_offset)?;
     let len = match kind {
         FRAGMENT => {
-            if u16::from_be_bytes([b2, b3]) & IPV6_FRAGMENT_MASK != 0 {
+            let fragment = u16::from_be_bytes([b2, b3]);
+            let more = fragment & IPV6_MORE_FRAGMENTS != 0;
+            if parts.refuses(more, fragment & IPV6_FRAGMENT_OFFSET) {
                 return Err(Unhandled::Fragment);
             }
             8
@@ -381,7 +424,8 @@ mod tests {
             ("more fragments", 6, 0x20, Unhandled::Fragment),
             ("fragment offset, high", 6, 0x10, Unhandled::Fragment),
             ("fragment offset, low", 7, 1, Unhandled::Fragment),
-            ("ICMP", 9, 1, Unhandled::OtherProtocol),
+            ("ICMP", 9, 1, Unhandled::Icmp),
+            ("ICMPv6", 9, 58, Unhandled::OtherProtocol),
             ("SCTP", 9, 132, Unhandled::OtherProtocol),
         ] {
             let mut packet = ipv4(17, &UDP);

@@ -46,6 +46,38 @@ bool rlvs_is_local6(struct net *net, const u8 *address)
 	return local;
 }
 
+/* The addresses of a VRF are in a routing table of its own. */
+bool rlvs_is_vrf_local4(struct net *net, const u8 *address)
+{
+	struct net_device *dev;
+	bool local = false;
+
+	rcu_read_lock();
+	dev = __ip_dev_find(net, rlvs_addr4(address), false);
+	if (dev)
+		local = netif_is_l3_master(dev) || netif_is_l3_slave(dev);
+	rcu_read_unlock();
+	return local;
+}
+
+bool rlvs_is_vrf_local6(struct net *net, const u8 *address)
+{
+	struct in6_addr addr = rlvs_addr6(address);
+	struct net_device *dev;
+	bool local = false;
+
+	rcu_read_lock();
+	for_each_netdev_rcu(net, dev) {
+		local = netif_is_l3_master(dev) &&
+			ipv6_chk_addr_and_flags(net, &addr, dev, true, 0,
+						IFA_F_TENTATIVE);
+		if (local)
+			break;
+	}
+	rcu_read_unlock();
+	return local;
+}
+
 bool rlvs_route_localnet(struct net *net)
 {
 	return IPV4_DEVCONF_ALL_RO(net, ROUTE_LOCALNET);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Hooks of one network namespace, and what a hook may do with a packet. */
+#include <linux/etherdevice.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/slab.h>
@@ -12,6 +14,8 @@
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netfilter/ipv6/nf_reject.h>
 #include <net/flow.h>
+#include <net/gso.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "rlvs_helpers.h"
@@ -83,9 +87,41 @@ bool rlvs_hook_seen_before(const struct nf_hook_state *state)
 			     netif_is_l3_master(state->in));
 }
 
+/*
+ * What a socket in a VRF sends passes LOCAL_OUT for the VRF device and then for
+ * the device that it leaves by. Only inside the VRF both are the same.
+ */
+bool rlvs_hook_comes_again(const struct sk_buff *skb,
+			   const struct nf_hook_state *state)
+{
+	return state->out && netif_is_l3_master(state->out) &&
+	       skb_dst(skb) && skb_dst(skb)->dev != state->out;
+}
+
+/* A frame to all, or one that is on its way through a bridge, is not. */
+bool rlvs_hook_for_host(const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	if (skb->pkt_type == PACKET_BROADCAST ||
+	    skb->pkt_type == PACKET_MULTICAST)
+		return false;
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	if (nf_bridge_info_exists(skb) && state->in)
+		return ether_addr_equal(eth_hdr(skb)->h_dest,
+					state->in->dev_addr);
+#endif
+	return true;
+}
+
+/* Sockets of a VRF are bound to its device, not to one that belongs to it. */
 int rlvs_hook_input_device(const struct nf_hook_state *state)
 {
-	return state->in ? state->in->ifindex : LOOPBACK_IFINDEX;
+	int master;
+
+	if (!state->in)
+		return LOOPBACK_IFINDEX;
+	master = l3mdev_master_ifindex_rcu(state->in);
+	return master ?: state->in->ifindex;
 }
 
 /*
@@ -116,4 +152,30 @@ int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state)
 		return ip_route_me_harder(state->net, state->sk, skb,
 					  RTN_UNSPEC);
 	return ip6_route_me_harder(state->net, state->sk, skb);
+}
+
+/*
+ * Splits a large segment as a device would, with all checksums computed, and
+ * sends the parts on. @skb stays the caller's.
+ */
+int rlvs_hook_send_segments(struct sk_buff *skb,
+			    const struct nf_hook_state *state)
+{
+	struct sk_buff *segments, *segment, *next;
+
+	segments = skb_gso_segment(skb, NETIF_F_SG);
+	if (IS_ERR_OR_NULL(segments))
+		return segments ? PTR_ERR(segments) : -EINVAL;
+	skb_list_walk_safe(segments, segment, next) {
+		skb_mark_not_on_list(segment);
+		/* As after a queue, one that is lost is sent again. */
+		state->okfn(state->net, state->sk, segment);
+	}
+	return 0;
+}
+
+/* Frees a packet that has served its purpose. */
+void rlvs_hook_consume(struct sk_buff *skb)
+{
+	consume_skb(skb);
 }

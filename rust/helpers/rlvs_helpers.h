@@ -13,6 +13,7 @@
 #include <linux/netlink.h>
 #include <linux/rhashtable.h>
 #include <linux/skbuff.h>
+#include <linux/sysctl.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
@@ -60,6 +61,8 @@ bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
 u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len);
 enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset);
 void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta);
+bool rlvs_skb_is_gso(const struct sk_buff *skb);
+int rlvs_skb_complete_checksum(struct sk_buff *skb);
 
 /* netfilter.c */
 struct rlvs_hook {
@@ -74,10 +77,17 @@ struct nf_hook_ops *rlvs_hooks_register(struct net *net,
 					u32 count, void *priv);
 void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
 bool rlvs_hook_seen_before(const struct nf_hook_state *state);
+bool rlvs_hook_comes_again(const struct sk_buff *skb,
+			   const struct nf_hook_state *state);
+bool rlvs_hook_for_host(const struct sk_buff *skb,
+			const struct nf_hook_state *state);
 int rlvs_hook_input_device(const struct nf_hook_state *state);
 void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
 		      u8 protocol);
 int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
+int rlvs_hook_send_segments(struct sk_buff *skb,
+			    const struct nf_hook_state *state);
+void rlvs_hook_consume(struct sk_buff *skb);
 
 /* inet.c */
 enum rlvs_tcp_socket {
@@ -88,6 +98,8 @@ enum rlvs_tcp_socket {
 
 bool rlvs_is_local4(struct net *net, const u8 *address);
 bool rlvs_is_local6(struct net *net, const u8 *address);
+bool rlvs_is_vrf_local4(struct net *net, const u8 *address);
+bool rlvs_is_vrf_local6(struct net *net, const u8 *address);
 bool rlvs_route_localnet(struct net *net);
 /* The addresses have 4 or 16 octets. */
 struct rlvs_ends {
@@ -101,6 +113,18 @@ struct rlvs_ends {
 enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 				     const struct rlvs_ends *ends, int ifindex);
 void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends);
+
+/* sysctl.c */
+struct rlvs_sysctl {
+	const char *name;
+	int min;
+	int max;
+};
+
+struct ctl_table_header *rlvs_sysctl_register(struct net *net, const char *path,
+					      const struct rlvs_sysctl *specs,
+					      u32 count, int *values);
+void rlvs_sysctl_unregister(struct ctl_table_header *header);
 
 /* task.c */
 void rlvs_cond_resched(void);

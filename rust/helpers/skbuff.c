@@ -55,3 +55,16 @@ void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta)
 {
 	skb->csum = csum_add(skb->csum, (__force __wsum)htons(delta));
 }
+
+bool rlvs_skb_is_gso(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb);
+}
+
+/* Sums a packet now that has left it to the device; not for a large segment. */
+int rlvs_skb_complete_checksum(struct sk_buff *skb)
+{
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
+	return skb_csum_hwoffload_help(skb, 0);
+}

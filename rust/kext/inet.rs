@@ -90,16 +90,31 @@ impl Net {
         self.0.get()
     }
 
-    /// Whether the IPv4 address is one of this host's. Any context but hard interrupt.
+    /// Whether the IPv4 address is one of this host's outside of VRFs. Any context but hard
+    /// interrupt.
     pub fn is_local4(&self, address: &[u8; 4]) -> bool {
         // SAFETY: The namespace is alive and `address` has four bytes.
         unsafe { bindings::rlvs_is_local4(self.as_ptr(), address.as_ptr()) }
     }
 
-    /// Whether the IPv6 address is one of this host's. Any context but hard interrupt.
+    /// Whether the IPv6 address is one of this host's outside of VRFs. Any context but hard
+    /// interrupt.
     pub fn is_local6(&self, address: &[u8; 16]) -> bool {
         // SAFETY: The namespace is alive and `address` has sixteen bytes.
         unsafe { bindings::rlvs_is_local6(self.as_ptr(), address.as_ptr()) }
+    }
+
+    /// Whether the IPv4 address is one of this host's in a VRF. Any context but hard interrupt.
+    pub fn is_vrf_local4(&self, address: &[u8; 4]) -> bool {
+        // SAFETY: The namespace is alive and `address` has four bytes.
+        unsafe { bindings::rlvs_is_vrf_local4(self.as_ptr(), address.as_ptr()) }
+    }
+
+    /// Whether the IPv6 address is one of this host's in a VRF; asks every VRF. Any context but
+    /// hard interrupt.
+    pub fn is_vrf_local6(&self, address: &[u8; 16]) -> bool {
+        // SAFETY: The namespace is alive and `address` has sixteen bytes.
+        unsafe { bindings::rlvs_is_vrf_local6(self.as_ptr(), address.as_ptr()) }
     }
 
     /// Whether `net.ipv4.conf.all.route_localnet` is on. Any context.

@@ -51,6 +51,8 @@ pub enum Verdict {
     Drop,
     /// It is freed, and a local sender is told that the connection was refused (`ECONNREFUSED`).
     Refuse,
+    /// It was sent in another form ([`Context::send_segments`]) and is freed; that is no loss.
+    Sent,
 }
 
 /// A hook for the packets of namespaces whose state is a `T`.
@@ -135,7 +137,24 @@ impl Context<'_> {
         unsafe { bindings::rlvs_hook_seen_before(self.state.as_ptr()) }
     }
 
-    /// The device that the packet comes in by; of a packet that this host sends, the loopback
+    /// Whether a packet that this host sends passes `LOCAL_OUT` once more: that of a socket in a
+    /// VRF, at the VRF's device.
+    #[inline]
+    pub fn comes_again(&self, skb: &Skb<'_>) -> bool {
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet.
+        unsafe { bindings::rlvs_hook_comes_again(skb.as_ptr(), self.state.as_ptr()) }
+    }
+
+    /// Whether a packet that comes in was sent to this very host: not to all on the link, and not
+    /// to another one on the far side of a bridge.
+    #[inline]
+    pub fn is_for_host(&self, skb: &Skb<'_>) -> bool {
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet; what a bridge
+        // hands on has its Ethernet header.
+        unsafe { bindings::rlvs_hook_for_host(skb.as_ptr(), self.state.as_ptr()) }
+    }
+
+    /// The device that the packet comes in by, or the VRF that this belongs to; of a packet that this host sends, the loopback
     /// device, by which it comes back when it is for the host itself.
     #[inline]
     pub fn input_device(&self) -> Device {
@@ -157,6 +176,19 @@ impl Context<'_> {
         // SAFETY: `state` is valid during the hook; `skb` is the hook's packet and, in a
         // `LOCAL_OUT` hook, has a route. In a `PRE_ROUTING` hook the function adds one.
         to_result(unsafe { bindings::rlvs_hook_reroute(skb.as_ptr(), self.state.as_ptr()) })
+    }
+
+    /// Splits a large segment ([`Skb::is_gso`]), computes the checksums of its parts and sends them
+    /// on, past any later hook of the same point: this is for the last one. The packet itself is
+    /// left; return [`Verdict::Sent`] for it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or what the protocol says that cannot split it; nothing was sent then.
+    pub fn send_segments(&self, skb: &mut Skb<'_>) -> Result {
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, with its
+        // headers set by the IP layer.
+        to_result(unsafe { bindings::rlvs_hook_send_segments(skb.as_ptr(), self.state.as_ptr()) })
     }
 }
 
@@ -196,5 +228,11 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
         Verdict::Drop => bindings::NF_DROP,
         // `NF_DROP_ERR()` of linux/netfilter.h: the error is in the upper half.
         Verdict::Refuse => bindings::NF_DROP | kernel::bindings::ECONNREFUSED << 16,
+        Verdict::Sent => {
+            // SAFETY: Netfilter leaves the packet to who answers `NF_STOLEN`, and nothing uses it
+            // after this.
+            unsafe { bindings::rlvs_hook_consume(skb.as_ptr()) };
+            bindings::NF_STOLEN
+        }
     }
 }

@@ -31,8 +31,9 @@ pub trait Namespace: Send + Sync + Sized + 'static {
     /// Time between two calls of [`tick`](Self::tick), in milliseconds.
     const TICK_MS: u32;
 
-    /// Prepares the state of a new namespace.
-    fn new() -> impl PinInit<Self, Error>;
+    /// Prepares the state of the new namespace `net`, which is alive when it is made and until
+    /// the state was dropped.
+    fn new(net: &Net) -> impl PinInit<Self, Error>;
 
     /// Periodic work, while the hooks are registered.
     ///
@@ -196,10 +197,12 @@ impl<T: Namespace> Drop for Registration<T> {
 /// Called by `netns.c` once for a namespace, with a valid argument whose `state` is unset.
 unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int {
     from_result(|| {
+        // SAFETY: `ns` is valid, and the namespace it names is being made.
+        let net = unsafe { Net::from_raw((*ns).net) };
         let slot = KBox::pin_init(
             try_pin_init!(Slot::<T> {
                 hooks <- new_mutex!(None, "rlvs_hooks"),
-                state <- T::new(),
+                state <- T::new(net),
             }? Error),
             GFP_KERNEL,
         )?;

@@ -26,6 +26,7 @@ pub mod netns;
 pub mod percpu;
 pub mod rcu;
 pub mod skbuff;
+pub mod sysctl;
 pub mod task;
 pub mod uapi;
 

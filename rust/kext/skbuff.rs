@@ -11,6 +11,7 @@
 use crate::bindings;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use kernel::{error::to_result, prelude::*};
 
 /// What the checksum fields of a packet stand for (`skb->ip_summed`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,5 +109,24 @@ impl Skb<'_> {
     pub fn adjust_complete(&mut self, delta: u16) {
         // SAFETY: By the type's invariant the buffer is valid and exclusively ours.
         unsafe { bindings::rlvs_skb_adjust_complete(self.as_ptr(), delta) };
+    }
+
+    /// Whether this is a large segment, which the device or the stack splits on its way out.
+    #[inline]
+    pub fn is_gso(&self) -> bool {
+        // SAFETY: By the type's invariant the buffer is valid.
+        unsafe { bindings::rlvs_skb_is_gso(self.as_ptr()) }
+    }
+
+    /// Computes a checksum that is left to the device ([`Sums::Partial`]) and does nothing to any
+    /// other.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` for a large segment, which has one checksum only after it is split.
+    pub fn complete_checksum(&mut self) -> Result {
+        // SAFETY: By the type's invariant the buffer is valid and exclusively ours; a partial sum
+        // says itself where it is.
+        to_result(unsafe { bindings::rlvs_skb_complete_checksum(self.as_ptr()) })
     }
 }

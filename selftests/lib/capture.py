@@ -74,24 +74,31 @@ def packets(path):
                              40 + struct.unpack_from("!H", packet, 4)[0])
 
 
-def judge_checksums(path):
-    """What tshark thinks of the checksums: for each (protocol, source port, destination
-    port, "good" or "bad") how many packets."""
-    fields = ["ip.checksum.status",
-              "tcp.srcport", "tcp.dstport", "tcp.checksum.status",
-              "udp.srcport", "udp.dstport", "udp.checksum.status"]
-    command = ["tshark", "-n", "-r", path, "-T", "fields",
+def fields(path, *names, only=""):
+    """What tshark reads in each packet that a display filter lets through: a tuple of texts,
+    one for each of its field names. Values of a field that is there twice have a comma between.
+    """
+    command = ["tshark", "-n", "-r", path, "-T", "fields", "-Y", only,
                "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
                "-o", "udp.check_checksum:TRUE", "-o", "tcp.desegment_tcp_streams:FALSE"]
-    for field in fields:
-        command += ["-e", field]
+    for name in names:
+        command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False,
                           timeout=seconds(60))
     if done.returncode != 0:
         raise Failure(f"tshark: {done.stderr.strip()}")
+    return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+
+
+def judge_checksums(path):
+    """What tshark thinks of the checksums: for each (protocol, source port, destination
+    port, "good" or "bad") how many packets."""
+    names = ["ip.checksum.status",
+             "tcp.srcport", "tcp.dstport", "tcp.checksum.status",
+             "udp.srcport", "udp.dstport", "udp.checksum.status"]
     verdicts = collections.Counter()
-    for line in done.stdout.splitlines():
-        row = dict(zip(fields, line.split("\t"), strict=True))
+    for values in fields(path, *names):
+        row = dict(zip(names, values, strict=True))
         version = "4" if row["ip.checksum.status"] else "6"  # IPv6 headers have no checksum
         if version == "4":
             verdicts["ip4", 0, 0, CHECKSUM_STATUS.get(row["ip.checksum.status"], "unknown")] += 1

@@ -21,13 +21,15 @@ class Conversation:
     """One TCP connection, or one UDP socket, with whoever answers at the other end."""
 
     def __init__(self, where, flow, port, address=None, source=None, source_port=0,
-                 limit=10.0, reuse=False):
+                 limit=10.0, reuse=False, options=()):
         self.flow = flow
         self.target = (address or flow.vip, port)
         kind = socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM
         with where:
             self.sock = socket.socket(flow.family, kind)
         self.sock.settimeout(seconds(limit))
+        for option in options:
+            self.sock.setsockopt(*option)
         if reuse:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if source or source_port:

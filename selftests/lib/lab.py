@@ -38,6 +38,7 @@ class Flow:
         self.client2 = "192.0.2.101" if four else "2001:db8::101"
         self.loopback = "127.0.0.1" if four else "::1"
         self.any = "0.0.0.0" if four else "::"
+        self.network = "ip" if four else "ipv6"  # as tshark calls it
 
     def __str__(self):
         return f"{self.protocol}{self.version}"
@@ -211,6 +212,37 @@ class Lab:
             f"route add {net6}::/64 via 2001:db8::1",
         )
         return host
+
+
+class DistantLab(Lab):
+    """The lab with a third host behind the client's, which forwards.
+
+    distant (203.0.113.2, 2001:db8:9::2) --- far, client (forwards) --- lb
+    """
+
+    address = {4: "203.0.113.2", 6: "2001:db8:9::2"}
+
+    def __init__(self):
+        super().__init__()
+        self.distant = Namespace()
+        prepare_ipv6(self.distant)
+        self.client.ip(
+            f"link add far type veth peer name eth netns {self.distant.path}",
+            "addr add 203.0.113.1/24 dev far",
+            "addr add 2001:db8:9::1/64 dev far nodad",
+            "link set far up",
+        )
+        self.distant.ip(
+            "addr add 203.0.113.2/24 dev eth",
+            "addr add 2001:db8:9::2/64 dev eth nodad",
+            "link set eth up",
+            "route add default via 203.0.113.1",
+            "route add ::/0 via 2001:db8:9::1",
+        )
+        self.client.sysctl("net.ipv4.ip_forward", 1)
+        self.client.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self.lb.ip("route add 203.0.113.0/24 via 192.0.2.100",
+                   "route add 2001:db8:9::/64 via 2001:db8::100")
 
 
 def module_path():

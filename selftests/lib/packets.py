@@ -76,6 +76,33 @@ def segment(source, destination, source_port, port, *, flags="S", seq=0, ack=0, 
     return ip_header(source, destination, 6, len(body), **header) + body
 
 
+def icmp_error(source, destination, kind, code, quoted):
+    """An ICMP error about a packet, whole or cut."""
+    message = struct.pack("!BBHI", kind, code, 0, 0) + quoted
+    if ":" in source:
+        value = l4_checksum(source, destination, socket.IPPROTO_ICMPV6, message)
+        protocol = socket.IPPROTO_ICMPV6
+    else:
+        value = 0xFFFF ^ ones_complement_sum(message)
+        protocol = socket.IPPROTO_ICMP
+    message = message[:2] + struct.pack("!H", value) + message[4:]
+    return ip_header(source, destination, protocol, len(message)) + message
+
+
+def fragments(packet, size):
+    """The fragments of an IPv4 packet without options, `size` bytes of data each."""
+    data = packet[20:]
+    parts = []
+    for start in range(0, len(data), size):
+        part = data[start:start + size]
+        more = 0x2000 if start + size < len(data) else 0
+        source, destination = (socket.inet_ntop(socket.AF_INET, packet[at:at + 4])
+                               for at in (12, 16))
+        parts.append(ip_header(source, destination, packet[9], len(part),
+                               fragment=more | start // 8) + part)
+    return parts
+
+
 def l4_is_right(packet):
     """Whether a TCP or UDP packet's checksum is right (IPv4 without, IPv6 without extensions)."""
     if packet[0] >> 4 == 4:
@@ -98,10 +125,11 @@ def _mac(namespace, device):
 
 
 class Raw:
-    """A packet socket on one end of a link: sends IP packets to the other end's host."""
+    """A packet socket on one end of a link: sends IP packets to the other end's host, or to
+    the link address `to`."""
 
-    def __init__(self, namespace, device, peer, peer_device):
-        source, destination = _mac(namespace, device), _mac(peer, peer_device)
+    def __init__(self, namespace, device, peer, peer_device, to=None):
+        source, destination = _mac(namespace, device), to or _mac(peer, peer_device)
         self.source_mac = source.hex(":")
         self._addresses = destination + source
         with namespace:

@@ -47,7 +47,7 @@ class Servers:
 
     # Called by tests.
 
-    def listen(self, flow, ports, address=None, reuse_port=False):
+    def listen(self, flow, ports, address=None, reuse_port=False, options=()):
         """Serves these ports of one address (the first VIP unless told otherwise)."""
         address = address or flow.vip
         kind = socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM
@@ -56,6 +56,8 @@ class Servers:
                 sock = socket.socket(flow.family, kind)
             if kind == socket.SOCK_STREAM:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            for option in options:
+                sock.setsockopt(*option)
             if reuse_port:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if flow.version == 6:

@@ -11,7 +11,7 @@ use rlvs_core::{
 use crate::support::{cases, endpoint, one_zero, plain_sum, plan, Field, Plan};
 
 /// A packet, and what one end of it becomes: often with only the port or the address changed.
-fn case<A: Ip>() -> impl Strategy<Value = (Plan<A>, Which, Endpoint<A>)> {
+pub(crate) fn case<A: Ip>() -> impl Strategy<Value = (Plan<A>, Which, Endpoint<A>)> {
     (plan(), any::<bool>(), endpoint(), 0..4).prop_map(|(plan, source, mut to, keep)| {
         let (side, from) = if source {
             (Which::Source, plan.source)
@@ -28,14 +28,14 @@ fn case<A: Ip>() -> impl Strategy<Value = (Plan<A>, Which, Endpoint<A>)> {
     })
 }
 
-fn from<A: Ip>(plan: &Plan<A>, side: Which) -> Endpoint<A> {
+pub(crate) fn from<A: Ip>(plan: &Plan<A>, side: Which) -> Endpoint<A> {
     match side {
         Which::Source => plan.source,
         Which::Destination => plan.destination,
     }
 }
 
-fn changed<A: Ip>(plan: &Plan<A>, side: Which, to: Endpoint<A>) -> Plan<A> {
+pub(crate) fn changed<A: Ip>(plan: &Plan<A>, side: Which, to: Endpoint<A>) -> Plan<A> {
     let mut plan = plan.clone();
     match side {
         Which::Source => plan.source = to,

@@ -143,7 +143,7 @@ pub(crate) fn one_zero(sum: u16) -> u16 {
     }
 }
 
-fn set(bytes: &mut [u8], at: usize, value: u16) {
+pub(crate) fn set(bytes: &mut [u8], at: usize, value: u16) {
     bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }
 

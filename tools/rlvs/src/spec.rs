@@ -295,6 +295,10 @@ pub mod counters {
     /// port unreachable message.
     pub const REJECTED: Attr<Uint> = Attr::new(12, "rejected");
 
+    /// ICMP errors about packets of connections that were rewritten as
+    /// those packets were.
+    pub const ICMP_ERROR: Attr<Uint> = Attr::new(13, "icmp-error");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -312,6 +316,7 @@ pub mod counters {
             UNWRITABLE.entry(None),
             ROUTE_FAILED.entry(None),
             REJECTED.entry(None),
+            ICMP_ERROR.entry(None),
         ],
     };
 }

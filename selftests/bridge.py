@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""With bridge netfilter, which shows IP hooks what a bridge carries.
+
+    here (192.0.2.100) --- port1 [ br0 of lb: 192.0.2.1 ] port2 --- there (192.0.2.50)
+"""
+
+from lib.clients import served_by, talk
+from lib.ktap import Skip, each, equal
+from lib.lab import FLOWS, Lab, TCP4, UDP4, prepare_ipv6
+from lib.netns import Namespace
+from lib.servers import Servers
+
+THERE = {4: "192.0.2.50", 6: "2001:db8::50"}
+
+
+class BridgeLab(Lab):
+    """The lab with the client behind a bridge of lb, and a third host at another port of it."""
+
+    def __init__(self):
+        super().__init__()
+        done = self.lb.run("modprobe", "br_netfilter")
+        if done.returncode != 0:
+            raise Skip(f"modprobe br_netfilter: {done.stderr.strip()}")
+        self.there = Namespace()
+        prepare_ipv6(self.there)
+        self.lb.ip(
+            "link add br0 type bridge",
+            "link set wan master br0",
+            "addr flush dev wan",
+            f"link add port2 type veth peer name eth netns {self.there.path}",
+            "link set port2 master br0",
+            "link set port2 up",
+            "addr add 192.0.2.1/24 dev br0",
+            "addr add 2001:db8::1/64 dev br0 nodad",
+            "link set br0 up",
+        )
+        self.there.ip(
+            f"addr add {THERE[4]}/24 dev eth",
+            f"addr add {THERE[6]}/64 dev eth nodad",
+            "link set eth up",
+            "route add 198.51.100.0/24 via 192.0.2.1",
+            "route add 2001:db8:1::/64 via 2001:db8::1",
+        )
+        for kind in ("iptables", "ip6tables"):
+            self.lb.sysctl(f"net.bridge.bridge-nf-call-{kind}", 1)
+        self.away = Servers(self.there)
+
+    def reset(self):
+        super().reset()
+        self.away.close_all()
+
+
+make_lab = BridgeLab
+
+
+@each(FLOWS)
+def test_clients_behind_the_bridge(lab, flow):
+    lab.servers.listen(flow, [8001])
+    lab.servers.listen(flow, [9000], address=flow.host)
+    service = lab.balance(flow, ports="8001")
+    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+    for where in (lab.client, lab.there):
+        for _ in range(2):
+            with talk(where, flow) as conversation:
+                conversation.bulk(30_000)
+
+
+@each([TCP4, UDP4])
+def test_what_only_passes_the_bridge_is_left_alone(lab, flow):
+    """A service of the very address that a host behind the bridge has takes nothing from it."""
+    address = THERE[flow.version]
+    lab.away.listen(flow, [80], address=address)
+    lab.servers.listen(flow, [8001])
+    service = flow.service(80, address)
+    lab.rlvs(f"service add {service} --scheduler rr")
+    lab.rlvs(f"dest add {service} {flow.endpoint(flow.vip, 8001)}")
+    equal(served_by(lab.client, flow, 3, address=address), {80: 3}, "who serves")
+    equal(lab.conns(), [], "entries")
