@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A bulk stream stays in large segments, and is about as fast as without rlvs."""
+
+import json
+import statistics
+import subprocess
+
+from lib.capture import Capture, fields
+from lib.clients import talk
+from lib.ktap import Failure, check, each, equal, fewer, seconds, wait_until
+from lib.lab import TCP, TCP4
+
+ROUNDS = 3
+MOST_ROUNDS = 9
+
+
+@each(TCP)
+def test_large_segments_stay_large(lab, flow):
+    """In both directions; each is rewritten once, and counted once."""
+    lab.servers.listen(flow, [8001])
+    service = lab.balance(flow, ports="8001")
+    with Capture(lab.lb, "wan", "tcp port 80") as capture:
+        with talk(lab.client, flow) as conversation:
+            conversation.bulk(1_000_000)
+    network = "ip.len" if flow.version == 4 else "ipv6.plen"
+    total = lab.find(service)["stats"]
+    for side, packets in (("dstport", total["in_packets"]), ("srcport", total["out_packets"])):
+        rows = fields(capture.path, network, "tcp.len", only=f"tcp.{side} == 80")
+        check(max(int(length) for _, length in rows) > 3000, f"{side}: no large segment")
+        equal(packets, len(rows), f"{side} 80: packets that rlvs counted and tcpdump saw")
+
+
+def throughput(lab, port, reverse):
+    """Bits per second that iperf3 gets through a port of the VIP in two seconds."""
+    done = lab.client.run("iperf3", "-J", "-c", TCP4.vip, "-p", str(port), "-t", "2",
+                          *(["-R"] if reverse else []), limit=30)
+    try:
+        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]
+    except (ValueError, KeyError):
+        raise Failure(f"iperf3: {done.stdout[-300:]} {done.stderr}") from None
+
+
+@each(["to the server", "from the server"])
+def test_throughput(lab, direction):
+    """iperf3 by way of the service, and straight to its destination, in turn."""
+    with lab.lb:
+        server = subprocess.Popen(["iperf3", "-s", "-p", "8001", "-B", TCP4.vip],
+                                  stdout=subprocess.DEVNULL)
+    try:
+        lab.balance(TCP4, ports="8001")
+        wait_until(lambda: ":1F41 " in lab.lb.read("/proc/thread-self/net/tcp"), "iperf3 listens",
+                   limit=20)
+        reverse = direction == "from the server"
+        straight, balanced = [], []
+        wanted = fewer(ROUNDS, 1)
+        while len(straight) < wanted:
+            straight.append(throughput(lab, 8001, reverse))
+            balanced.append(throughput(lab, 80, reverse))
+            ratio = statistics.median(balanced) / statistics.median(straight)
+            # Emulated time is noisy: a few rounds more tell noise from cost.
+            if len(straight) == wanted and ratio < 0.9 and wanted < fewer(MOST_ROUNDS, 1):
+                wanted += 2
+        print(f"    # {direction}: {ratio:.2f} of straight to the port, {wanted} rounds")
+        # The debug kernel's checkers cost more than what is measured.
+        check(ratio >= fewer(0.9, 0.0), f"{ratio:.2f} of the throughput straight to the port")
+    finally:
+        server.kill()
+        server.wait(timeout=seconds(5))
