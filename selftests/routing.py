@@ -80,9 +80,14 @@ def test_clients_in_a_vrf(lab, flow):
     try:
         lab.servers.listen(flow, [8001], address=vip, options=inside)
         lab.balance(flow, ports="8001", address=vip)
+        # The filter sees the destination's port, each of the two times that it sees a packet.
+        rule = (f"table inet watch {{ chain out {{ type filter hook output priority 0; "
+                f"{flow.protocol} sport 80 drop; }}; }}")
+        equal(lab.lb.run("nft", "-f", "-", input=rule).stderr, "", "nft")
         with talk(lab.client, flow, address=vip) as conversation:
             equal(conversation.local, vip, "the address that the server was reached on")
             conversation.bulk(20_000)
+        lab.lb.must("nft", "flush", "ruleset")
         with talk(lab.lb, flow, address=vip, options=inside) as conversation:
             conversation.bulk(20_000)
         equal(lab.counter("conflict"), 0, "conflicts")
@@ -90,4 +95,5 @@ def test_clients_in_a_vrf(lab, flow):
         if flow.protocol == "tcp":
             check(refusal(lab.client, flow, address=vip) == "refused", "nobody listens")
     finally:
+        lab.lb.must("nft", "flush", "ruleset")
         lab.lb.ip("link del port", "link del red")
