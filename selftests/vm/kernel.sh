@@ -16,9 +16,9 @@ kernel=${1-}
 # need clang. So the module is tested with both.
 fragments=("$ROOT/selftests/config/plain.config")
 case $kernel in
-plain) llvm='' compiler=gcc ;;
+plain) llvm='' compiler=gcc minutes=10 ;;
 debug)
-	llvm=-$LLVM_MAJOR compiler=clang-$LLVM_MAJOR
+	llvm=-$LLVM_MAJOR compiler=clang-$LLVM_MAJOR minutes=20
 	fragments+=("$ROOT/selftests/config/debug.config")
 	;;
 *) die "usage: kernel.sh plain|debug" ;;
@@ -98,7 +98,7 @@ with_progress() {
 
 build() {
 	local begin=$SECONDS
-	say "building the $kernel kernel (5 to 10 minutes on 2 cores)"
+	say "building the $kernel kernel (about $minutes minutes on 2 cores)"
 	with_progress "kernel $kernel" nice -n 5 "${make[@]}" -s -j"$(nproc)" ||
 		die "the $kernel kernel does not build; its tree is $out"
 	rm -rf "$out/install"
