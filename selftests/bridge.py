@@ -45,6 +45,12 @@ class BridgeLab(Lab):
             self.lb.sysctl(f"net.bridge.bridge-nf-call-{kind}", 1)
         self.away = Servers(self.there)
 
+    def link_addresses(self):
+        """Of the bridge, and of the port that the client is behind: made to differ."""
+        addresses = "02:00:00:00:00:01", "02:00:00:00:00:02"
+        self.lb.ip(f"link set br0 address {addresses[0]}", f"link set wan address {addresses[1]}")
+        return addresses
+
     def reset(self):
         super().reset()
         self.away.close_all()
@@ -55,14 +61,19 @@ make_lab = BridgeLab
 
 @each(FLOWS)
 def test_clients_behind_the_bridge(lab, flow):
+    """By the bridge's own link address, and by that of the port that they are behind."""
     lab.servers.listen(flow, [8001])
     lab.servers.listen(flow, [9000], address=flow.host)
     service = lab.balance(flow, ports="8001")
     lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
-    for where in (lab.client, lab.there):
+    for address in lab.link_addresses():
+        lab.client.ip(f"neigh replace {flow.host} lladdr {address} dev eth nud permanent")
         for _ in range(2):
-            with talk(where, flow) as conversation:
+            with talk(lab.client, flow) as conversation:
                 conversation.bulk(30_000)
+    lab.client.ip(f"neigh del {flow.host} dev eth")
+    with talk(lab.there, flow) as conversation:
+        conversation.bulk(30_000)
 
 
 @each([TCP4, UDP4])

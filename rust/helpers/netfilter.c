@@ -98,6 +98,28 @@ bool rlvs_hook_comes_again(const struct sk_buff *skb,
 	       skb_dst(skb) && skb_dst(skb)->dev != state->out;
 }
 
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+/* A bridge takes frames to its own address and to those of its ports. */
+static bool rlvs_bridge_takes(const struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	const u8 *to = eth_hdr(skb)->h_dest;
+	const struct net_device *port;
+
+	if (!nf_bridge_info_exists(skb) || !state->in)
+		return true;
+	port = nf_bridge_get_physindev(skb, state->net);
+	return ether_addr_equal(to, state->in->dev_addr) ||
+	       (port && ether_addr_equal(to, port->dev_addr));
+}
+#else
+static bool rlvs_bridge_takes(const struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	return true;
+}
+#endif
+
 /* A frame to all, or one that is on its way through a bridge, is not. */
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state)
@@ -105,12 +127,7 @@ bool rlvs_hook_for_host(const struct sk_buff *skb,
 	if (skb->pkt_type == PACKET_BROADCAST ||
 	    skb->pkt_type == PACKET_MULTICAST)
 		return false;
-#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
-	if (nf_bridge_info_exists(skb) && state->in)
-		return ether_addr_equal(eth_hdr(skb)->h_dest,
-					state->in->dev_addr);
-#endif
-	return true;
+	return rlvs_bridge_takes(skb, state);
 }
 
 /* Sockets of a VRF are bound to its device, not to one that belongs to it. */
