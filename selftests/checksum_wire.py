@@ -99,19 +99,21 @@ def checksum_errors(lab, flow):
     return int(dict(zip(*lines, strict=True))["InCsumErrors"])
 
 
-@each([TCP4, UDP4])
+@each(FLOWS)
 def test_through_a_tunnel_that_has_verified_them(lab, flow):
     """GRE with checksums hands the inner packets on with a complete sum (CHECKSUM_COMPLETE).
 
     If the rewrite left that sum wrong the kernel would say "hw csum failure", which fails
     the test.
     """
-    for host, local, remote, inner in ((lab.lb, "192.0.2.1", "192.0.2.100", "192.168.7.1"),
-                                       (lab.client, "192.0.2.100", "192.0.2.1", "192.168.7.2")):
-        host.must("ip", "link", "add", "tunnel", "type", "gre", "local", local, "remote", remote,
-                  "csum")
-        host.ip(f"addr add {inner}/30 dev tunnel", "link set tunnel up")
-    lab.client.ip("route add 198.51.100.11/32 dev tunnel src 192.168.7.2")
+    four = flow.version == 4
+    ours, theirs = ("192.168.7.1", "192.168.7.2") if four else ("2001:db8:7::1", "2001:db8:7::2")
+    for host, local, remote, inner in ((lab.lb, flow.host, flow.client, ours),
+                                       (lab.client, flow.client, flow.host, theirs)):
+        host.must("ip", "link", "add", "tunnel", "type", "gre" if four else "ip6gre",
+                  "local", local, "remote", remote, "csum")
+        host.ip(f"addr add {inner}/{30 if four else '64 nodad'} dev tunnel", "link set tunnel up")
+    lab.client.ip(f"route add {flow.vip2}/{32 if four else 128} dev tunnel src {theirs}")
     offload(lab.lb, "wan", False)
     offload(lab.client, "eth", False)
     service = flow.service(80, flow.vip2)
