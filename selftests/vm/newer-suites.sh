@@ -42,8 +42,10 @@ update() {
 		echo "deb [signed-by=$keyring] $uri $suite main"
 	done >"$state/sources.list"
 	say "reading the package lists of Debian's newer suites"
-	apt-get -q "${private[@]}" update >&2
+	# The others may have what is asked for when a suite cannot be read.
+	apt-get -q "${private[@]}" update >&2 || say "not every suite could be read (see above)"
 	find "$state/lists" -maxdepth 1 -name '*Packages*' -exec touch {} +
+	compgen -G "$state/lists/*Packages*" >/dev/null || die "no package list could be read"
 }
 
 unpack() {
