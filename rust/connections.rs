@@ -14,7 +14,7 @@ use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     flow::{self, State},
     tuple::{Side, Tuple},
-    wire::TcpFlags,
+    wire::Signal,
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
@@ -96,11 +96,11 @@ impl<A: Family> Connection<A> {
 
     /// Moves the state by a packet of `side`, and the destination's counts with it.
     #[inline]
-    pub(crate) fn advance(&self, side: Side, flags: TcpFlags) {
+    pub(crate) fn advance(&self, side: Side, signal: Signal) {
         let mut old = self.state.load(Relaxed);
         while old & (REMOVED | UNCOUNTED) == 0 {
             let from = decode(old);
-            let to = flow::next(from, side, flags);
+            let to = flow::next(from, side, signal);
             if from == to {
                 return;
             }
@@ -161,7 +161,8 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
 }
 
 /// Whether the destination's process still has the connection: then an entry is idle, not over,
-/// whatever its state. Any context but hard interrupt.
+/// whatever its state. Only of TCP this is known; SCTP's heartbeats keep an entry. Any context but
+/// hard interrupt.
 pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
     protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)

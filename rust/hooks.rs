@@ -148,7 +148,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
     if let Some(entry) = passage.lookup(Side::Inbound, tuple) {
         // A client that uses its port again for a new connection has it scheduled anew.
-        if !flow::reopens(entry.state(), packet.flags) || !passage.give_way(entry) {
+        if !flow::reopens(entry.state(), packet.signal) || !passage.give_way(entry) {
             return passage.forward(skb, &packet, entry, Side::Inbound);
         }
     }
@@ -156,7 +156,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         state.events.count(passage.context.bh, Event::Conflict);
         return Verdict::Drop;
     }
-    if !to_service || !flow::opens(&packet) {
+    if !to_service || !flow::opens(packet.signal) {
         return Verdict::Accept;
     }
 
@@ -304,8 +304,22 @@ impl<'a, A: Family> Passage<'a, A> {
             return Verdict::Drop;
         }
         self.state.events.count(bh, Event::Rejected);
-        self.context.reject(skb, packet.protocol.number());
+        self.reject(skb, packet);
         Verdict::Refuse
+    }
+
+    /// Tells the client that nobody serves it, in the way of its protocol. An SCTP client ignores
+    /// an ICMP port unreachable (RFC 9260 section 10), and would try again for a minute.
+    fn reject(&self, skb: &mut Skb<'_>, packet: &Packet<A>) {
+        match packet.protocol {
+            Protocol::Tcp => self.context.reset(skb),
+            Protocol::Udp => self.context.port_unreachable(skb),
+            Protocol::Sctp => {
+                if let Some(abort) = wire::sctp::abort(&SkbBytes(skb), packet) {
+                    self.context.answer(skb, packet.protocol.number(), &abort);
+                }
+            }
+        }
     }
 
     /// Makes the entry of a new connection, at the first destination that can take it.
@@ -367,7 +381,7 @@ impl<'a, A: Family> Passage<'a, A> {
                 None => Attempt::Conflict,
             };
         }
-        let first = flow::initial(packet.protocol, packet.flags);
+        let first = flow::initial(packet.protocol);
         let connection = Connection::new(destination.clone(), first, self.now);
         let refused = match self.connections.insert(
             inbound.as_words(),
@@ -425,7 +439,7 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         entry.touch(self.now);
-        entry.advance(side, packet.flags);
+        entry.advance(side, packet.signal);
         let destination = entry.destination();
         match side {
             Side::Inbound => {

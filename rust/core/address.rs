@@ -268,6 +268,8 @@ pub enum Protocol {
     Tcp,
     /// UDP (RFC 768).
     Udp,
+    /// SCTP (RFC 9260).
+    Sctp,
 }
 
 impl Protocol {
@@ -277,6 +279,7 @@ impl Protocol {
         match self {
             Self::Tcp => 6,
             Self::Udp => 17,
+            Self::Sctp => 132,
         }
     }
 
@@ -286,6 +289,7 @@ impl Protocol {
         match number {
             6 => Some(Self::Tcp),
             17 => Some(Self::Udp),
+            132 => Some(Self::Sctp),
             _ => None,
         }
     }
@@ -386,9 +390,10 @@ mod tests {
     fn protocols_have_their_numbers() {
         assert_eq!(Protocol::Tcp.number(), 6);
         assert_eq!(Protocol::Udp.number(), 17);
+        assert_eq!(Protocol::Sctp.number(), 132);
         for number in 0..=255 {
             let protocol = Protocol::from_number(number);
-            assert_eq!(protocol.is_some(), number == 6 || number == 17);
+            assert_eq!(protocol.is_some(), [6, 17, 132].contains(&number));
             assert!(protocol.is_none_or(|protocol| protocol.number() == number));
         }
     }

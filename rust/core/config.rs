@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn services_that_are_refused() {
         for (number, octets, port, expected) in [
-            (132, &[192, 0, 2, 10][..], 80, Refusal::UnknownProtocol),
+            (1, &[192, 0, 2, 10][..], 80, Refusal::UnknownProtocol),
+            (136, &[192, 0, 2, 10], 80, Refusal::UnknownProtocol),
             (6, &[192, 0, 2], 80, Refusal::AddressLength),
             (6, &[], 80, Refusal::AddressLength),
             (6, &[192, 0, 2, 10], 0, Refusal::PortZero),

@@ -3,13 +3,16 @@
 //! The state of a connection, as its packets show it, and how long it lasts without any.
 //!
 //! The states, the way packets move them and the timeouts are those that IPVS has, so that what
-//! operators see and what they tune keeps its meaning. Only flags are looked at, no sequence
-//! numbers.
+//! operators see and what they tune keeps its meaning. Only TCP's flags and the types of SCTP's
+//! chunks are looked at, no sequence numbers and no verification tags.
+
+mod sctp;
+mod tcp;
 
 use crate::{
-    address::{Ip, Protocol},
+    address::Protocol,
     tuple::Side,
-    wire::{Packet, TcpFlags},
+    wire::{sctp::Chunk, Signal},
 };
 
 /// The state of a connection.
@@ -40,10 +43,34 @@ pub enum State {
     SynAck = 10,
     /// UDP, which has no states.
     Udp = 11,
+    /// The client has sent its first INIT.
+    Init1 = 12,
+    /// The client has sent INIT again.
+    Init = 13,
+    /// The destination has answered INIT, with a cookie.
+    CookieSent = 14,
+    /// The client has sent the cookie back.
+    CookieReplied = 15,
+    /// The destination opens an association itself: it has sent INIT.
+    CookieWait = 16,
+    /// The client has answered that, with a cookie.
+    Cookie = 17,
+    /// The destination has sent the cookie back.
+    CookieEchoed = 18,
+    /// The destination has sent SHUTDOWN.
+    ShutdownSent = 19,
+    /// The client has sent SHUTDOWN.
+    ShutdownReceived = 20,
+    /// The destination has answered SHUTDOWN.
+    ShutdownAckSent = 21,
+    /// The destination has answered the first INIT with ABORT.
+    Rejected = 22,
+    /// The association was aborted, or has ended.
+    Closed = 23,
 }
 
 /// Every state, in the order of its number.
-pub const STATES: [State; 12] = [
+pub const STATES: [State; 24] = [
     State::None,
     State::Established,
     State::SynSent,
@@ -56,6 +83,18 @@ pub const STATES: [State; 12] = [
     State::Listen,
     State::SynAck,
     State::Udp,
+    State::Init1,
+    State::Init,
+    State::CookieSent,
+    State::CookieReplied,
+    State::CookieWait,
+    State::Cookie,
+    State::CookieEchoed,
+    State::ShutdownSent,
+    State::ShutdownReceived,
+    State::ShutdownAckSent,
+    State::Rejected,
+    State::Closed,
 ];
 
 impl State {
@@ -86,26 +125,43 @@ impl State {
             Self::Listen => "LISTEN",
             Self::SynAck => "SYN_ACK",
             Self::Udp => "UDP",
+            Self::Init1 => "INIT1",
+            Self::Init => "INIT",
+            Self::CookieSent => "COOKIE_SENT",
+            Self::CookieReplied => "COOKIE_REPLIED",
+            Self::CookieWait => "COOKIE_WAIT",
+            Self::Cookie => "COOKIE",
+            Self::CookieEchoed => "COOKIE_ECHOED",
+            Self::ShutdownSent => "SHUTDOWN_SENT",
+            Self::ShutdownReceived => "SHUTDOWN_RECEIVED",
+            Self::ShutdownAckSent => "SHUTDOWN_ACK_SENT",
+            Self::Rejected => "REJECTED",
+            Self::Closed => "CLOSED",
         }
     }
 
     /// Whether a connection in this state counts as active to schedulers and in listings.
     ///
     /// Unlike in IPVS a UDP flow does: otherwise a scheduler that looks at connections would be
-    /// blind for UDP.
+    /// blind for UDP. So does an SCTP association that is being set up, as a TCP connection does.
     #[inline]
     pub const fn is_active(self) -> bool {
-        matches!(
-            self,
-            Self::Established | Self::SynSent | Self::SynReceived | Self::SynAck | Self::Udp
-        )
+        match self {
+            Self::Established | Self::SynSent | Self::SynReceived | Self::SynAck | Self::Udp => {
+                true
+            }
+            state => sctp::is_opening(state),
+        }
     }
 
     /// Whether the connection has ended on both sides: its entry only waits for late packets and
     /// gives way to a new connection.
     #[inline]
     pub const fn is_finished(self) -> bool {
-        matches!(self, Self::TimeWait | Self::Close)
+        matches!(
+            self,
+            Self::TimeWait | Self::Close | Self::Rejected | Self::Closed
+        )
     }
 }
 
@@ -116,7 +172,10 @@ pub struct Timeouts([u32; STATES.len()]);
 impl Default for Timeouts {
     /// The defaults of IPVS.
     fn default() -> Self {
-        Self([2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120, 300])
+        Self([
+            2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120, 300, //
+            4, 61, 61, 61, 61, 61, 61, 61, 61, 61, 4, 61,
+        ])
     }
 }
 
@@ -138,117 +197,43 @@ impl Timeouts {
     }
 }
 
-/// Whether a packet that has no entry may open a connection: any of UDP, and the first segment of
-/// a TCP connection.
+/// Whether a packet that has no entry may open a connection: the first segment of a TCP connection,
+/// any UDP datagram, and an SCTP INIT.
 ///
-/// Any other TCP segment is left to the host, which knows what to do with it.
+/// All else is left to the host, which knows what to do with it.
 #[inline]
-pub fn opens<A: Ip>(packet: &Packet<A>) -> bool {
-    match packet.protocol {
-        Protocol::Tcp => packet.flags.opens(),
-        Protocol::Udp => true,
+pub fn opens(signal: Signal) -> bool {
+    match signal {
+        Signal::Tcp(flags) => flags.opens(),
+        Signal::Udp => true,
+        Signal::Sctp(chunk) => chunk == Chunk::Init,
     }
 }
 
-/// The state of a new connection, after its first packet, which is from the client.
+/// The state of a new connection, before its first packet moves it.
 #[inline]
-pub fn initial(protocol: Protocol, flags: TcpFlags) -> State {
+pub fn initial(protocol: Protocol) -> State {
     match protocol {
-        Protocol::Tcp => next(State::None, Side::Inbound, flags),
+        Protocol::Tcp | Protocol::Sctp => State::None,
         Protocol::Udp => State::Udp,
     }
 }
 
-/// What a segment means for the state: the first of these flags that is set.
-#[derive(Clone, Copy)]
-enum Event {
-    Rst,
-    Syn,
-    Fin,
-    Ack,
-}
-
-impl Event {
-    #[inline]
-    fn new(flags: TcpFlags) -> Option<Self> {
-        if flags.rst() {
-            Some(Self::Rst)
-        } else if flags.syn() {
-            Some(Self::Syn)
-        } else if flags.fin() {
-            Some(Self::Fin)
-        } else if flags.ack() {
-            Some(Self::Ack)
-        } else {
-            None
-        }
-    }
-}
-
-/// The state that a packet of `side` moves a connection to.
-///
-/// A segment with none of the four flags moves nothing, and neither does UDP.
+/// The state that a packet of `side` moves a connection to. UDP moves nothing.
 #[inline]
-pub fn next(state: State, side: Side, flags: TcpFlags) -> State {
-    let Some(event) = Event::new(flags) else {
-        return state;
-    };
-    let next = match side {
-        Side::Inbound => inbound(state, event),
-        Side::Reply => reply(state, event),
-    };
-    match state {
-        State::Udp => State::Udp,
-        _ => next,
-    }
-}
-
-fn inbound(state: State, event: Event) -> State {
-    use State::*;
-    match (event, state) {
-        (Event::Syn, Established | SynSent) => Established,
-        (Event::Syn, _) => SynReceived,
-
-        (Event::Fin, None | Close) => Close,
-        (Event::Fin, Established | CloseWait) => CloseWait,
-        (Event::Fin, SynReceived | FinWait | TimeWait | SynAck) => TimeWait,
-
-        (Event::Ack, None | Established | SynReceived | SynAck) => Established,
-        (Event::Ack, Close | LastAck) => Close,
-
-        (Event::Rst, SynReceived | SynAck) => SynReceived,
-        (Event::Rst, LastAck | Listen) => state,
-        (Event::Rst, _) => Close,
-
-        (Event::Fin | Event::Ack, _) => state,
-    }
-}
-
-fn reply(state: State, event: Event) -> State {
-    use State::*;
-    match (event, state) {
-        (Event::Syn, Established) => Established,
-        (Event::Syn, SynReceived | SynAck) => SynReceived,
-        (Event::Syn, Listen) => Listen,
-        (Event::Syn, _) => SynSent,
-
-        (Event::Fin, Established | FinWait) => FinWait,
-        (Event::Fin, None | SynReceived | TimeWait | CloseWait | SynAck) => TimeWait,
-
-        (Event::Ack, None | Established | SynReceived | Listen | SynAck) => Established,
-
-        (Event::Rst, SynSent | TimeWait) => state,
-        (Event::Rst, _) => Close,
-
-        (Event::Fin | Event::Ack, _) => state,
+pub fn next(state: State, side: Side, signal: Signal) -> State {
+    match signal {
+        Signal::Tcp(flags) => tcp::next(state, side, flags),
+        Signal::Udp => state,
+        Signal::Sctp(chunk) => sctp::next(state, side, chunk),
     }
 }
 
 /// Whether a packet of the client that has an entry in `state` starts a new connection in its
 /// place: the client has chosen the same port again, after both sides had closed.
 #[inline]
-pub fn reopens(state: State, flags: TcpFlags) -> bool {
-    state.is_finished() && flags.opens()
+pub fn reopens(state: State, signal: Signal) -> bool {
+    state.is_finished() && opens(signal)
 }
 
 /// How many seconds a connection has left without another packet; 0 when its time is over.
@@ -273,106 +258,37 @@ pub fn expired(state: State, last_seen: u32, now: u32, timeouts: &Timeouts) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::{Endpoint, V4};
+    use crate::wire::TcpFlags;
     use std::vec::Vec;
 
-    /// The states of the columns below.
-    const COLUMNS: &str = "NO ES SS SR FW TW CL CW LA LI SA";
-
-    /// The table of IPVS: for each flag, what each state becomes.
-    const INBOUND: [(u8, &str); 4] = [
-        (TcpFlags::SYN, "SR ES ES SR SR SR SR SR SR SR SR"),
-        (TcpFlags::FIN, "CL CW SS TW TW TW CL CW LA LI TW"),
-        (TcpFlags::ACK, "ES ES SS ES FW TW CL CW CL LI ES"),
-        (TcpFlags::RST, "CL CL CL SR CL CL CL CL LA LI SR"),
-    ];
-    const REPLY: [(u8, &str); 4] = [
-        (TcpFlags::SYN, "SS ES SS SR SS SS SS SS SS LI SR"),
-        (TcpFlags::FIN, "TW FW SS TW FW TW CL TW LA LI TW"),
-        (TcpFlags::ACK, "ES ES SS ES FW TW CL CW LA ES ES"),
-        (TcpFlags::RST, "CL CL SS CL CL TW CL CL CL CL CL"),
-    ];
-
-    fn state(text: &str) -> State {
-        let index = COLUMNS.split(' ').position(|column| column == text);
-        STATES[index.unwrap()]
-    }
-
     #[test]
-    fn moves_are_those_of_ipvs() {
-        for (side, rows) in [(Side::Inbound, INBOUND), (Side::Reply, REPLY)] {
-            for (flag, row) in rows {
-                assert_eq!(row.split(' ').count(), 11);
-                for (from, to) in COLUMNS.split(' ').zip(row.split(' ')) {
-                    assert_eq!(
-                        next(state(from), side, TcpFlags(flag)),
-                        state(to),
-                        "{side:?} {flag:#x} {from}"
-                    );
-                }
-                assert_eq!(next(State::Udp, side, TcpFlags(flag)), State::Udp);
-            }
-        }
-    }
-
-    #[test]
-    fn of_several_flags_the_gravest_counts() {
-        let order = [TcpFlags::RST, TcpFlags::SYN, TcpFlags::FIN, TcpFlags::ACK];
-        for from in STATES {
+    fn udp_opens_and_stays() {
+        assert!(opens(Signal::Udp));
+        assert_eq!(initial(Protocol::Udp), State::Udp);
+        for state in STATES {
             for side in [Side::Inbound, Side::Reply] {
-                for (index, first) in order.into_iter().enumerate() {
-                    let all = order[index..].iter().fold(0, |all, flag| all | flag);
-                    let alone = next(from, side, TcpFlags(first));
-                    assert_eq!(next(from, side, TcpFlags(all)), alone);
-                }
+                assert_eq!(next(state, side, Signal::Udp), state);
             }
         }
+        assert!(!reopens(State::Udp, Signal::Udp));
     }
 
     #[test]
-    fn life_of_a_connection() {
-        let (syn, fin, ack) = (TcpFlags::SYN, TcpFlags::FIN, TcpFlags::ACK);
-        let mut at = initial(Protocol::Tcp, TcpFlags(syn));
-        assert_eq!(at, State::SynReceived);
-        for (side, flags, expected) in [
-            (Side::Reply, syn | ack, State::SynReceived),
-            (Side::Inbound, ack, State::Established),
-            (Side::Reply, ack, State::Established),
-            (Side::Reply, fin | ack, State::FinWait),
-            (Side::Inbound, ack, State::FinWait),
-            (Side::Inbound, fin | ack, State::TimeWait),
-            (Side::Reply, ack, State::TimeWait),
-        ] {
-            at = next(at, side, TcpFlags(flags));
-            assert_eq!(at, expected);
+    fn finished_states() {
+        let over = [
+            State::TimeWait,
+            State::Close,
+            State::Rejected,
+            State::Closed,
+        ];
+        let first = Signal::Tcp(TcpFlags(TcpFlags::SYN));
+        for state in STATES {
+            assert_eq!(state.is_finished(), over.contains(&state), "{state:?}");
+            assert_eq!(reopens(state, first), over.contains(&state), "{state:?}");
+            let init = Signal::Sctp(Chunk::Init);
+            assert_eq!(reopens(state, init), over.contains(&state), "{state:?}");
+            assert!(!reopens(state, Signal::Sctp(Chunk::Data)));
         }
-    }
-
-    #[test]
-    fn only_a_first_segment_opens() {
-        let end = Endpoint {
-            address: V4([0; 4]),
-            port: 1,
-        };
-        for flags in 0..=255 {
-            let mut packet = Packet {
-                protocol: Protocol::Tcp,
-                source: end,
-                destination: end,
-                l4_offset: 20,
-                length: 40,
-                flags: TcpFlags(flags),
-            };
-            let first = flags & 0x17 == TcpFlags::SYN;
-            assert_eq!(opens(&packet), first, "{flags:#x}");
-            for state in STATES {
-                let over = matches!(state, State::TimeWait | State::Close);
-                assert_eq!(reopens(state, packet.flags), first && over);
-            }
-            packet.protocol = Protocol::Udp;
-            assert!(opens(&packet));
-        }
-        assert_eq!(initial(Protocol::Udp, TcpFlags(0)), State::Udp);
     }
 
     #[test]
@@ -386,7 +302,7 @@ mod tests {
                 1
             );
         }
-        assert_eq!(State::from_bits(12), None);
+        assert_eq!(State::from_bits(24), None);
     }
 
     #[test]
@@ -405,6 +321,18 @@ mod tests {
             (State::Listen, 120),
             (State::SynAck, 120),
             (State::Udp, 300),
+            (State::Init1, 4),
+            (State::Init, 61),
+            (State::CookieSent, 61),
+            (State::CookieReplied, 61),
+            (State::CookieWait, 61),
+            (State::Cookie, 61),
+            (State::CookieEchoed, 61),
+            (State::ShutdownSent, 61),
+            (State::ShutdownReceived, 61),
+            (State::ShutdownAckSent, 61),
+            (State::Rejected, 4),
+            (State::Closed, 61),
         ] {
             assert_eq!(timeouts.of(state), seconds, "{state:?}");
         }
@@ -422,6 +350,13 @@ mod tests {
             State::SynReceived,
             State::SynAck,
             State::Udp,
+            State::Init1,
+            State::Init,
+            State::CookieSent,
+            State::CookieReplied,
+            State::CookieWait,
+            State::Cookie,
+            State::CookieEchoed,
         ];
         assert_eq!(active, expected);
     }

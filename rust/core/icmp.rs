@@ -40,7 +40,8 @@ pub struct Quoted<A: Ip> {
     pub offset: usize,
     /// Where its transport header starts, in bytes from the start of its IP header.
     pub l4_offset: usize,
-    /// Whether the quotation reaches to the end of the transport checksum.
+    /// Whether the quotation reaches to the end of a transport checksum that is to be updated. That
+    /// of SCTP is not: who reads the quotation has no use for it.
     pub has_checksum: bool,
 }
 
@@ -145,7 +146,9 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
         },
         offset: tail.start,
         l4_offset: network.l4_offset,
-        has_checksum: transport >= checksum.end && tail.copy_to(at, &mut bytes),
+        has_checksum: protocol != Protocol::Sctp
+            && transport >= checksum.end
+            && tail.copy_to(at, &mut bytes),
     })
 }
 

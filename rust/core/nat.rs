@@ -2,6 +2,8 @@
 
 //! Rewriting one end of a packet, with its checksums.
 
+mod sctp;
+
 use core::ops::Range;
 
 use crate::{
@@ -17,8 +19,8 @@ const PORTS_LEN: usize = 4;
 /// What the packet's transport checksum field stands for (`skb->ip_summed`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sums {
-    /// The field holds the sum of the pseudo-header, not complemented; the device or the stack
-    /// completes it over the transport header, with the ports, and the payload
+    /// The field holds the sum of the pseudo-header, not complemented, or of SCTP 0; the device or
+    /// the stack completes it over the transport header, with the ports, and the payload
     /// (`CHECKSUM_PARTIAL`).
     ///
     /// Only when it is the header at [`Packet::l4_offset`] that is to be completed: of a tunnel's
@@ -56,12 +58,13 @@ pub struct Rewrite<A> {
 /// complement number of big-endian words.
 ///
 /// For [`Sums::Complete`] it must be added to `skb->csum`, so that it is again the packet's sum.
-/// It is 0 (or 0xffff, the other zero) unless the packet is one of IPv4 whose address changed or
-/// one of UDP without a checksum.
+/// It is 0 (or 0xffff, the other zero) unless the packet is one of IPv4 whose address changed, one
+/// of UDP without a checksum or one of SCTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(pub u16);
 
-/// The slice holds fewer bytes than [`writable_len`] asks for.
+/// The slice holds fewer bytes than [`writable_len`] asks for, or an SCTP packet, whose length its
+/// checksum depends on, does not tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooShort;
 
@@ -69,7 +72,7 @@ pub struct TooShort;
 struct Fields {
     address: Range<usize>,
     port: Range<usize>,
-    l4_checksum: Option<Range<usize>>,
+    internet_checksum: Option<Range<usize>>,
 }
 
 /// The field of `len` bytes at `start`.
@@ -81,11 +84,12 @@ fn field(start: usize, len: usize) -> Range<usize> {
 /// The transport checksum's field, of a transport header at `l4_offset`.
 #[inline]
 pub(crate) fn l4_checksum(protocol: Protocol, l4_offset: usize) -> Range<usize> {
-    let offset = match protocol {
-        Protocol::Tcp => 16,
-        Protocol::Udp => 6,
+    let (offset, len) = match protocol {
+        Protocol::Tcp => (16, 2),
+        Protocol::Udp => (6, 2),
+        Protocol::Sctp => (8, 4),
     };
-    field(l4_offset.saturating_add(offset), 2)
+    field(l4_offset.saturating_add(offset), len)
 }
 
 #[inline]
@@ -117,16 +121,24 @@ impl Fields {
         Self {
             address: address::<A>(side),
             port: field(port, 2),
-            l4_checksum: Some(l4_checksum(protocol, l4_offset)),
+            internet_checksum: match protocol {
+                Protocol::Tcp | Protocol::Udp => Some(l4_checksum(protocol, l4_offset)),
+                // SCTP's is no Internet checksum: see the module of that name.
+                Protocol::Sctp => None,
+            },
         }
     }
 }
 
 /// How many bytes, from the start of the IP header on, must be writable for [`apply`]: up to the
-/// end of the transport checksum.
+/// end of the transport checksum, or all of an SCTP packet that carries addresses.
 #[inline]
 pub fn writable_len<A: Ip>(packet: &Packet<A>) -> usize {
-    l4_checksum(packet.protocol, packet.l4_offset).end
+    let headers = l4_checksum(packet.protocol, packet.l4_offset).end;
+    match usize::try_from(packet.length) {
+        Ok(length) if sctp::carries_addresses(packet) => headers.max(length),
+        _ => headers,
+    }
 }
 
 /// The same for [`apply_to_error`].
@@ -143,12 +155,12 @@ pub fn writable_len_of_error<A: Ip>(error: &IcmpError<A>) -> usize {
 /// Rewrites one end of a packet in place and brings its checksums up to date.
 ///
 /// `header` starts with the IP header. Checksums are updated, not computed: one that was wrong
-/// stays wrong by as much. A UDP checksum of 0, which is none, stays 0. When both ends are equal
-/// nothing is written.
+/// stays wrong by as much. A UDP checksum of 0, which is none, stays 0. The other addresses that an
+/// SCTP packet lists are hidden. When both ends are equal nothing is written.
 ///
 /// # Errors
 ///
-/// [`TooShort`] when `header` has fewer than [`writable_len`] bytes; nothing is written then.
+/// [`TooShort`], and nothing is written then.
 pub fn apply<A: Ip>(
     header: &mut [u8],
     packet: &Packet<A>,
@@ -160,7 +172,13 @@ pub fn apply<A: Ip>(
         return Ok(Delta::default());
     }
     let fields = Fields::new::<A>(packet.protocol, packet.l4_offset, rewrite.side);
-    replace_end(header, fields, packet.protocol, sums, rewrite).map(Delta)
+    // First, as it may find that it cannot be done.
+    let crc = match packet.protocol {
+        Protocol::Sctp => sctp::update(header, packet, sums, rewrite)?,
+        Protocol::Tcp | Protocol::Udp => 0,
+    };
+    let end = replace_end(header, fields, packet.protocol, sums, rewrite)?;
+    Ok(Delta(checksum::add(crc, end)))
 }
 
 /// Rewrites one end of the packet that an ICMP error quotes, and the error's own address where
@@ -188,7 +206,7 @@ pub fn apply_to_error<A: Ip>(
     let quoted = &error.quoted;
     let mut fields = Fields::new::<A>(quoted.protocol, quoted.l4_offset, rewrite.side);
     if !quoted.has_checksum {
-        fields.l4_checksum = None;
+        fields.internet_checksum = None;
     }
     let inner = header.get_mut(quoted.offset..).ok_or(TooShort)?;
     // Nothing completes the checksum of what is only quoted.
@@ -230,14 +248,14 @@ fn replace_end<A: Ip>(
     let port = replace(header, fields.port, &rewrite.to.port.to_be_bytes())?;
     let ends = checksum::add(address, port);
     let delta = checksum::add(ends, update_ip_checksum::<A>(header, address)?);
-    let Some(at) = fields.l4_checksum else {
+    let Some(at) = fields.internet_checksum else {
         return Ok(delta);
     };
     let old = word(header, &at)?;
     let new = match (sums, protocol) {
         (Sums::Partial, _) => checksum::add(old, address),
-        (_, Protocol::Tcp) => checksum::adjust(old, ends),
         (_, Protocol::Udp) => udp_checksum(old, ends),
+        _ => checksum::adjust(old, ends),
     };
     Ok(checksum::add(
         delta,
@@ -299,7 +317,7 @@ mod tests {
     use super::*;
     use crate::{
         address::{V4, V6},
-        wire,
+        wire::{self, sctp::Chunk, Signal, TcpFlags},
     };
 
     /// A UDP packet with a payload of two bytes, from 192.0.2.1:4096 to 192.0.2.10:53.
@@ -355,6 +373,14 @@ mod tests {
         assert_eq!(writable_len(&udp), 28);
         udp.protocol = Protocol::Tcp;
         assert_eq!(writable_len(&udp), 38);
+        udp.protocol = Protocol::Sctp;
+        assert_eq!(writable_len(&udp), 32);
+        // The addresses of an INIT may be anywhere in it.
+        udp.signal = Signal::Sctp(Chunk::Init);
+        udp.length = 500;
+        assert_eq!(writable_len(&udp), 500);
+        udp.signal = Signal::Sctp(Chunk::Data);
+        assert_eq!(writable_len(&udp), 32);
     }
 
     #[test]
@@ -369,18 +395,26 @@ mod tests {
             to: Endpoint { port: 2, ..end },
         };
         for l4_offset in [0, 20, 40, 41, 4000, usize::MAX - 1, usize::MAX] {
-            let packet = Packet {
+            let tcp = Packet {
                 protocol: Protocol::Tcp,
                 source: end,
                 destination: end,
                 l4_offset,
                 length: 0,
-                flags: wire::TcpFlags(0),
+                signal: Signal::Tcp(TcpFlags(0)),
             };
             // Shorter than the address field reaches, or longer than the slice.
             let fits = (20..=40).contains(&l4_offset);
-            let done = apply(&mut [0; 58], &packet, Sums::Other, &rewrite);
+            let done = apply(&mut [0; 58], &tcp, Sums::Other, &rewrite);
             assert_eq!(done.is_ok(), fits, "{l4_offset}");
+            let sctp = Packet {
+                protocol: Protocol::Sctp,
+                signal: Signal::Sctp(Chunk::Init),
+                length: 58,
+                ..tcp
+            };
+            let done = apply(&mut [0; 58], &sctp, Sums::Other, &rewrite);
+            assert_eq!(done.is_ok(), l4_offset <= 41, "{l4_offset}");
         }
     }
 }

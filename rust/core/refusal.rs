@@ -67,8 +67,8 @@ macro_rules! refusals {
 refusals! {
     /// No scheduler has this name.
     UnknownScheduler => NoPkg, c"unknown scheduler: use rr, wrr or wlc";
-    /// The protocol is neither TCP nor UDP.
-    UnknownProtocol => ProtoNoSupport, c"unknown protocol: use tcp or udp";
+    /// The protocol is neither TCP nor UDP nor SCTP.
+    UnknownProtocol => ProtoNoSupport, c"unknown protocol: use tcp, udp or sctp";
     /// The forwarding method is none.
     UnknownMethod => OpNotSupp, c"unknown forwarding method: nat is the only one so far";
     /// A port is 0.

@@ -10,7 +10,7 @@
 //! - [`address`]: addresses, ports, protocols.
 //! - [`tuple`]: the keys by which the packets of a connection find its entry.
 //! - [`wire`]: reading a packet's headers.
-//! - [`checksum`] and [`nat`]: rewriting an address and a port in a packet.
+//! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
 //! - [`flow`]: the states of a connection and their timeouts.
 //! - [`schedule`]: choosing a destination.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
@@ -34,6 +34,7 @@
 pub mod address;
 pub mod checksum;
 pub mod config;
+pub mod crc32c;
 pub mod flow;
 pub mod icmp;
 pub mod nat;

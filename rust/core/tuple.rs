@@ -107,11 +107,7 @@ impl<A: Ip> Tuple<A> {
     pub fn from_words(words: A::Words) -> Self {
         let (source, destination, last) = A::unpack(words);
         let [.., side, protocol, d1, d0, s1, s0] = last.to_be_bytes();
-        let protocol = if protocol == Protocol::Udp.number() {
-            Protocol::Udp
-        } else {
-            Protocol::Tcp
-        };
+        let protocol = Protocol::from_number(protocol).unwrap_or(Protocol::Tcp);
         Self {
             side: if side == 0 {
                 Side::Inbound

@@ -2,7 +2,10 @@
 
 //! Reading a packet's headers.
 //!
-//! IPv4: RFC 791. IPv6 and its extension headers: RFC 8200. TCP: RFC 9293. UDP: RFC 768.
+//! IPv4: RFC 791. IPv6 and its extension headers: RFC 8200. TCP: RFC 9293. UDP: RFC 768. SCTP:
+//! RFC 9260, in [`sctp`].
+
+pub mod sctp;
 
 use crate::{
     address::{Endpoint, Family, Ip, Protocol},
@@ -36,7 +39,7 @@ impl Bytes for &[u8] {
     }
 }
 
-/// The flags of a TCP header; all clear for UDP.
+/// The flags of a TCP header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TcpFlags(pub u8);
 
@@ -81,6 +84,17 @@ impl TcpFlags {
     }
 }
 
+/// What a packet tells of the state of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// The flags of a TCP segment.
+    Tcp(TcpFlags),
+    /// Nothing: UDP has no connections.
+    Udp,
+    /// The chunk of an SCTP packet that counts.
+    Sctp(sctp::Chunk),
+}
+
 /// What a packet's headers tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<A: Ip> {
@@ -90,14 +104,14 @@ pub struct Packet<A: Ip> {
     pub source: Endpoint<A>,
     /// Where it goes.
     pub destination: Endpoint<A>,
-    /// Where the TCP or UDP header starts, in bytes from the start of the IP header.
+    /// Where the transport header starts, in bytes from the start of the IP header.
     pub l4_offset: usize,
     /// The whole packet's length in bytes from the start of the IP header on, as its header tells
     /// it; 0 for a packet of more than 64 KiB that the host has merged or will split, whose header
     /// cannot tell it.
     pub length: u32,
-    /// The TCP header's flags.
-    pub flags: TcpFlags,
+    /// What it tells of the connection's state.
+    pub signal: Signal,
 }
 
 /// Why a packet is none that a service could have.
@@ -108,8 +122,8 @@ pub enum Unhandled {
     /// A header contradicts itself or another one, or there are more extension headers than any
     /// sender has use for.
     Malformed,
-    /// It is neither TCP nor UDP nor ICMP, it is protected by an authentication header, or its destination
-    /// is not the one in the IP header because it is routed by its source.
+    /// It is neither TCP nor UDP nor SCTP nor ICMP, it is protected by an authentication header, or
+    /// its destination is not the one in the IP header because it is routed by its source.
     OtherProtocol,
     /// It is a part of a larger packet.
     Fragment,
@@ -154,9 +168,10 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandle
             Unhandled::OtherProtocol
         });
     };
-    let (source_port, destination_port, flags) = match protocol {
+    let (source_port, destination_port, signal) = match protocol {
         Protocol::Tcp => tcp(bytes, &network)?,
         Protocol::Udp => udp(bytes, &network)?,
+        Protocol::Sctp => sctp::parse(bytes, &network)?,
     };
     Ok(Packet {
         protocol,
@@ -170,7 +185,7 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandle
         },
         l4_offset: network.l4_offset,
         length: network.length,
-        flags,
+        signal,
     })
 }
 
@@ -325,7 +340,8 @@ fn pair<A: Ip>(octets: &[u8]) -> Result<(A, A), Unhandled> {
     }
 }
 
-type Transport = (u16, u16, TcpFlags);
+/// Source port, destination port and what else counts.
+type Transport = (u16, u16, Signal);
 
 fn tcp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transport, Unhandled> {
     if network.payload() < TCP_HEADER_LEN {
@@ -340,7 +356,7 @@ fn tcp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transpo
     Ok((
         u16::from_be_bytes([s1, s0]),
         u16::from_be_bytes([d1, d0]),
-        TcpFlags(flags),
+        Signal::Tcp(TcpFlags(flags)),
     ))
 }
 
@@ -358,7 +374,7 @@ fn udp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transpo
     Ok((
         u16::from_be_bytes([s1, s0]),
         u16::from_be_bytes([d1, d0]),
-        TcpFlags::default(),
+        Signal::Udp,
     ))
 }
 
@@ -426,7 +442,7 @@ mod tests {
             ("fragment offset, low", 7, 1, Unhandled::Fragment),
             ("ICMP", 9, 1, Unhandled::Icmp),
             ("ICMPv6", 9, 58, Unhandled::OtherProtocol),
-            ("SCTP", 9, 132, Unhandled::OtherProtocol),
+            ("GRE", 9, 47, Unhandled::OtherProtocol),
         ] {
             let mut packet = ipv4(17, &UDP);
             packet[at] = value;

@@ -141,25 +141,24 @@ int rlvs_hook_input_device(const struct nf_hook_state *state)
 	return master ?: state->in->ifindex;
 }
 
-/*
- * Answers a packet as a host would that has nothing at the port: a reset for
- * TCP, port unreachable for the others. @skb stays the caller's.
- */
-void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
-		      u8 protocol)
+/* Answers a TCP segment with a reset. @skb stays the caller's. */
+void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	if (state->pf == NFPROTO_IPV4) {
-		if (protocol == IPPROTO_TCP)
-			nf_send_reset(state->net, state->sk, skb, state->hook);
-		else
-			nf_send_unreach(skb, ICMP_PORT_UNREACH, state->hook);
-	} else {
-		if (protocol == IPPROTO_TCP)
-			nf_send_reset6(state->net, state->sk, skb, state->hook);
-		else
-			nf_send_unreach6(state->net, skb, ICMPV6_PORT_UNREACH,
-					 state->hook);
-	}
+	if (state->pf == NFPROTO_IPV4)
+		nf_send_reset(state->net, state->sk, skb, state->hook);
+	else
+		nf_send_reset6(state->net, state->sk, skb, state->hook);
+}
+
+/* Answers a packet with port unreachable. @skb stays the caller's. */
+void rlvs_hook_port_unreachable(struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	if (state->pf == NFPROTO_IPV4)
+		nf_send_unreach(skb, ICMP_PORT_UNREACH, state->hook);
+	else
+		nf_send_unreach6(state->net, skb, ICMPV6_PORT_UNREACH,
+				 state->hook);
 }
 
 /* A new route after the address of a locally generated packet has changed. */

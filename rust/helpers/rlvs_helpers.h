@@ -82,8 +82,12 @@ bool rlvs_hook_comes_again(const struct sk_buff *skb,
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 int rlvs_hook_input_device(const struct nf_hook_state *state);
-void rlvs_hook_reject(struct sk_buff *skb, const struct nf_hook_state *state,
-		      u8 protocol);
+void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state);
+void rlvs_hook_port_unreachable(struct sk_buff *skb,
+				const struct nf_hook_state *state);
+void rlvs_hook_answer(const struct sk_buff *skb,
+		      const struct nf_hook_state *state, u8 protocol,
+		      const u8 *payload, u16 len);
 int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
 int rlvs_hook_send_segments(struct sk_buff *skb,
 			    const struct nf_hook_state *state);

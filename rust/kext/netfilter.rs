@@ -162,13 +162,39 @@ impl Context<'_> {
         Device(unsafe { bindings::rlvs_hook_input_device(self.state.as_ptr()) })
     }
 
-    /// Answers the packet as a host does that has nothing at its port: with a TCP reset, or with
-    /// an ICMP port unreachable for other protocols. `protocol` is the IP protocol number. The
-    /// caller still has to drop the packet.
-    pub fn reject(&self, skb: &mut Skb<'_>, protocol: u8) {
+    /// Answers a TCP segment with a reset. The caller still has to drop the packet.
+    pub fn reset(&self, skb: &mut Skb<'_>) {
         // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
         // and transport headers set by the IP layer.
-        unsafe { bindings::rlvs_hook_reject(skb.as_ptr(), self.state.as_ptr(), protocol) };
+        unsafe { bindings::rlvs_hook_reset(skb.as_ptr(), self.state.as_ptr()) };
+    }
+
+    /// Answers the packet with an ICMP port unreachable. The caller still has to drop the packet.
+    pub fn port_unreachable(&self, skb: &mut Skb<'_>) {
+        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
+        // header set by the IP layer.
+        unsafe { bindings::rlvs_hook_port_unreachable(skb.as_ptr(), self.state.as_ptr()) };
+    }
+
+    /// Answers the packet with an IP packet of `protocol`, an IP protocol number, that holds
+    /// `payload`: from the packet's destination address to its source address, if that is one that
+    /// answers are sent to. Short of memory or a route nothing is sent. The caller still has to
+    /// drop the packet.
+    pub fn answer(&self, skb: &Skb<'_>, protocol: u8, payload: &[u8]) {
+        let Ok(len) = u16::try_from(payload.len()) else {
+            return;
+        };
+        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
+        // header set by the IP layer; `payload` is readable for `len` bytes.
+        unsafe {
+            bindings::rlvs_hook_answer(
+                skb.as_ptr(),
+                self.state.as_ptr(),
+                protocol,
+                payload.as_ptr(),
+                len,
+            )
+        };
     }
 
     /// Routes a packet that this host sends anew, after one of its addresses has changed.

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
-    address::{V4, V6},
+    address::{Protocol, V4, V6},
     checksum,
+    crc32c::{self, Difference},
 };
 
-use crate::support::{cases, one_zero, plain_sum, plan, Field, Plan};
+use crate::support::{cases, one_zero, plain_crc, plain_sum, plan, Field, Plan};
 
 fn transport_is_right<A: rlvs_core::address::Ip>(plan: Plan<A>) -> Result<(), TestCaseError> {
+    let protocol = match plan.protocol {
+        Protocol::Sctp => Protocol::Tcp,
+        protocol => protocol,
+    };
     let plan = Plan {
+        protocol,
         field: Field::Checksum,
         ..plan
     };
@@ -60,6 +66,29 @@ proptest! {
             let (from, to) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
             prop_assert_eq!(checksum::update_word(old, from, to), new);
         }
+    }
+
+    #[test]
+    fn crc_is_that_of_another_implementation(bytes in vec(any::<u8>(), 0..100)) {
+        prop_assert_eq!(crc32c::checksum(&bytes), plain_crc(&bytes));
+    }
+
+    #[test]
+    fn crc_is_updated_for_any_words_in_data_of_any_length(
+        mut bytes in prop_oneof![vec(any::<u8>(), 2..200), vec(any::<u8>(), 65000..65536)],
+        changes in vec((any::<Index>(), any::<u16>()), 1..5),
+    ) {
+        let old = plain_crc(&bytes);
+        let place = |(at, _): &(Index, u16)| at.index(bytes.len() - 1);
+        let mut places: Vec<usize> = changes.iter().map(place).collect();
+        places.sort_unstable();
+        let mut difference = Difference::default();
+        for (at, (_, to)) in places.into_iter().zip(changes) {
+            let from = u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+            bytes[at..at + 2].copy_from_slice(&to.to_be_bytes());
+            difference.word(at as u16, from, to);
+        }
+        prop_assert_eq!(old ^ difference.at_end(bytes.len() as u16), plain_crc(&bytes));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 use rlvs_core::{
     address::{Endpoint, Ip, Protocol, V4, V6},
     checksum,
@@ -8,7 +8,7 @@ use rlvs_core::{
     wire,
 };
 
-use crate::support::{cases, endpoint, one_zero, plain_sum, plan, Field, Plan};
+use crate::support::{cases, endpoint, one_zero, plain_crc, plain_sum, plan, Field, Plan};
 
 /// A packet, and what one end of it becomes: often with only the port or the address changed.
 pub(crate) fn case<A: Ip>() -> impl Strategy<Value = (Plan<A>, Which, Endpoint<A>)> {
@@ -37,6 +37,7 @@ pub(crate) fn from<A: Ip>(plan: &Plan<A>, side: Which) -> Endpoint<A> {
 
 pub(crate) fn changed<A: Ip>(plan: &Plan<A>, side: Which, to: Endpoint<A>) -> Plan<A> {
     let mut plan = plan.clone();
+    plan.hidden |= from(&plan, side) != to;
     match side {
         Which::Source => plan.source = to,
         Which::Destination => plan.destination = to,
@@ -77,7 +78,8 @@ fn rewrite_equals_building_again<A: Ip>(
     if rewrite.from == to {
         prop_assert_eq!(delta.0, 0);
     }
-    if plan.field == Field::Checksum && rewrite.from.address == to.address {
+    let sums_to_nothing = plan.field == Field::Checksum && plan.protocol != Protocol::Sctp;
+    if sums_to_nothing && rewrite.from.address == to.address {
         // This is why a port can be rewritten without touching the device's sum.
         prop_assert_eq!(one_zero(delta.0), 0xffff);
     }
@@ -119,6 +121,47 @@ fn wrong_checksum_stays_wrong<A: Ip>(
     Ok(())
 }
 
+/// By how much the checksum of an SCTP packet is wrong.
+fn wrong_by(segment: &[u8]) -> u32 {
+    let field = u32::from_le_bytes(segment[8..12].try_into().expect("four bytes"));
+    let zeroed = [&segment[..8], &[0; 4], &segment[12..]].concat();
+    field ^ plain_crc(&zeroed)
+}
+
+fn wrong_crc_stays_wrong<A: Ip>(
+    (plan, side, to): (Plan<A>, Which, Endpoint<A>),
+    (place, damage): (Index, [u8; 4]),
+) -> Result<(), TestCaseError> {
+    let plan = Plan {
+        protocol: Protocol::Sctp,
+        field: Field::Checksum,
+        ..plan
+    };
+    let (mut bytes, l4_offset) = plan.build();
+    prop_assert_eq!(wrong_by(&bytes[l4_offset..]), 0);
+    // In the checksum or in what a chunk carries, but not in what is read of the packet.
+    let free = l4_offset + plan.headers_len();
+    let at = place.index(bytes.len() - free + 1);
+    let at = if at == 0 {
+        l4_offset + 8
+    } else {
+        free + at - 1
+    };
+    for (byte, damage) in bytes[at..].iter_mut().zip(damage) {
+        *byte ^= damage;
+    }
+    let before = wrong_by(&bytes[l4_offset..]);
+    let packet = wire::parse::<A>(&bytes[..]).expect("a whole packet");
+    let rewrite = Rewrite {
+        side,
+        from: from(&plan, side),
+        to,
+    };
+    nat::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
+    prop_assert_eq!(wrong_by(&bytes[l4_offset..]), before);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(cases(1))]
 
@@ -139,9 +182,43 @@ proptest! {
     }
 
     #[test]
+    fn sctp_damage_is_not_repaired(
+        v4 in case::<V4>(), v6 in case::<V6>(), damage in (any::<Index>(), any::<[u8; 4]>()),
+    ) {
+        wrong_crc_stays_wrong(v4, damage)?;
+        wrong_crc_stays_wrong(v6, damage)?;
+    }
+
+    #[test]
+    fn an_unknown_length_is_no_hindrance_to_a_partial_checksum(
+        (plan, side, to) in case::<V4>(), partial: bool,
+    ) {
+        let chunks = vec![(0, plan.payload.clone())];
+        let plan =
+            Plan { protocol: Protocol::Sctp, field: Field::PseudoHeader, chunks, ..plan };
+        let (mut bytes, _) = plan.build();
+        let untouched = bytes.clone();
+        let (expected, _) = changed(&plan, side, to).build();
+        let mut packet = wire::parse::<V4>(&bytes[..]).expect("a whole packet");
+        packet.length = 0;
+        let rewrite = Rewrite { side, from: from(&plan, side), to };
+        let sums = if partial { Sums::Partial } else { Sums::Other };
+        let done = nat::apply(&mut bytes, &packet, sums, &rewrite);
+        if partial || rewrite.from == to {
+            prop_assert!(done.is_ok());
+            prop_assert_eq!(bytes, expected);
+        } else {
+            prop_assert_eq!(done, Err(TooShort));
+            prop_assert_eq!(bytes, untouched);
+        }
+    }
+
+    #[test]
     fn back_is_where_it_was((plan, side, to) in case::<V6>()) {
         let (mut bytes, _) = plan.build();
-        let original = bytes.clone();
+        // What was hidden stays hidden.
+        let hidden = plan.hidden || from(&plan, side) != to;
+        let (original, _) = Plan { hidden, ..plan.clone() }.build();
         let sums = match plan.field {
             Field::PseudoHeader => Sums::Partial,
             _ => Sums::Other,

@@ -2,8 +2,12 @@
 
 //! Random packets, and checksums of them that share no code with what is tested.
 
-use proptest::{collection::vec, prelude::*};
-use rlvs_core::address::{Endpoint, Family, Ip, Protocol};
+use crc::{Crc, CRC_32_ISCSI};
+use proptest::{collection::vec, prelude::*, sample::select};
+use rlvs_core::{
+    address::{Endpoint, Family, Ip, Protocol},
+    wire::{sctp::Chunk, Signal, TcpFlags},
+};
 
 /// How often a property is tried; a costly one asks for one part in `cost` of it.
 pub(crate) fn cases(cost: u32) -> ProptestConfig {
@@ -38,7 +42,11 @@ pub(crate) fn endpoint<A: Ip>() -> impl Strategy<Value = Endpoint<A>> {
 }
 
 pub(crate) fn protocol() -> impl Strategy<Value = Protocol> {
-    prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)]
+    prop_oneof![
+        Just(Protocol::Tcp),
+        Just(Protocol::Udp),
+        Just(Protocol::Sctp)
+    ]
 }
 
 /// What the field of the transport checksum is to hold.
@@ -46,7 +54,7 @@ pub(crate) fn protocol() -> impl Strategy<Value = Protocol> {
 pub(crate) enum Field {
     /// The checksum.
     Checksum,
-    /// The sum of the pseudo-header.
+    /// The sum of the pseudo-header; of SCTP, which has none, 0.
     PseudoHeader,
     /// Nothing: a UDP packet without a checksum.
     Zero,
@@ -66,6 +74,11 @@ pub(crate) struct Plan<A> {
     /// Options of TCP.
     pub(crate) tcp_options: Vec<u8>,
     pub(crate) payload: Vec<u8>,
+    /// Chunks of SCTP: their types and values.
+    pub(crate) chunks: Vec<(u8, Vec<u8>)>,
+    /// Parameters of an INIT or INIT ACK, and whether the addresses among them are hidden.
+    pub(crate) parameters: Vec<(u16, Vec<u8>)>,
+    pub(crate) hidden: bool,
     pub(crate) field: Field,
 }
 
@@ -93,6 +106,41 @@ fn extension() -> impl Strategy<Value = (u8, Vec<u8>)> {
     ]
 }
 
+/// The chunks of an SCTP packet: one that is alone, or control chunks and perhaps data.
+fn chunks() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
+    let control = select(&[3u8, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 0xc1][..]);
+    let data = select(&[0u8, 64][..]);
+    let value = || vec(any::<u8>(), 0..40);
+    let several = (
+        vec((control, value()), 1..12),
+        vec((data, value()), 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(control, data, both)| match both {
+            false if !data.is_empty() => data,
+            _ => [control, data].concat(),
+        });
+    let alone = (select(&[1u8, 2][..]), vec(any::<u8>(), 16));
+    prop_oneof![
+        2 => several,
+        2 => alone.prop_map(|chunk| vec![chunk]),
+        1 => value().prop_map(|value| vec![(14, value)]),
+    ]
+}
+
+/// Parameters of an INIT: addresses, and others that must be left alone.
+fn parameters() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
+    let one = prop_oneof![
+        (Just(5), vec(any::<u8>(), 4)),
+        (Just(6), vec(any::<u8>(), 16)),
+        (
+            select(&[7u16, 9, 11, 12, 0x8000, 0x8005, 0xc000][..]),
+            vec(any::<u8>(), 0..20)
+        ),
+    ];
+    vec(one, 0..8)
+}
+
 /// Any packet of a family.
 pub(crate) fn plan<A: Ip>() -> impl Strategy<Value = Plan<A>> {
     let field = prop_oneof![3 => Just(Field::Checksum), 2 => Just(Field::PseudoHeader),
@@ -101,25 +149,32 @@ pub(crate) fn plan<A: Ip>() -> impl Strategy<Value = Plan<A>> {
         (protocol(), endpoint(), endpoint(), any::<u8>(), field),
         (words(10), vec(extension(), 0..4), words(10)),
         prop_oneof![vec(any::<u8>(), 0..64), vec(Just(0), 0..3)],
+        (chunks(), parameters()),
     )
-        .prop_map(|(head, (options, extensions, tcp_options), payload)| {
-            let (protocol, source, destination, flags, field) = head;
-            let field = match (field, protocol) {
-                (Field::Zero, Protocol::Tcp) => Field::Checksum,
-                (field, _) => field,
-            };
-            Plan {
-                protocol,
-                source,
-                destination,
-                flags,
-                options,
-                extensions,
-                tcp_options,
-                payload,
-                field,
-            }
-        })
+        .prop_map(
+            |(head, (options, extensions, tcp_options), payload, sctp)| {
+                let (chunks, parameters) = sctp;
+                let (protocol, source, destination, flags, field) = head;
+                let field = match (field, protocol) {
+                    (Field::Zero, Protocol::Tcp | Protocol::Sctp) => Field::Checksum,
+                    (field, _) => field,
+                };
+                Plan {
+                    protocol,
+                    source,
+                    destination,
+                    flags,
+                    options,
+                    extensions,
+                    tcp_options,
+                    payload,
+                    chunks,
+                    parameters,
+                    hidden: false,
+                    field,
+                }
+            },
+        )
 }
 
 /// The one's complement sum, by RFC 1071's text: add the words as wide numbers, fold at the end.
@@ -132,6 +187,11 @@ pub(crate) fn plain_sum(bytes: &[u8]) -> u16 {
         total = (total & 0xffff) + (total >> 16);
     }
     total as u16
+}
+
+/// CRC32c, by the crate `crc`.
+pub(crate) fn plain_crc(bytes: &[u8]) -> u32 {
+    Crc::<u32>::new(&CRC_32_ISCSI).checksum(bytes)
 }
 
 /// One of the two zeros for both.
@@ -147,7 +207,75 @@ pub(crate) fn set(bytes: &mut [u8], at: usize, value: u16) {
     bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }
 
+/// Appends a chunk or a parameter, whose head is its type and flags, with its length and padding.
+fn append(to: &mut Vec<u8>, head: [u8; 2], value: &[u8]) {
+    to.extend(head);
+    to.extend((4 + value.len() as u16).to_be_bytes());
+    to.extend(value);
+    to.resize(to.len().next_multiple_of(4), 0);
+}
+
 impl<A: Ip> Plan<A> {
+    /// What the packet tells of its connection's state.
+    pub(crate) fn signal(&self) -> Signal {
+        match self.protocol {
+            Protocol::Tcp => Signal::Tcp(TcpFlags(self.flags)),
+            Protocol::Udp => Signal::Udp,
+            Protocol::Sctp => Signal::Sctp(self.chunk()),
+        }
+    }
+
+    /// The types of the chunks that count: data is the last one, and the ninth does not.
+    fn counted(&self) -> Vec<u8> {
+        let types: Vec<u8> = self.chunks.iter().map(|(kind, _)| *kind).take(8).collect();
+        match types.iter().position(|kind| [0, 6, 64].contains(kind)) {
+            Some(last) => types[..=last].to_vec(),
+            None => types,
+        }
+    }
+
+    fn chunk(&self) -> Chunk {
+        let types = self.counted();
+        if types.contains(&6) {
+            return Chunk::Abort;
+        }
+        let mut kinds = types.into_iter().map(Chunk::of_type);
+        kinds
+            .find(|chunk| *chunk != Chunk::Data)
+            .unwrap_or(Chunk::Data)
+    }
+
+    /// How far the transport header is read, from its start.
+    pub(crate) fn headers_len(&self) -> usize {
+        match self.protocol {
+            Protocol::Tcp => 20,
+            Protocol::Udp => 8,
+            Protocol::Sctp => {
+                let before = &self.chunks[..self.counted().len() - 1];
+                let len = |(_, value): &(u8, Vec<u8>)| (4 + value.len()).next_multiple_of(4);
+                12 + before.iter().map(len).sum::<usize>() + 4
+            }
+        }
+    }
+
+    fn association(&self) -> Vec<u8> {
+        let mut chunks = Vec::new();
+        for (kind, value) in &self.chunks {
+            let mut value = value.clone();
+            if matches!(kind, 1 | 2) {
+                for (kind, content) in &self.parameters {
+                    let kind = match kind {
+                        5 | 6 if self.hidden => 0x8005,
+                        kind => *kind,
+                    };
+                    append(&mut value, kind.to_be_bytes(), content);
+                }
+            }
+            append(&mut chunks, [*kind, 0x5a], &value);
+        }
+        chunks
+    }
+
     fn transport(&self) -> Vec<u8> {
         let mut segment = [
             self.source.port.to_be_bytes(),
@@ -168,6 +296,15 @@ impl<A: Ip> Plan<A> {
                 segment.extend(len.to_be_bytes());
                 segment.extend([0, 0]);
                 6
+            }
+            Protocol::Sctp => {
+                segment.extend([9, 8, 7, 6, 0, 0, 0, 0]);
+                segment.extend(self.association());
+                if self.field == Field::Checksum {
+                    let crc = plain_crc(&segment).to_le_bytes();
+                    segment[8..12].copy_from_slice(&crc);
+                }
+                return segment;
             }
         };
         segment.extend(&self.payload);

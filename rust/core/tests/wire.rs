@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
     address::{Ip, Protocol, V4, V6},
     nat,
-    wire::{self, Bytes, Packet, TcpFlags, Unhandled},
+    wire::{self, sctp::Chunk, Bytes, Packet, Signal, Unhandled},
 };
 
 use crate::support::{cases, plan, Plan};
@@ -46,6 +46,7 @@ fn headers_end<A: Ip>(packet: &Packet<A>) -> usize {
         + match packet.protocol {
             Protocol::Tcp => 20,
             Protocol::Udp => 8,
+            Protocol::Sctp => 16,
         }
 }
 
@@ -56,7 +57,11 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
         Ok(packet) => {
             prop_assert!(!watched.refused.get());
             prop_assert!(headers_end(&packet) <= bytes.len());
-            prop_assert!(nat::writable_len(&packet) <= headers_end(&packet));
+            let writable = match packet.signal {
+                Signal::Sctp(Chunk::Init | Chunk::InitAck) => packet.length as usize,
+                _ => headers_end(&packet),
+            };
+            prop_assert!(nat::writable_len(&packet) <= writable);
             if packet.length != 0 {
                 prop_assert!(headers_end(&packet) <= packet.length as usize);
             }
@@ -73,21 +78,17 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
 
 fn reads_what_was_built<A: Ip>(plan: Plan<A>) -> Result<(), TestCaseError> {
     let (bytes, l4_offset) = plan.build();
-    let flags = match plan.protocol {
-        Protocol::Tcp => TcpFlags(plan.flags),
-        Protocol::Udp => TcpFlags(0),
-    };
     let packet = Packet {
         protocol: plan.protocol,
         source: plan.source,
         destination: plan.destination,
         l4_offset,
         length: bytes.len() as u32,
-        flags,
+        signal: plan.signal(),
     };
     prop_assert_eq!(wire::parse::<A>(&bytes[..]), Ok(packet));
     // The headers suffice, and less does not.
-    let end = headers_end(&packet);
+    let end = l4_offset + plan.headers_len();
     prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Ok(packet));
     for end in 0..end {
         prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Err(Unhandled::Truncated));
