@@ -27,7 +27,9 @@ enum rlvs_forwarding_method {
 /**
  * enum rlvs_connection_state - State of a connection entry, as followed from
  *   the packets of both directions. The TCP states have the names of RFC 9293
- *   section 3.3.2 where there is one.
+ *   section 3.3.2 where there is one. Those from init1 on are of SCTP, with
+ *   the names of RFC 9260 section 4 where there is one; SCTP has none and
+ *   established too.
  * @RLVS_CONNECTION_STATE_NONE: No state was seen yet.
  * @RLVS_CONNECTION_STATE_ESTABLISHED: The handshake is complete.
  * @RLVS_CONNECTION_STATE_SYN_SENT: The destination side sent a SYN of its own.
@@ -45,6 +47,24 @@ enum rlvs_forwarding_method {
  * @RLVS_CONNECTION_STATE_SYN_ACK: The SYN was answered, the answer not yet
  *   acknowledged.
  * @RLVS_CONNECTION_STATE_UDP: A UDP flow, which has no states of its own.
+ * @RLVS_CONNECTION_STATE_INIT1: The client's first SCTP INIT was seen.
+ * @RLVS_CONNECTION_STATE_INIT: The client has sent INIT again.
+ * @RLVS_CONNECTION_STATE_COOKIE_SENT: The destination has answered INIT, with
+ *   a cookie.
+ * @RLVS_CONNECTION_STATE_COOKIE_REPLIED: The client has sent the cookie back.
+ * @RLVS_CONNECTION_STATE_COOKIE_WAIT: The destination side sent an INIT of its
+ *   own.
+ * @RLVS_CONNECTION_STATE_COOKIE: The client has answered the destination's
+ *   INIT, with a cookie.
+ * @RLVS_CONNECTION_STATE_COOKIE_ECHOED: The destination has sent the client's
+ *   cookie back.
+ * @RLVS_CONNECTION_STATE_SHUTDOWN_SENT: The destination has sent SHUTDOWN.
+ * @RLVS_CONNECTION_STATE_SHUTDOWN_RECEIVED: The client has sent SHUTDOWN.
+ * @RLVS_CONNECTION_STATE_SHUTDOWN_ACK_SENT: The destination has answered
+ *   SHUTDOWN.
+ * @RLVS_CONNECTION_STATE_REJECTED: The destination has answered the first INIT
+ *   with ABORT.
+ * @RLVS_CONNECTION_STATE_CLOSED: The association was aborted or has ended.
  */
 enum rlvs_connection_state {
 	RLVS_CONNECTION_STATE_NONE,
@@ -59,6 +79,18 @@ enum rlvs_connection_state {
 	RLVS_CONNECTION_STATE_LISTEN,
 	RLVS_CONNECTION_STATE_SYN_ACK,
 	RLVS_CONNECTION_STATE_UDP,
+	RLVS_CONNECTION_STATE_INIT1,
+	RLVS_CONNECTION_STATE_INIT,
+	RLVS_CONNECTION_STATE_COOKIE_SENT,
+	RLVS_CONNECTION_STATE_COOKIE_REPLIED,
+	RLVS_CONNECTION_STATE_COOKIE_WAIT,
+	RLVS_CONNECTION_STATE_COOKIE,
+	RLVS_CONNECTION_STATE_COOKIE_ECHOED,
+	RLVS_CONNECTION_STATE_SHUTDOWN_SENT,
+	RLVS_CONNECTION_STATE_SHUTDOWN_RECEIVED,
+	RLVS_CONNECTION_STATE_SHUTDOWN_ACK_SENT,
+	RLVS_CONNECTION_STATE_REJECTED,
+	RLVS_CONNECTION_STATE_CLOSED,
 };
 
 enum {

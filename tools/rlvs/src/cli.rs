@@ -147,6 +147,7 @@ pub enum ServiceCommand {
 Examples:
   rlvs service add tcp://192.0.2.10:80
   rlvs service add udp://[2001:db8::10]:53 --scheduler rr
+  rlvs service add sctp://192.0.2.10:3868
   rlvs service add tcp://*:80")]
     Add {
         #[arg(help = SERVICE_HELP)]
@@ -271,8 +272,8 @@ pub struct DestinationSettings {
 }
 
 const SERVICE_HELP: &str = "\
-Virtual service: tcp://ADDRESS:PORT or udp://ADDRESS:PORT; an IPv6 address is \
-written in brackets, * is any local IPv4 address and [::] any local IPv6 address";
+Virtual service: PROTOCOL://ADDRESS:PORT, where PROTOCOL is tcp, udp or sctp; an IPv6 address \
+is written in brackets, * is any local IPv4 address and [::] any local IPv6 address";
 
 /// The shells that completion scripts are made for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -339,6 +340,7 @@ mod tests {
             "rlvs service add tcp://192.0.2.10:80",
             "rlvs service add tcp://192.0.2.10:80 --scheduler wlc",
             "rlvs service add udp://[2001:db8::10]:53",
+            "rlvs service add sctp://192.0.2.10:3868",
             "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
             "rlvs service del tcp://192.0.2.10:80 --now",
             "rlvs service zero",

@@ -3,7 +3,7 @@
 //! How virtual services and destinations are written on the command line.
 //!
 //! ```text
-//! service      tcp://192.0.2.10:80   udp://[2001:db8::10]:53   tcp://*:80
+//! service      tcp://192.0.2.10:80   udp://[2001:db8::10]:53   sctp://192.0.2.10:3868   tcp://*:80
 //! destination  192.0.2.10:8001       [2001:db8::10]:8001-8004  :8001-8004
 //! ```
 
@@ -19,7 +19,7 @@ pub struct Protocol(pub u8);
 
 /// The protocols that have a name here. Source: the IANA registry of protocol
 /// numbers.
-const PROTOCOLS: [(u8, &str); 2] = [(6, "tcp"), (17, "udp")];
+const PROTOCOLS: [(u8, &str); 3] = [(6, "tcp"), (17, "udp"), (132, "sctp")];
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,9 +35,11 @@ impl FromStr for Protocol {
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         let found = PROTOCOLS.iter().find(|(_, name)| *name == text);
-        found
-            .map(|(number, _)| Self(*number))
-            .ok_or_else(|| SyntaxError(format!("'{text}' is not a protocol: write tcp or udp")))
+        found.map(|(number, _)| Self(*number)).ok_or_else(|| {
+            SyntaxError(format!(
+                "'{text}' is not a protocol: write tcp, udp or sctp"
+            ))
+        })
     }
 }
 
@@ -207,6 +209,8 @@ mod tests {
         let dns = service("udp://[2001:db8::10]:53");
         assert_eq!(dns.protocol, Protocol(17));
         assert_eq!(dns.address, "2001:db8::10".parse::<IpAddr>().unwrap());
+        let diameter = service("sctp://192.0.2.10:3868");
+        assert_eq!((diameter.protocol, diameter.port), (Protocol(132), 3868));
         assert_eq!(service("tcp://*:80"), service("tcp://0.0.0.0:80"));
         assert!(service("tcp://[::]:80").address.is_unspecified());
         assert_eq!(service("tcp://192.0.2.10:0").port, 0);
@@ -233,7 +237,7 @@ mod tests {
     fn nonsense_is_refused_with_a_way_out() {
         for (text, part) in [
             ("192.0.2.10:80", "PROTOCOL://ADDRESS:PORT"),
-            ("sctp://192.0.2.10:80", "tcp or udp"),
+            ("dccp://192.0.2.10:80", "tcp, udp or sctp"),
             ("tcp://192.0.2.10", "no port"),
             ("tcp://2001:db8::10:80", "brackets"),
             ("tcp://[2001:db8::10]", "not an address"),
@@ -295,7 +299,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "(tcp://|udp://)?[\\[\\]0-9a-f:.*-]{0,20}") {
+        fn any_text_is_read_or_refused(text in "((tcp|udp|sctp)://)?[\\[\\]0-9a-f:.*-]{0,20}") {
             if let Ok(service) = text.parse::<ServiceId>() {
                 prop_assert_eq!(service.to_string().parse::<ServiceId>().unwrap(), service);
             }

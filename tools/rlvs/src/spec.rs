@@ -21,10 +21,12 @@ pub const FORWARDING_METHOD: [&str; 1] = [
 
 /// State of a connection entry, as followed from the packets of both
 /// directions. The TCP states have the names of RFC 9293 section 3.3.2
-/// where there is one.
+/// where there is one. Those from init1 on are of SCTP, with the names of
+/// RFC 9260 section 4 where there is one; SCTP has none and established
+/// too.
 /// The value is the position in the list.
 #[rustfmt::skip]
-pub const CONNECTION_STATE: [&str; 12] = [
+pub const CONNECTION_STATE: [&str; 24] = [
     "none",
     "established",
     "syn-sent",
@@ -37,6 +39,18 @@ pub const CONNECTION_STATE: [&str; 12] = [
     "listen",
     "syn-ack",
     "udp",
+    "init1",
+    "init",
+    "cookie-sent",
+    "cookie-replied",
+    "cookie-wait",
+    "cookie",
+    "cookie-echoed",
+    "shutdown-sent",
+    "shutdown-received",
+    "shutdown-ack-sent",
+    "rejected",
+    "closed",
 ];
 
 /// A virtual service. The attributes protocol, address and port together
@@ -45,7 +59,8 @@ pub mod service {
     #[allow(unused_imports)]
     use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
 
-    /// Transport protocol, an IPPROTO number: 6 (TCP) or 17 (UDP).
+    /// Transport protocol, an IPPROTO number: 6 (TCP), 17 (UDP) or 132
+    /// (SCTP).
     pub const PROTOCOL: Attr<U8> = Attr::new(1, "protocol");
 
     /// Virtual address in network byte order, 4 bytes for IPv4 or 16 bytes
@@ -197,7 +212,8 @@ pub mod connection {
     #[allow(unused_imports)]
     use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
 
-    /// Transport protocol, an IPPROTO number: 6 (TCP) or 17 (UDP).
+    /// Transport protocol, an IPPROTO number: 6 (TCP), 17 (UDP) or 132
+    /// (SCTP).
     pub const PROTOCOL: Attr<U8> = Attr::new(1, "protocol");
 
     /// Address of the client, network byte order, 4 or 16 bytes.

@@ -97,11 +97,11 @@ fn destination(address: &str, port: u16, weight: u32) -> Reply {
     Reply(attributes.into_bytes())
 }
 
-fn connection(client_port: u16, state: u8) -> Reply {
+fn connection(protocol: u8, client_port: u16, state: u8) -> Reply {
     use spec::connection::*;
     let mut attributes = Builder::default();
     attributes
-        .put(PROTOCOL, 6)
+        .put(PROTOCOL, protocol)
         .put(CLIENT_ADDRESS, &octets("198.51.100.7"))
         .put(CLIENT_PORT, client_port)
         .put(SERVICE_ADDRESS, &octets("192.0.2.10"))
@@ -211,13 +211,20 @@ fn a_service_deleted_meanwhile_is_left_out() {
 
 #[test]
 fn connections_are_listed_in_order() {
-    let answers = || [vec![connection(40001, 5), connection(40000, 1)]];
+    let answers = || {
+        [vec![
+            connection(132, 40000, 21),
+            connection(6, 40001, 5),
+            connection(6, 40000, 1),
+        ]]
+    };
     assert_eq!(
         Fake::answering(answers()).run("rlvs conns").unwrap(),
         "\
-PROTOCOL  CLIENT              SERVICE        DESTINATION      STATE        EXPIRES
-tcp       198.51.100.7:40000  192.0.2.10:80  192.0.2.10:8001  ESTABLISHED      900
-tcp       198.51.100.7:40001  192.0.2.10:80  192.0.2.10:8001  TIME_WAIT        900
+PROTOCOL  CLIENT              SERVICE        DESTINATION      STATE              EXPIRES
+tcp       198.51.100.7:40000  192.0.2.10:80  192.0.2.10:8001  ESTABLISHED            900
+tcp       198.51.100.7:40001  192.0.2.10:80  192.0.2.10:8001  TIME_WAIT              900
+sctp      198.51.100.7:40000  192.0.2.10:80  192.0.2.10:8001  SHUTDOWN_ACK_SENT      900
 "
     );
     let text = Fake::answering(answers()).run("rlvs conns --json").unwrap();
