@@ -8,18 +8,21 @@ so what lb left unfinished is finished there, from what lb wrote into the packet
     distant --- veth, no offloads --- client (forwards) --- veth, offloads vary --- lb
 """
 
+from lib import kernel
 from lib.capture import Capture, judge_checksums
 from lib.clients import talk
 from lib.ktap import check, each, equal
-from lib.lab import FLOWS, TCP4, UDP4, DistantLab
+from lib.lab import FLOWS, SCTP, TCP4, DistantLab
 from lib.packets import Raw, datagram
 
 WRONG_PORT = 9999
+ALL = FLOWS + SCTP
 OFFLOADS = ("tx", "rx", "tso", "gso", "gro")
 
 
 def make_lab():
     """The lab with the third host."""
+    kernel.need("sctp")
     lab = DistantLab()
     offload(lab.distant, "eth", False)
     offload(lab.client, "far", False)
@@ -34,14 +37,14 @@ def offload(host, device, on):
 
 def converse(lab):
     """Every flow, with data that fills segments, and UDP of odd and even lengths."""
-    for flow in FLOWS:
+    for flow in ALL:
         with talk(lab.distant, flow) as conversation:
             conversation.bulk(150_000)
 
 
 def serve(lab):
     """All flows, over two destinations: one on the VIP, one on another address."""
-    for flow in FLOWS:
+    for flow in ALL:
         lab.servers.listen(flow, [8001])
         lab.servers.listen(flow, [9000], address=flow.host)
         service = lab.balance(flow, ports="8001")
@@ -51,7 +54,7 @@ def serve(lab):
 def test_on_the_wire(lab):
     serve(lab)
     raw = Raw(lab.distant, "eth", lab.client, "far")
-    with Capture(lab.distant, "eth", "tcp or udp") as capture:
+    with Capture(lab.distant, "eth", "tcp or udp or sctp") as capture:
         for on in (True, False):
             offload(lab.lb, "wan", on)
             offload(lab.client, "eth", on)
@@ -65,7 +68,7 @@ def test_on_the_wire(lab):
     ours = {key: count for key, count in verdicts.items() if WRONG_PORT not in key}
     bad = {key: count for key, count in ours.items() if key[3] != "good"}
     equal(bad, {}, "packets whose checksum is not good")
-    for flow in FLOWS:
+    for flow in ALL:
         for end, name in ((1, "from"), (2, "to")):
             seen = sum(n for key, n in ours.items() if key[0] == str(flow) and key[end] == 80)
             check(seen >= 16, f"{flow}: {seen} packets {name} port 80, wanted at least 16")
@@ -73,7 +76,7 @@ def test_on_the_wire(lab):
           "a destination's own port is on the wire")
 
 
-@each(FLOWS)
+@each(ALL)
 def test_the_receiver_verifies_what_was_rewritten(lab, flow):
     """With rx offload off lb checks every checksum in software, after the rewrite."""
     serve(lab)
@@ -93,13 +96,16 @@ def checksum_errors(lab, flow):
             if line.startswith("Udp6InCsumErrors"):
                 return int(line.split()[1])
         return 0
+    if flow.protocol == "sctp":
+        lines = lab.lb.read("/proc/thread-self/net/sctp/snmp").splitlines()
+        return int(dict(line.split() for line in lines)["SctpChecksumErrors"])
     name = flow.protocol.capitalize()
     lines = [line.split()[1:] for line in lab.lb.read("/proc/thread-self/net/snmp").splitlines()
              if line.startswith(name + ":")]
     return int(dict(zip(*lines, strict=True))["InCsumErrors"])
 
 
-@each(FLOWS)
+@each(ALL)
 def test_through_a_tunnel_that_has_verified_them(lab, flow):
     """GRE with checksums hands the inner packets on with a complete sum (CHECKSUM_COMPLETE).
 

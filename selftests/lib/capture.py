@@ -80,7 +80,8 @@ def fields(path, *names, only=""):
     """
     command = ["tshark", "-n", "-r", path, "-T", "fields", "-Y", only,
                "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-               "-o", "udp.check_checksum:TRUE", "-o", "tcp.desegment_tcp_streams:FALSE"]
+               "-o", "udp.check_checksum:TRUE", "-o", "sctp.checksum:CRC 32c",
+               "-o", "tcp.desegment_tcp_streams:FALSE"]
     for name in names:
         command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False,
@@ -95,14 +96,15 @@ def judge_checksums(path):
     port, "good" or "bad") how many packets."""
     names = ["ip.checksum.status",
              "tcp.srcport", "tcp.dstport", "tcp.checksum.status",
-             "udp.srcport", "udp.dstport", "udp.checksum.status"]
+             "udp.srcport", "udp.dstport", "udp.checksum.status",
+             "sctp.srcport", "sctp.dstport", "sctp.checksum.status"]
     verdicts = collections.Counter()
     for values in fields(path, *names):
         row = dict(zip(names, values, strict=True))
         version = "4" if row["ip.checksum.status"] else "6"  # IPv6 headers have no checksum
         if version == "4":
             verdicts["ip4", 0, 0, CHECKSUM_STATUS.get(row["ip.checksum.status"], "unknown")] += 1
-        for protocol in ("tcp", "udp"):
+        for protocol in ("tcp", "udp", "sctp"):
             if row[f"{protocol}.srcport"]:
                 status = CHECKSUM_STATUS.get(row[f"{protocol}.checksum.status"], "unknown")
                 verdicts[protocol + version, int(row[f"{protocol}.srcport"]),

@@ -18,15 +18,14 @@ RESET_AT_CLOSE = b"\1\0\0\0\0\0\0\0"  # struct linger: on, zero seconds
 
 
 class Conversation:
-    """One TCP connection, or one UDP socket, with whoever answers at the other end."""
+    """One TCP connection, SCTP association or UDP socket, with whoever answers at the other end."""
 
     def __init__(self, where, flow, port, address=None, source=None, source_port=0,
                  limit=10.0, reuse=False, options=()):
         self.flow = flow
         self.target = (address or flow.vip, port)
-        kind = socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM
         with where:
-            self.sock = socket.socket(flow.family, kind)
+            self.sock = flow.socket()
         self.sock.settimeout(seconds(limit))
         for option in options:
             self.sock.setsockopt(*option)
@@ -46,7 +45,7 @@ class Conversation:
         self.port = None  # the port of the server that answered
         self.local = None  # the address on which it was reached
         try:
-            if flow.protocol == "tcp":
+            if flow.protocol != "udp":
                 self._meet(self._line())
             else:
                 self.say(b"who are you")
@@ -64,6 +63,8 @@ class Conversation:
 
     def _meet(self, line):
         port, peer, peer_port, local = line.decode("ascii").split()
+        if self.flow.protocol == "sctp" and self.name[0] == self.flow.any:
+            self.name = (peer, self.name[1])  # a socket that is not bound has every address
         equal((peer, int(peer_port)), self.name, "the client address that the server saw")
         if self.port is not None:
             equal((int(port), local), (self.port, self.local), "the server of this conversation")
@@ -71,7 +72,7 @@ class Conversation:
 
     def say(self, data):
         """Sends data and checks that it comes back whole."""
-        if self.flow.protocol == "tcp":
+        if self.flow.protocol != "udp":
             self._say_stream(data)
             return
         self.sock.send(data)
@@ -98,13 +99,16 @@ class Conversation:
                 check(part, f"{self.target}: closed after {len(received)} bytes")
                 received += part
             if writable:
-                unsent = unsent[self.sock.send(unsent[:1 << 16]):]
+                try:
+                    unsent = unsent[self.sock.send(unsent[:1 << 16]):]
+                except BlockingIOError:
+                    pass  # SCTP may have room, but not for a message of this size
         self.sock.settimeout(limit)
         check(received == data, f"{self.target}: other bytes came back than were sent")
 
     def bulk(self, size=200_000):
         """Random data both ways: a stream, or datagrams of all sizes that fit a packet."""
-        if self.flow.protocol == "tcp":
+        if self.flow.protocol != "udp":
             self.say(os.urandom(size))
             return
         for length in (0, 1, 2, 3, 511, 1024, 1025, 1300):

@@ -196,7 +196,7 @@ class Director(Genl):
         return found
 
 
-PROTOCOLS = {6: "tcp", 17: "udp"}
+PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 STATES = {value: name.removeprefix("RLVS_CONNECTION_STATE_")
           for name, value in N.items() if name.startswith("RLVS_CONNECTION_STATE_")}
 
@@ -249,7 +249,7 @@ def octets(address):
 
 def service(flow, port, address=None, scheduler=None):
     """The attributes of a service."""
-    attributes = (attr(N["RLVS_A_SERVICE_PROTOCOL"], bytes([6 if flow.protocol == "tcp" else 17]))
+    attributes = (attr(N["RLVS_A_SERVICE_PROTOCOL"], bytes([flow.number]))
                   + attr(N["RLVS_A_SERVICE_ADDRESS"], octets(address or flow.vip))
                   + attr(N["RLVS_A_SERVICE_PORT"], struct.pack("!H", port)))
     if scheduler is not None:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 
-from lib.ktap import Failure, seconds
+from lib.ktap import Failure, Skip, seconds
 from lib.lab import module_path
 
 # What a healthy kernel never says. A test during which it does has failed.
@@ -76,6 +76,14 @@ def _load_dependencies():
     names = [name for name in done.stdout.strip().split(",") if name]
     if names:
         _run("modprobe", "-a", *names)
+
+
+def need(name):
+    """Loads one of the kernel's own modules, or skips the subtest."""
+    done = subprocess.run(["modprobe", name], capture_output=True, text=True,
+                          timeout=seconds(30), check=False)
+    if done.returncode != 0:
+        raise Skip(f"this kernel has no module {name}")
 
 
 def remove():

@@ -29,6 +29,9 @@ class Flow:
     def __init__(self, protocol, version):
         self.protocol = protocol
         self.version = version
+        self.number = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP,
+                       "sctp": socket.IPPROTO_SCTP}[protocol]
+        self.kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
         four = version == 4
         self.family = socket.AF_INET if four else socket.AF_INET6
         self.vip = "198.51.100.10" if four else "2001:db8:1::10"
@@ -43,6 +46,10 @@ class Flow:
     def __str__(self):
         return f"{self.protocol}{self.version}"
 
+    def socket(self):
+        """A socket of this flow, in the namespace that the thread is in."""
+        return socket.socket(self.family, self.kind, self.number)
+
     def endpoint(self, address, port):
         """An address and port as the tool takes them."""
         return f"{address}:{port}" if self.version == 4 else f"[{address}]:{port}"
@@ -53,9 +60,11 @@ class Flow:
 
 
 TCP4, TCP6, UDP4, UDP6 = Flow("tcp", 4), Flow("tcp", 6), Flow("udp", 4), Flow("udp", 6)
+SCTP4, SCTP6 = Flow("sctp", 4), Flow("sctp", 6)
 FLOWS = [TCP4, TCP6, UDP4, UDP6]
 TCP = [TCP4, TCP6]
 UDP = [UDP4, UDP6]
+SCTP = [SCTP4, SCTP6]  # not in FLOWS: not every test is about it; needs kernel.need("sctp")
 FAMILIES = TCP  # for tests that need one flow of each address family
 
 

@@ -103,6 +103,44 @@ def fragments(packet, size):
     return parts
 
 
+def _crc32c_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+CRC32C = _crc32c_table()
+
+
+def crc32c(data):
+    """The checksum of an SCTP packet whose field is zero (RFC 9260 appendix A)."""
+    register = 0xFFFFFFFF
+    for byte in data:
+        register = register >> 8 ^ CRC32C[(register ^ byte) & 0xFF]
+    return register ^ 0xFFFFFFFF
+
+
+def crc_is_wrong_by(body):
+    """The difference between an SCTP packet's checksum and the right one."""
+    return struct.unpack_from("<I", body, 8)[0] ^ crc32c(body[:8] + bytes(4) + body[12:])
+
+
+def sctp_init(source, destination, source_port, port, *, addresses=(), damage=0, tag=0xCAFE):
+    """An SCTP packet with an INIT that lists these addresses of the sender; its checksum is
+    wrong by `damage`."""
+    value = struct.pack("!IIHHI", tag, 65536, 10, 10, 1)
+    for address in addresses:
+        octets = _octets(address)
+        value += struct.pack("!HH", 5 if len(octets) == 4 else 6, 4 + len(octets)) + octets
+    body = struct.pack("!HHII", source_port, port, 0, 0) + struct.pack(
+        "!BBH", 1, 0, 4 + len(value)) + value
+    body = body[:8] + struct.pack("<I", crc32c(body) ^ damage) + body[12:]
+    return ip_header(source, destination, 132, len(body)) + body
+
+
 def l4_is_right(packet):
     """Whether a TCP or UDP packet's checksum is right (IPv4 without, IPv6 without extensions)."""
     if packet[0] >> 4 == 4:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Servers on many addresses and ports, all in one thread of the test's own process.
 
-A server says who it is, and then echoes. Over TCP its first line is
+A server says who it is, and then echoes. Over TCP and SCTP its first line is
 "PORT PEER-ADDRESS PEER-PORT LOCAL-ADDRESS"; over UDP every answer begins with
 such a line. PORT is the port it is bound to: that is how a test knows which
 destination served it.
@@ -19,7 +19,7 @@ BUFFER_LIMIT = 1 << 20  # bytes waiting to be echoed before a connection is read
 
 
 class Served:
-    """A TCP connection that a server accepted."""
+    """A TCP connection or SCTP association that a server accepted."""
 
     def __init__(self, sock, port, peer):
         self.sock = sock
@@ -31,7 +31,7 @@ class Served:
 
 
 class Servers:
-    """TCP and UDP servers in one namespace."""
+    """TCP, SCTP and UDP servers in one namespace."""
 
     def __init__(self, namespace):
         self.namespace = namespace
@@ -50,11 +50,10 @@ class Servers:
     def listen(self, flow, ports, address=None, reuse_port=False, options=()):
         """Serves these ports of one address (the first VIP unless told otherwise)."""
         address = address or flow.vip
-        kind = socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM
         for port in ports:
             with self.namespace:
-                sock = socket.socket(flow.family, kind)
-            if kind == socket.SOCK_STREAM:
+                sock = flow.socket()
+            if flow.kind == socket.SOCK_STREAM:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for option in options:
                 sock.setsockopt(*option)
@@ -64,7 +63,7 @@ class Servers:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((address, port))
             sock.setblocking(False)
-            if kind == socket.SOCK_STREAM:
+            if flow.kind == socket.SOCK_STREAM:
                 sock.listen(256)
                 ready = self._accept
             else:
@@ -175,7 +174,8 @@ class Servers:
     def _write(self, connection):
         try:
             while connection.waiting:
-                sent = connection.sock.send(connection.waiting)
+                # What SCTP sends at once is one message, which has to fit its buffer.
+                sent = connection.sock.send(connection.waiting[:1 << 16])
                 del connection.waiting[:sent]
         except BlockingIOError:
             pass
