@@ -63,10 +63,19 @@ verify_config() {
 	[[ ${#refused[@]} -eq 0 ]] || die "the $kernel configuration lacks: ${refused[*]}"
 }
 
-# Prints what the fragments ask for; a later fragment overrides an earlier one.
+# Prints what the fragments ask for; a later fragment overrides an earlier one. The
+# fragments have the options' names of Linux 7.2.
 asked() {
 	awk '/^(# )?CONFIG_/ { name = $0; sub(/^# /, "", name); sub(/[= ].*/, "", name); last[name] = $0 }
-		END { for (name in last) print last[name] }' "${fragments[@]}"
+		END { for (name in last) print last[name] }' "${fragments[@]}" | renamed
+}
+
+renamed() {
+	if version_at_least "$SERIES" 7.3; then
+		sed 's/^CONFIG_PROC_SYSCTL=/CONFIG_SYSCTL=/'
+	else
+		cat
+	fi
 }
 
 configure() {
@@ -74,8 +83,9 @@ configure() {
 	mkdir -p "$out"
 	"${make[@]}" -s rustavailable >&2 || die "Linux $version cannot use this Rust toolchain (see above)"
 	"${make[@]}" -s tinyconfig >/dev/null
+	asked >"$out/asked.config"
 	(cd "$source" && LLVM=$llvm scripts/kconfig/merge_config.sh -m -O "$out" \
-		"$out/.config" "${fragments[@]}" >/dev/null)
+		"$out/.config" "$out/asked.config" >/dev/null)
 	"${make[@]}" -s olddefconfig >&2
 	verify_config
 }
