@@ -86,7 +86,7 @@ def test_a_loopback_destination_where_the_kernel_delivers(lab):
 def test_wrong_usage_has_status_2(lab):
     for arguments in ("", "nosuch", "service add", "service add nonsense",
                       "service add tcp://198.51.100.10", "service add tcp://198.51.100.10:99999",
-                      "service add sctp://198.51.100.10:80", "service add tcp://2001:db8::1:80:80:",
+                      "service add dccp://198.51.100.10:80", "service add tcp://2001:db8::1:80:80:",
                       f"dest add {TCP4.service(80)}", f"dest add {TCP4.service(80)} :x",
                       f"dest add {TCP4.service(80)} :8001 --weight many",
                       f"dest add {TCP4.service(80)} :8001 --weight -1", "list --nosuch"):

@@ -21,6 +21,16 @@ FLAGS = (0x4, 0x304, 0x300, 0x104, 0x204, 0x4 | 0x400, 0x804, 0x0)
 SCHEDULERS = ("rr", "wrr", "wlc", "", "nosuch", "rr\0junk", "s" * 15, "s" * 16)
 
 
+def kinds(attributes):
+    """The numbers of the attributes of a message, as far as it can be read."""
+    while len(attributes) >= 4:
+        length, kind = struct.unpack_from("=HH", attributes)
+        if length < 4:
+            return
+        yield kind & 0x3FFF
+        attributes = attributes[(length + 3) & ~3:]
+
+
 class Storm:
     """Makes the messages; the same seed makes the same ones."""
 
@@ -92,7 +102,10 @@ class Storm:
         """One message, now and then with lies in its headers too."""
         r = self.random
         command = r.choice(COMMANDS) if r.random() < 0.95 else r.randrange(256)
-        message = connection.message(command, self.attributes(), r.choice(FLAGS),
+        attributes = self.attributes()
+        if command == N["RLVS_CMD_FLUSH"] and N["RLVS_A_SERVICE_CUT"] in kinds(attributes):
+            return  # this one may be granted, and cuts the connection that has to live
+        message = connection.message(command, attributes, r.choice(FLAGS),
                                      version=r.choice((1, 1, 1, 0, 255)))
         if r.random() < 0.05:
             message = struct.pack("=I", r.randrange(2 * len(message))) + message[4:]
@@ -137,7 +150,7 @@ def judge_state(lab):
         name = entry["protocol"], entry["address"], entry["port"]
         check(name not in seen, f"service {name} is listed twice")
         seen.add(name)
-        check(entry["protocol"] in ("tcp", "udp") and 0 < entry["port"] < 65536
+        check(entry["protocol"] in ("tcp", "udp", "sctp") and 0 < entry["port"] < 65536
               and entry["scheduler"] in ("rr", "wrr", "wlc"), f"a service that cannot be: {entry}")
         places = [(d["address"], d["port"]) for d in entry["destinations"]]
         equal(len(places), len(set(places)), f"destinations of {name} without repetitions")
