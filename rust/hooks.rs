@@ -69,9 +69,6 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
-        if context.comes_again(skb) {
-            return Verdict::Accept;
-        }
         from_client(&Passage::<A>::new(state, context, true), skb)
     }
 }
@@ -85,15 +82,12 @@ impl<A: Family> Hook<State> for Answer<A> {
     const PRIORITY: i32 = LAST;
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
-        if context.comes_again(skb) {
-            return Verdict::Accept;
-        }
         let passage = Passage::<A>::new(state, context, true);
         let packet = match wire::parse(&SkbBytes(skb)) {
             Ok(packet) => packet,
             Err(why) => return passage.unhandled(skb, why, Side::Reply),
         };
-        if !state.destination_ports.contains(packet.source.port) {
+        if !state.destination_ports.contains(packet.source.port) || !passage.concerns(skb) {
             return Verdict::Accept;
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
@@ -141,7 +135,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
     if !to_service && !to_destination {
         return Verdict::Accept;
     }
-    if !passage.routed && !passage.context.is_for_host(skb) {
+    if !passage.concerns(skb) {
         return Verdict::Accept;
     }
 
@@ -192,6 +186,16 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
+    /// Whether the packet is to be handled at this hook: what is sent, not if it passes once more;
+    /// what comes in, only if it is for this host. After the cheap exits.
+    fn concerns(&self, skb: &Skb<'_>) -> bool {
+        if self.routed {
+            !self.context.comes_again(skb)
+        } else {
+            self.context.is_for_host(skb)
+        }
+    }
+
     /// A packet that is no connection's. One that is an error about a connection's packet goes on
     /// as such, any other as it is. `side` is the direction that the hook is for.
     fn unhandled(&self, skb: &mut Skb<'_>, why: Unhandled, side: Side) -> Verdict {
@@ -216,15 +220,13 @@ impl<'a, A: Family> Passage<'a, A> {
     /// destination quotes a packet to the client, and one that goes to the client a packet to the
     /// destination.
     fn forward_error(&self, skb: &mut Skb<'_>, error: &IcmpError<A>, side: Side) -> Verdict {
+        if !self.concerns(skb) {
+            return Verdict::Accept;
+        }
         let quoted = &error.quoted;
         let (tuple, which, from) = match side {
             // Only who has sent the packet is told of its error; anything else is somebody's play.
-            Side::Inbound
-                if error.destination != quoted.source.address
-                    || !(self.routed || self.context.is_for_host(skb)) =>
-            {
-                return Verdict::Accept
-            }
+            Side::Inbound if error.destination != quoted.source.address => return Verdict::Accept,
             Side::Inbound => (
                 Tuple::inbound(quoted.protocol, quoted.destination, quoted.source),
                 Which::Source,
