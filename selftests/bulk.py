@@ -26,7 +26,8 @@ def test_large_segments_stay_large(lab, flow):
     total = lab.find(service)["stats"]
     for side, packets in (("dstport", total["in_packets"]), ("srcport", total["out_packets"])):
         rows = fields(capture.path, network, "tcp.len", only=f"tcp.{side} == 80")
-        check(max(int(length) for _, length in rows) > 3000, f"{side}: no large segment")
+        # A slow kernel's TCP makes them of two frames' worth only.
+        check(max(int(length) for _, length in rows) > 1500, f"{side}: no large segment")
         equal(packets, len(rows), f"{side} 80: packets that rlvs counted and tcpdump saw")
 
 
