@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Boots a built kernel in QEMU with this machine's file system as its root
-# (changes are thrown away) and no network device, and runs a command as root.
+# (changes are thrown away), and runs a command as root. Its network devices are
+# joined to each other and to nothing else.
 #
 # usage: KDIR=<built kernel tree> RLVS_KO=<module> VM_LOG=<file> boot.sh [COMMAND]
 #
@@ -67,16 +68,19 @@ if kvm_works; then
 	parameters=
 else
 	# Emulated processors share one counter; comparing them, as the kernel does
-	# with a clock that it distrusts, now and then hangs the boot. That counter's
-	# frequency must be measured by the HPET: on a busy machine the kernel gets
-	# another one from the PIT, and time runs twenty times too fast. A busy machine
-	# also leaves a processor of the guest waiting for half a minute: the kernel
-	# is to take one for stuck after two, and not to panic at boot because ten
-	# ticks of the timer did not come in time.
+	# with a clock that it distrusts, now and then hangs the boot. The kernel is
+	# told that counter's frequency: what it measures itself is wrong, by twenty
+	# times with the PIT and a busy machine, and then time runs too fast. A busy
+	# machine also leaves a processor of the guest waiting for half a minute: the
+	# kernel is to take one for stuck after two, and not to panic at boot because
+	# ten ticks of the timer did not come in time.
 	# shellcheck disable=SC2054 # the commas are in QEMU's options
 	accelerator=(-accel tcg,thread=multi -cpu max,la57=off)
 	machine=q35,pit=off
 	parameters='tsc=reliable no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 sysctl.kernel.hung_task_timeout_secs=300'
+	if khz=$("$ROOT/selftests/vm/tsc.py"); then
+		parameters+=" tsc_early_khz=$khz"
+	fi
 fi
 # The guest's root is this machine's, which hardly changes meanwhile, so the
 # guest may believe its caches: without them each program start reads it all
@@ -95,6 +99,19 @@ qemu=(
 	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel printk.time=1 panic=-1 \
 root=root rootfstype=9p rootflags=$rootflags ro $parameters init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
 )
+
+# Two network cards for tests of real devices' offloads, at the ends of one cable.
+cable=("$ROOT/selftests/vm/cable.py" 30 31)
+if "${cable[@]}" true; then
+	# shellcheck disable=SC2054 # the commas are in QEMU's options
+	qemu=(
+		"${cable[@]}" "${qemu[@]}"
+		-netdev tap,id=end0,fd=30 -device virtio-net-pci,netdev=end0,romfile=
+		-netdev tap,id=end1,fd=31 -device virtio-net-pci,netdev=end1,romfile=,mac=52:54:00:12:34:57
+	)
+else
+	say "the guest has no network cards; tests that need them are skipped"
+fi
 
 # An interactive guest has no limit and no verdict.
 if [[ -z $command ]]; then
