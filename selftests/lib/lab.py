@@ -84,7 +84,7 @@ class Lab:
         for host in (self.lb, self.client):
             prepare_ipv6(host)
         self.lb.ip(
-            f"link add wan type veth peer name eth netns {self.client.path}",
+            *self.plug(),
             "addr add 192.0.2.1/24 dev wan",
             "addr add 2001:db8::1/64 dev wan nodad",
             "addr add 198.51.100.10/32 dev lo",
@@ -105,6 +105,10 @@ class Lab:
         for flow in FAMILIES:
             wait_until(lambda f=flow: self._reachable(f), f"client reaches {flow.vip}")
         self.servers = Servers(self.lb)
+
+    def plug(self):
+        """Joins the hosts by devices named wan and eth; lines for `ip` on lb that do it."""
+        return [f"link add wan type veth peer name eth netns {self.client.path}"]
 
     def _reachable(self, flow):
         with self.client, socket.socket(flow.family, socket.SOCK_STREAM) as probe:

@@ -11,6 +11,7 @@ from lib.ktap import seconds
 
 ETH_P_ALL = 0x0003
 SIOCGIFHWADDR = 0x8927
+SO_RCVBUFFORCE = 33
 TCP_FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
 
 
@@ -183,11 +184,18 @@ class Raw:
 class Sniffer:
     """Copies of the IP packets that arrive at a device."""
 
-    def __init__(self, namespace, device):
+    def __init__(self, namespace, device, room=None):
         with namespace:
             self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
                                        socket.htons(ETH_P_ALL))
             self._sock.bind((device, ETH_P_ALL))
+        if room:
+            self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
+
+    def waiting(self):
+        """The packets that have arrived and were not read."""
+        while select.select([self._sock], [], [], 0)[0]:
+            yield self._sock.recv(65536)
 
     def first(self, wanted, limit=5.0):
         """The first packet for which wanted(packet) holds, or None."""

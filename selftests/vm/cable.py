@@ -56,7 +56,7 @@ def make_ends(parent):
     taps = [open_tap(name) for name in NAMES]
     lines = ["link add cable type bridge stp_state 0 mcast_snooping 0", "link set cable up"]
     for name in NAMES:
-        lines += [f"link set {name} master cable", f"link set {name} up"]
+        lines += [f"link set {name} mtu 9000 master cable", f"link set {name} up"]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
     socket.send_fds(parent, [b"cable"], taps)
 
