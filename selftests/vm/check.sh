@@ -4,7 +4,8 @@
 # "N passed, N failed, N skipped"; the exit status is 1 if any failed.
 #
 # usage: check.sh [STEP]...      a STEP is all, lint, host, vm, fmt (formats the code)
-#                                or one of the functions below that are named test_*
+#                                vm_debug, or one of what these stand for: the functions below
+#                                that are named test_*, vm_plain, vm_debug_1 and so on
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -20,7 +21,13 @@ crates=(rust/core tools/rlvs)
 
 lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files)
 host_steps=(core_tests tool_tests compile_fail)
-vm_steps=(vm_plain vm_debug)
+# The debug kernel is slow, and a guest of it uses little more than one processor: its tests are
+# split, and two guests run at once.
+debug_parts=3
+vm_steps=(vm_plain)
+for ((part = 1; part <= debug_parts; part++)); do
+	vm_steps+=("vm_debug_$part")
+done
 
 # The project's files of one kind, by extension, whether committed yet or not.
 sources() {
@@ -106,18 +113,13 @@ test_compile_fail() {
 	selftests/compile-fail/run "$KDIR" "$MODULE"
 }
 
-# Boots one kernel and runs every selftest in it.
+# Boots the kernel of a step, vm_KERNEL or vm_KERNEL_PART, and runs the selftests in it.
 vm_tests() {
+	local kernel part command=selftests/run
+	IFS=_ read -r _ kernel part <<<"$1"
+	[[ -z $part ]] || command+=" --part $part/$debug_parts"
 	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-2700} \
-		"$ROOT/selftests/vm/vm.sh" "$1" selftests/run
-}
-
-test_vm_plain() {
-	vm_tests plain
-}
-
-test_vm_debug() {
-	vm_tests debug
+		"$ROOT/selftests/vm/vm.sh" "$kernel" "$command"
 }
 
 cargo_tests() {
@@ -133,21 +135,43 @@ counter_of() {
 	esac
 }
 
-# Runs one step, keeps its output in a file and counts what it says. Steps that
-# run for minutes show their output as it comes.
-run_step() {
-	local step=$1 log=$logs/$1.log begin=$SECONDS status=0
-	say "$step"
-	if [[ $step == vm_* ]]; then
-		("test_$step") 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
-	else
-		("test_$step") >"$log" 2>&1 || status=$?
-	fi
-	"$(counter_of "$step")" "$step" "$status" "$log"
-	say "$step: $(last_count), $((SECONDS - begin)) s"
+# Counts what a step said that has ended.
+settle_step() {
+	local step=$1 status=$2
+	"$(counter_of "$step")" "$step" "$status" "$logs/$step.log"
+	say "$step: $(last_count), $((SECONDS - begun[$step])) s"
 }
 
-steps=()
+# Runs one step and keeps its output in a file.
+run_step() {
+	local step=$1 status=0
+	say "$step"
+	begun[$step]=$SECONDS
+	("test_$step") >"$logs/$step.log" 2>&1 || status=$?
+	settle_step "$step" "$status"
+}
+
+# Waits for one of the guests to end.
+settle_guest() {
+	local pid status=0
+	wait -n -p pid "${!guests[@]}" || status=$?
+	settle_step "${guests[$pid]}" "$status"
+	unset "guests[$pid]"
+}
+
+# Boots a guest, or builds its kernel first, while at most one other is at work. Its output is
+# kept in a file and shown as it comes.
+start_guest() {
+	local step=$1
+	[[ ${#guests[@]} -lt 2 ]] || settle_guest
+	say "$step"
+	begun[$step]=$SECONDS
+	{ vm_tests "$step" 2>&1 | tee "$logs/$step.log" | sed -u "s/^/$step: /"; } &
+	guests[$!]=$step
+}
+
+steps=() guests=()
+declare -A begun
 [[ $# -gt 0 ]] || set -- all
 for name in "$@"; do
 	case $name in
@@ -159,6 +183,11 @@ for name in "$@"; do
 		mapfile -t files < <(sources '*.rs')
 		exec rustfmt --config-path "$ROOT" "${files[@]}"
 		;;
+	vm_debug) steps+=("${vm_steps[@]:1}") ;;
+	vm_*)
+		[[ " ${vm_steps[*]} " == *" $name "* ]] || die "no such step: $name"
+		steps+=("$name")
+		;;
 	*)
 		declare -F "test_$name" >/dev/null || die "no such step: $name (see the top of $0)"
 		steps+=("$name")
@@ -168,6 +197,13 @@ done
 
 "$ROOT/selftests/vm/packages.sh"
 for step in "${steps[@]}"; do
-	run_step "$step"
+	if [[ $step == vm_* ]]; then
+		start_guest "$step"
+	else
+		run_step "$step"
+	fi
+done
+while [[ ${#guests[@]} -gt 0 ]]; do
+	settle_guest
 done
 report
