@@ -166,7 +166,7 @@ start_guest() {
 	[[ ${#guests[@]} -lt 2 ]] || settle_guest
 	say "$step"
 	begun[$step]=$SECONDS
-	{ vm_tests "$step" 2>&1 | tee "$logs/$step.log" | sed -u "s/^/$step: /"; } &
+	{ vm_tests "$step" 2>&1 | tee "$logs/$step.log" | sed -u "s/^/$step: /" || exit; } &
 	guests[$!]=$step
 }
 
