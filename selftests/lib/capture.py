@@ -53,25 +53,30 @@ class Capture:
         self._tcpdump.wait(timeout=seconds(20))
 
 
-def packets(path):
-    """The IP packets of a capture file: addresses, and the length from the IP header on."""
+def ip_packets(path):
+    """The IP packets of a capture file, whole."""
     with open(path, "rb") as file:
         header = file.read(24)
         link = struct.unpack_from("=I", header, 20)[0]
         if link != 1:
             raise Failure(f"{path}: link type {link}, wanted Ethernet")
         while record := file.read(16):
-            captured = struct.unpack("=IIII", record)[2]
-            frame = file.read(captured)
-            kind, packet = struct.unpack_from("!H", frame, 12)[0], frame[14:]
-            if kind == 0x0800:
-                yield Packet(str(ipaddress.ip_address(packet[12:16])),
-                             str(ipaddress.ip_address(packet[16:20])),
-                             struct.unpack_from("!H", packet, 2)[0])
-            elif kind == 0x86DD:
-                yield Packet(str(ipaddress.ip_address(packet[8:24])),
-                             str(ipaddress.ip_address(packet[24:40])),
-                             40 + struct.unpack_from("!H", packet, 4)[0])
+            frame = file.read(struct.unpack("=IIII", record)[2])
+            if struct.unpack_from("!H", frame, 12)[0] in (0x0800, 0x86DD):
+                yield frame[14:]
+
+
+def packets(path):
+    """The IP packets of a capture file: addresses, and the length from the IP header on."""
+    for packet in ip_packets(path):
+        if packet[0] >> 4 == 4:
+            yield Packet(str(ipaddress.ip_address(packet[12:16])),
+                         str(ipaddress.ip_address(packet[16:20])),
+                         struct.unpack_from("!H", packet, 2)[0])
+        else:
+            yield Packet(str(ipaddress.ip_address(packet[8:24])),
+                         str(ipaddress.ip_address(packet[24:40])),
+                         40 + struct.unpack_from("!H", packet, 4)[0])
 
 
 def fields(path, *names, only=""):
