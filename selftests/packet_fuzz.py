@@ -250,6 +250,9 @@ def test_storm(lab):
     packets = real_packets(lab)
     kinds = {protocol_of(p) for p in packets}
     check(kinds >= {1, TCP, UDP_NUMBER, SCTP_NUMBER, 44, 58}, f"captured protocols: {kinds}")
+    # The kernel's SCTP handles an ABORT that meets a busy socket in a way that lockdep dislikes.
+    for flow in SCTP:
+        lab.servers.stop(flow, 8001)
     storm, before = Storm(seed, packets), looked_at(lab)
     ways = ((Raw(lab.client, "eth", lab.lb, "wan"), INTO_HOST), (Host(lab), FROM_HOST))
     sent = dict.fromkeys((INTO_HOST, FROM_HOST), 0)
@@ -264,6 +267,8 @@ def test_storm(lab):
     for name in ("truncated", "malformed", "fragment", "rewritten"):
         check(moved[name] > 20, f"too few packets of the storm were {name}: {moved}")
     check(len(lab.conns()) <= sum(sent.values()), "more entries than packets")
+    for flow in SCTP:
+        lab.servers.listen(flow, [8001])
     for flow in ALL:
         for where, source in ((lab.client, flow.client), (lab.lb, flow.host)):
             with talk(where, flow, source=source) as conversation:
