@@ -9,10 +9,11 @@ import errno
 import socket
 import struct
 
+from lib import kernel
 from lib.capture import Capture, fields
 from lib.clients import talk
 from lib.ktap import check, each, equal, seconds, wait_until
-from lib.lab import FAMILIES, TCP, TCP4, UDP, UDP4, DistantLab
+from lib.lab import FAMILIES, SCTP, TCP, TCP4, UDP, UDP4, DistantLab
 from lib.packets import Raw, datagram, icmp_error, segment
 
 CLOSED = 8009
@@ -22,6 +23,7 @@ REPORT_ERRORS = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
 
 def make_lab():
     """With a third host, so that there is a path with a narrow link."""
+    kernel.need("sctp")
     return DistantLab()
 
 
@@ -107,7 +109,7 @@ def test_a_client_that_is_gone_is_told_to_the_server(lab, flow):
         server.close()
 
 
-@each(TCP)
+@each(TCP + SCTP)
 def test_path_mtu_discovery(lab, flow):
     """A router beyond which packets must be smaller says so to the service's address."""
     lab.servers.listen(flow, [8001])
