@@ -62,10 +62,7 @@ make_lab = BridgeLab
 @each(FLOWS)
 def test_clients_behind_the_bridge(lab, flow):
     """By the bridge's own link address, and by that of the port that they are behind."""
-    lab.servers.listen(flow, [8001])
-    lab.servers.listen(flow, [9000], address=flow.host)
-    service = lab.balance(flow, ports="8001")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+    lab.serve_both(flow)
     for address in lab.link_addresses():
         lab.client.ip(f"neigh replace {flow.host} lladdr {address} dev eth nud permanent")
         for _ in range(2):

@@ -45,10 +45,7 @@ def converse(lab):
 def serve(lab):
     """All flows, over two destinations: one on the VIP, one on another address."""
     for flow in ALL:
-        lab.servers.listen(flow, [8001])
-        lab.servers.listen(flow, [9000], address=flow.host)
-        service = lab.balance(flow, ports="8001")
-        lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+        lab.serve_both(flow)
 
 
 def test_on_the_wire(lab):
@@ -122,12 +119,7 @@ def test_through_a_tunnel_that_has_verified_them(lab, flow):
     lab.client.ip(f"route add {flow.vip2}/{32 if four else 128} dev tunnel src {theirs}")
     offload(lab.lb, "wan", False)
     offload(lab.client, "eth", False)
-    service = flow.service(80, flow.vip2)
-    lab.servers.listen(flow, [8001], address=flow.vip2)
-    lab.servers.listen(flow, [9000], address=flow.host)
-    lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} :8001")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+    lab.serve_both(flow, flow.vip2)
     before = checksum_errors(lab, flow)
     for _ in range(2):
         with talk(lab.client, flow, address=flow.vip2) as conversation:

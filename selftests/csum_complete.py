@@ -19,10 +19,7 @@ PATH = "/proc/sys/net/ipv4/vs/csum_complete"
 def serve(lab):
     """All flows, with a destination on the service's own address and one on another."""
     for flow in FLOWS:
-        lab.servers.listen(flow, [8001])
-        lab.servers.listen(flow, [9000], address=flow.host)
-        service = lab.balance(flow, ports="8001")
-        lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+        lab.serve_both(flow)
 
 
 def converse(lab, where):

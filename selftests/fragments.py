@@ -13,19 +13,11 @@ from lib.packets import Raw, datagram, fragments
 SIZES = (1400, 1473, 2000, 4001, 20_000, 60_000)
 
 
-def serve(lab, flow):
-    """A service with a destination on its own address and one on another."""
-    lab.servers.listen(flow, [8001])
-    lab.servers.listen(flow, [9000], address=flow.host)
-    service = lab.balance(flow, ports="8001")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
-
-
 def test_both_directions(lab):
     """Requests and answers of up to 60 KB; tshark puts them together and sums them."""
     with Capture(lab.client, "eth", "ip or ip6") as capture:
         for flow in UDP:
-            serve(lab, flow)
+            lab.serve_both(flow)
             for _ in range(2):
                 with talk(lab.client, flow) as conversation:
                     for size in SIZES:
@@ -47,7 +39,7 @@ def test_both_directions(lab):
 
 @each(UDP)
 def test_a_local_client_over_a_narrow_loopback(lab, flow):
-    serve(lab, flow)
+    lab.serve_both(flow)
     lab.lb.ip("link set lo mtu 1500")
     try:
         for _ in range(2):
@@ -62,7 +54,7 @@ def test_a_local_client_over_a_narrow_loopback(lab, flow):
 def test_fragments_in_any_order(lab):
     """The ports are in the first fragment only, which comes last here."""
     flow = UDP4
-    serve(lab, flow)
+    lab.serve_both(flow)
     packet = datagram(flow.client, flow.vip, 5555, 80, os.urandom(4000))
     parts = fragments(packet, 1480)
     check(len(parts) == 3, f"{len(parts)} parts")

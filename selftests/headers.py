@@ -19,11 +19,8 @@ UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX = 101, 102
 
 
 def serve(lab, flow):
-    """A service with a destination on its own address and one on another; its sockets."""
-    lab.servers.listen(flow, [8001])
-    lab.servers.listen(flow, [9000], address=flow.host)
-    service = lab.balance(flow, ports="8001")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+    """A service with two destinations; the servers' sockets."""
+    lab.serve_both(flow)
     return lab.servers.bound.values()
 
 

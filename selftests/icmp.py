@@ -186,7 +186,8 @@ def test_errors_that_are_nobodys_stay_as_they_are(lab, flow):
         ours = datagram(flow.vip, address, 80, port, b"from somebody else")
         line.send(icmp_error(flow.client, flow.vip2, kind, 3, ours))
         # A part of a quoted header is not taken for the whole.
-        line.send(icmp_error(flow.client, flow.vip, kind, 3, ours[:-len(b"from somebody else") - 1]))
+        cut = ours[:-len(b"from somebody else") - 1]
+        line.send(icmp_error(flow.client, flow.vip, kind, 3, cut))
         tcp = segment(flow.vip, address, 80, port)
         line.send(icmp_error(flow.client, flow.vip, kind, 3, tcp))
         conversation.say(b"still there")

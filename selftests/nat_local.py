@@ -34,17 +34,6 @@ def test_from_a_loopback_address(lab, flow):
 
 
 @each(FLOWS)
-def test_destination_on_another_local_address(lab, flow):
-    service = flow.service(80)
-    lab.servers.listen(flow, [9000], address=flow.host)
-    lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
-    with talk(lab.lb, flow) as conversation:
-        equal((conversation.local, conversation.port), (flow.host, 9000), "the server")
-        conversation.bulk()
-
-
-@each(FLOWS)
 def test_local_and_remote_clients_together(lab, flow):
     lab.servers.listen(flow, PORTS)
     lab.balance(flow)

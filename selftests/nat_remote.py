@@ -40,13 +40,12 @@ def test_many_conversations_at_once(lab, flow):
 
 @each(FLOWS)
 def test_destination_on_another_local_address(lab, flow):
-    service = flow.service(80)
-    lab.servers.listen(flow, [9000], address=flow.host)
-    lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
-    with talk(lab.client, flow) as conversation:
-        equal((conversation.local, conversation.port), (flow.host, 9000), "the server")
-        conversation.bulk()
+    """For local clients too."""
+    lab.serve_elsewhere(flow)
+    for where in (lab.client, lab.lb):
+        with talk(where, flow) as conversation:
+            equal((conversation.local, conversation.port), (flow.host, 9000), "the server")
+            conversation.bulk()
 
 
 @each(TCP)

@@ -108,10 +108,7 @@ def test_untracked_packets(lab, flow):
     done = lab.lb.run("nft", "-f", "-", input="flush ruleset" + rules)
     equal(done.returncode, 0, done.stderr)
     try:
-        lab.servers.listen(flow, [8001])
-        lab.servers.listen(flow, [9000], address=flow.host)
-        service = lab.balance(flow, ports="8001")
-        lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+        lab.serve_both(flow)
         for where in (lab.client, lab.lb):
             for _ in range(2):
                 with talk(where, flow) as conversation:

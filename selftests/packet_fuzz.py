@@ -127,7 +127,8 @@ class Storm:
         r = self.random
         end = header_end(packet)
         places = {TCP: end + 12, UDP_NUMBER: end + 4, SCTP_NUMBER: end + 14}
-        at = r.choice((0, 2 if packet[0] >> 4 == 4 else 4, places.get(protocol_of(packet), end + 1)))
+        total = 2 if packet[0] >> 4 == 4 else 4
+        at = r.choice((0, total, places.get(protocol_of(packet), end + 1)))
         if at == 0:
             packet[0] = packet[0] & 0xF0 | r.randrange(16)
         elif at + 1 < len(packet):
@@ -140,7 +141,8 @@ class Storm:
         """The end is missing, often that of a header."""
         r = self.random
         edge = header_end(packet) + r.choice((0, 4, 8, 12, 16, 20, 28))
-        return packet[:min(len(packet), r.choice((edge, edge - 1, r.randrange(1, len(packet) + 1))))]
+        end = r.choice((edge, edge - 1, r.randrange(1, len(packet) + 1)))
+        return packet[:min(len(packet), end)]
 
     def grow(self, packet):
         """Something follows."""

@@ -12,10 +12,7 @@ SO_BINDTODEVICE = 25
 @each(FLOWS)
 def test_answers_take_the_services_route(lab, flow):
     """A rule about the service's address decides, though the process has another one."""
-    lab.servers.listen(flow, [9000], address=flow.host)
-    service = flow.service(80)
-    lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+    lab.serve_elsewhere(flow)
     family = "-4" if flow.version == 4 else "-6"
     net, gateway = (("192.0.2.200/31", "192.0.2.201") if flow.version == 4 else
                     ("2001:db8:77::/127", "2001:db8:77::1"))

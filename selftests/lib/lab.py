@@ -197,6 +197,21 @@ class Lab:
         self.director().add(flow, port, ports, scheduler, address)
         return flow.service(port, address)
 
+    def add_elsewhere(self, flow, service):
+        """Adds a destination on another address of the host, with a server."""
+        self.servers.listen(flow, [9000], address=flow.host)
+        self.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+
+    def serve_elsewhere(self, flow):
+        """A service whose only server is on another address of the host."""
+        self.rlvs(f"service add {flow.service(80)} --scheduler rr")
+        self.add_elsewhere(flow, flow.service(80))
+
+    def serve_both(self, flow, address=None):
+        """A service with a server on its own address and one on another."""
+        self.servers.listen(flow, [8001], address=address)
+        self.add_elsewhere(flow, self.balance(flow, ports="8001", address=address))
+
     # Hosts further on, for the tests that need one.
 
     def add_host(self, address4, address6):
