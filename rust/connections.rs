@@ -6,13 +6,11 @@
 //! life. Its addresses are its keys; the rest is a state and a time, both atomics.
 
 use core::marker::PhantomData;
-use kernel::sync::{
-    atomic::{Atomic, Relaxed},
-    Arc,
-};
+use kernel::sync::Arc;
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     flow::{self, State},
+    lifecycle::Lifecycle,
     tuple::{Side, Tuple},
     wire::Signal,
 };
@@ -22,22 +20,13 @@ use rlvs_kext::{
     inet::{Device, Net, TcpSocket},
 };
 
-use crate::{family::Family, services::Destination};
-
-/// Set in the word of the state once the entry was removed: it is not counted any more.
-const REMOVED: u32 = 1 << 8;
-
-/// Set until the entry is counted, which is after it was inserted: an entry that is refused may
-/// have been found by its reply key for a moment.
-const UNCOUNTED: u32 = 1 << 9;
+use crate::{family::Family, services::Destination, word::Word};
 
 /// What an entry has besides its keys.
 pub(crate) struct Connection<A> {
     destination: Arc<Destination>,
-    /// A [`State`], and the two marks. Whoever changes it moves the destination's counts.
-    state: Atomic<u32>,
-    /// Seconds since boot; written at most once a second.
-    last_seen: Atomic<u32>,
+    /// The state and the time of the last packet.
+    life: Lifecycle<Word>,
     family: PhantomData<A>,
 }
 
@@ -64,8 +53,7 @@ impl<A: Family> Connection<A> {
     pub(crate) fn new(destination: Arc<Destination>, state: State, now: u32) -> Self {
         Self {
             destination,
-            state: Atomic::new(u32::from(state.to_bits()) | UNCOUNTED),
-            last_seen: Atomic::new(now),
+            life: Lifecycle::new(state, now),
             family: PhantomData,
         }
     }
@@ -77,47 +65,27 @@ impl<A: Family> Connection<A> {
 
     /// The state.
     pub(crate) fn state(&self) -> State {
-        decode(self.state.load(Relaxed))
+        self.life.state()
     }
 
     /// When a packet was last seen, in seconds since boot.
     pub(crate) fn last_seen(&self) -> u32 {
-        self.last_seen.load(Relaxed)
+        self.life.last_seen()
     }
 
     /// A packet was seen.
     #[inline]
     pub(crate) fn touch(&self, now: u32) {
-        // A store dirties the cache line for the other CPUs: not more often than it matters.
-        if self.last_seen.load(Relaxed) != now {
-            self.last_seen.store(now, Relaxed);
-        }
+        self.life.touch(now);
     }
 
     /// Moves the state by a packet of `side`, and the destination's counts with it.
     #[inline]
     pub(crate) fn advance(&self, side: Side, signal: Signal) {
-        let mut old = self.state.load(Relaxed);
-        while old & (REMOVED | UNCOUNTED) == 0 {
-            let from = decode(old);
-            let to = flow::next(from, side, signal);
-            if from == to {
-                return;
-            }
-            match self.state.cmpxchg(old, u32::from(to.to_bits()), Relaxed) {
-                Ok(_) => return self.destination.change(from, to),
-                Err(current) => old = current,
-            }
-        }
+        self.life.advance(&self.destination.counts, |from| {
+            flow::next(from, side, signal)
+        });
     }
-}
-
-/// The state in its word.
-fn decode(word: u32) -> State {
-    u8::try_from(word & 0xff)
-        .ok()
-        .and_then(State::from_bits)
-        .unwrap_or(State::None)
 }
 
 /// The protocol and the client's and the service's end, from the entry's inbound key.
@@ -134,13 +102,7 @@ pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
 /// Counts an entry that was inserted. Its inserter calls this, in the read-side section of the
 /// insertion.
 pub(crate) fn begin<A: Family>(entry: &Entry<A>) {
-    let old = entry.state.load(Relaxed);
-    let state = decode(old);
-    entry.destination.enter(state);
-    // Until now only the mark of a removal can have been added.
-    if entry.state.cmpxchg(old, old & !UNCOUNTED, Relaxed).is_err() || old & REMOVED != 0 {
-        entry.destination.leave(state);
-    }
+    entry.life.begin(&entry.destination.counts);
 }
 
 /// Takes an entry out of the table and out of its destination's counts. False when somebody else
@@ -149,14 +111,7 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
     if !table.remove(entry, bh) {
         return false;
     }
-    // After this no packet moves the state, so that the state it was left in is the one counted.
-    let mut old = entry.state.load(Relaxed);
-    while let Err(current) = entry.state.cmpxchg(old, old | REMOVED, Relaxed) {
-        old = current;
-    }
-    if old & UNCOUNTED == 0 {
-        entry.destination.leave(decode(old));
-    }
+    entry.life.end(&entry.destination.counts);
     true
 }
 

@@ -32,6 +32,7 @@ mod ports;
 mod services;
 mod stats;
 mod sysctls;
+mod word;
 
 use namespace::State;
 

@@ -17,7 +17,7 @@ use kernel::{
 use rlvs_core::{
     address::{Address, Protocol},
     config::{DestinationKey, Method, ServiceKey},
-    flow,
+    lifecycle::Counts,
     schedule::{Destinations, Kind, Schedule, Scheduler, Slot},
 };
 use rlvs_kext::{
@@ -26,7 +26,7 @@ use rlvs_kext::{
     rcu::Rcu,
 };
 
-use crate::stats::Stats;
+use crate::{stats::Stats, word::Word};
 
 /// How many destinations are tried for one packet before it is refused.
 pub(crate) const MAX_TRIES: usize = 16;
@@ -40,11 +40,8 @@ pub(crate) struct Destination {
     pub(crate) method: Method,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
-    /// Connections. A destination that was deleted is gone with the last of them, which is why
-    /// they have a counter of their own: a change of state never touches it.
-    connections: Atomic<u32>,
-    /// Those in states that count as active; written by whoever changes a state.
-    active: Atomic<u32>,
+    /// How many connections it has.
+    pub(crate) counts: Counts<Word>,
     /// The destination was deleted, and its connections are to be ended. Never unset.
     cut: AtomicFlag,
     #[pin]
@@ -67,8 +64,7 @@ impl Destination {
                 service_port: service.key.port,
                 method,
                 weight: Atomic::new(u32::from(weight)),
-                connections: Atomic::new(0),
-                active: Atomic::new(0),
+                counts: Counts::new(),
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
@@ -87,21 +83,6 @@ impl Destination {
         self.weight.store(u32::from(weight), Relaxed);
     }
 
-    /// Connections that count as active.
-    pub(crate) fn active(&self) -> u32 {
-        count(&self.active)
-    }
-
-    /// Connections that do not.
-    pub(crate) fn inactive(&self) -> u32 {
-        count(&self.connections).saturating_sub(self.active())
-    }
-
-    /// Whether any connection is left.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.connections.load(Relaxed) == 0
-    }
-
     /// Marks a deleted destination for [`crate::expiry::cut`].
     pub(crate) fn mark_cut(&self) {
         self.cut.store(true, Relaxed);
@@ -110,41 +91,6 @@ impl Destination {
     /// Whether its connections are to be ended.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
-    }
-
-    /// Counts a new connection.
-    pub(crate) fn enter(&self, state: flow::State) {
-        self.connections.add(1, Relaxed);
-        if state.is_active() {
-            self.active.add(1, Relaxed);
-        }
-    }
-
-    /// Counts a change of a connection's state.
-    pub(crate) fn change(&self, from: flow::State, to: flow::State) {
-        match (from.is_active(), to.is_active()) {
-            (false, true) => self.active.add(1, Relaxed),
-            (true, false) => self.active.add(u32::MAX, Relaxed),
-            _ => {}
-        }
-    }
-
-    /// Counts the end of a connection.
-    pub(crate) fn leave(&self, state: flow::State) {
-        if state.is_active() {
-            self.active.add(u32::MAX, Relaxed);
-        }
-        self.connections.add(u32::MAX, Relaxed);
-    }
-}
-
-/// A count that two CPUs may change in the wrong order: it is below zero for a moment then.
-fn count(counter: &Atomic<u32>) -> u32 {
-    let value = counter.load(Relaxed);
-    if value > u32::MAX / 2 {
-        0
-    } else {
-        value
     }
 }
 
@@ -179,11 +125,11 @@ impl Destinations for Candidates<'_> {
     }
 
     fn active(&self, index: usize) -> u32 {
-        self.pool.get(index).map_or(0, |d| d.active())
+        self.pool.get(index).map_or(0, |d| d.counts.active())
     }
 
     fn inactive(&self, index: usize) -> u32 {
-        self.pool.get(index).map_or(0, |d| d.inactive())
+        self.pool.get(index).map_or(0, |d| d.counts.inactive())
     }
 
     fn usable(&self, index: usize) -> bool {

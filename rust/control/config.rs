@@ -150,7 +150,7 @@ impl Config {
     /// Lets go of deleted destinations without connections, and of ports that nothing has.
     pub(crate) fn forget_drained(&mut self, state: &State) {
         let before = self.draining.len();
-        self.draining.retain(|d| !d.is_drained());
+        self.draining.retain(|d| !d.counts.is_drained());
         if self.draining.len() != before {
             self.stale_ports = true;
         }

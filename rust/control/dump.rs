@@ -148,8 +148,8 @@ fn write_destination(out: &mut Writer<'_>, of: &Destination) -> Result {
     out.u16_be(destination::PORT, of.key.port)?;
     out.u8(destination::METHOD, of.method.number())?;
     out.u32(destination::WEIGHT, u32::from(of.weight()))?;
-    out.u32(destination::ACTIVE_CONNECTIONS, of.active())?;
-    out.u32(destination::INACTIVE_CONNECTIONS, of.inactive())?;
+    out.u32(destination::ACTIVE_CONNECTIONS, of.counts.active())?;
+    out.u32(destination::INACTIVE_CONNECTIONS, of.counts.inactive())?;
     write_stats(out, destination::STATS, &of.stats)
 }
 

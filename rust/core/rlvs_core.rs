@@ -12,6 +12,7 @@
 //! - [`wire`]: reading a packet's headers.
 //! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
 //! - [`flow`]: the states of a connection and their timeouts.
+//! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
 //! - [`schedule`]: choosing a destination.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
 //!
@@ -37,6 +38,7 @@ pub mod config;
 pub mod crc32c;
 pub mod flow;
 pub mod icmp;
+pub mod lifecycle;
 pub mod nat;
 pub mod refusal;
 pub mod schedule;

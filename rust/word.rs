@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's atomics for [`rlvs_core::lifecycle`].
+
+use kernel::sync::atomic::{Atomic, Relaxed};
+use rlvs_core::lifecycle;
+
+/// An atomic word; no operation orders anything.
+pub(crate) struct Word(Atomic<u32>);
+
+impl lifecycle::Word for Word {
+    #[inline]
+    fn new(value: u32) -> Self {
+        Self(Atomic::new(value))
+    }
+
+    #[inline]
+    fn load(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    #[inline]
+    fn store(&self, value: u32) {
+        self.0.store(value, Relaxed);
+    }
+
+    #[inline]
+    fn compare_exchange(&self, old: u32, new: u32) -> Result<(), u32> {
+        self.0.cmpxchg(old, new, Relaxed).map(|_| ())
+    }
+
+    #[inline]
+    fn add(&self, value: u32) {
+        self.0.add(value, Relaxed);
+    }
+}
