@@ -7,6 +7,8 @@ use kernel::{
     sync::atomic::{Atomic, Relaxed},
 };
 
+use crate::control::config::Config;
+
 const WORDS: usize = (1 << 16) / 64;
 
 /// A set of ports of 8 KiB, read without a lock.
@@ -35,16 +37,21 @@ impl Ports {
             .is_some_and(|word| word.load(Relaxed) & bit(port) != 0)
     }
 
-    /// Adds a port. The caller holds the configuration's mutex, so that nobody else writes.
-    pub(crate) fn add(&self, port: u16) {
+    /// Adds a port. Nobody else writes meanwhile: that the configuration can be read shows that its
+    /// mutex is held.
+    pub(crate) fn add(&self, port: u16, _locked: &Config) {
         if let Some(word) = self.words.get(usize::from(port >> 6)) {
             word.store(word.load(Relaxed) | bit(port), Relaxed);
         }
     }
 
-    /// Makes the set exactly `ports`; a port that stays in it is in it all the time. The caller
-    /// holds the configuration's mutex.
-    pub(crate) fn clear_and_add(&self, ports: impl Iterator<Item = u16>) -> Result {
+    /// Makes the set exactly `ports`; a port that stays in it is in it all the time. As for
+    /// [`Ports::add`], the configuration's mutex is held.
+    pub(crate) fn clear_and_add(
+        &self,
+        ports: impl Iterator<Item = u16>,
+        _locked: &Config,
+    ) -> Result {
         let mut fresh = KVec::from_elem(0u64, WORDS, GFP_KERNEL)?;
         for port in ports {
             if let Some(word) = fresh.get_mut(usize::from(port >> 6)) {

@@ -163,8 +163,12 @@ impl Config {
         let listed = self.services.iter().flat_map(|c| c.destinations.iter());
         let destinations = Iterator::chain(listed, self.draining.iter()).map(|d| d.key.port);
         // Short of memory, the sets stay too large until the next time.
-        self.stale_ports = state.service_ports.clear_and_add(services).is_err()
-            || state.destination_ports.clear_and_add(destinations).is_err();
+        let stale = state.service_ports.clear_and_add(services, self).is_err()
+            || state
+                .destination_ports
+                .clear_and_add(destinations, self)
+                .is_err();
+        self.stale_ports = stale;
     }
 
     /// What packets look services up in, with `extra` in its place and without `omitted`.
@@ -238,7 +242,7 @@ impl<'a> Changes<'a> {
             .services
             .insert_within_capacity(index, configured);
         let state = self.ns.state();
-        state.service_ports.add(key.port);
+        state.service_ports.add(key.port, &self.config);
         state.services.replace(snapshot);
         self.changed();
         Ok(())
@@ -344,8 +348,9 @@ impl<'a> Changes<'a> {
         let pool = pool_of(configured.scheduler, all.iter())?;
 
         for port in range.ports.iter() {
-            state.destination_ports.add(port);
+            state.destination_ports.add(port, &self.config);
         }
+        let configured = self.configured(service)?;
         configured.destinations = all;
         configured.service.publish(pool);
         self.changed();
