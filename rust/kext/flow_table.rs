@@ -7,6 +7,9 @@
 //! packet that found it. The kernel's table locks a bucket with interrupts off for each insertion
 //! and removal, and resizes in a worker while readers and writers go on.
 //!
+//! The order of the steps of insertion and removal is checked by the model in
+//! `rust/core/tests/model/`, which has them again.
+//!
 //! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
 //!
 //! Upstream: none; `struct rhashtable` is in the kernel's bindings, its lookups are inline.
