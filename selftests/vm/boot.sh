@@ -23,12 +23,6 @@ image=$KDIR/arch/x86/boot/bzImage
 mkdir -p "$(dirname "$VM_LOG")"
 : >"$VM_LOG"
 
-# What the kernel says when something is wrong with it. Lines of a stack trace
-# alone are no complaint: fault injection prints them on purpose.
-complaint='(\] |^)(BUG:|WARNING:|INFO: (task|rcu|trying|possible|suspicious|lockdep)|Oops|kernel BUG|'
-complaint+='general protection fault|Kernel panic|watchdog: BUG|rcu: INFO|UBSAN:|ODEBUG:|kmemleak: [0-9]+ new|'
-complaint+='unregister_netdevice: waiting|refcount_t:|rlvs-vm: unreferenced|list_(add|del) corruption|ref_tracker:)'
-
 # Whether /dev/kvm really runs a kernel: the device node alone says little. The
 # kernel boots without a root and must get as far as missing it. The answer
 # holds for one boot of this machine.

@@ -13,7 +13,7 @@ source "$(dirname "$0")/lib.sh"
 source "$ROOT/selftests/vm/tally.sh"
 
 # The tests are for the two test kernels; make vm and make selftest take KDIR=.
-unset KDIR ARCH
+unset KDIR ARCH RLVS_TEST_BUG
 cd "$ROOT"
 logs=$BUILD/check
 mkdir -p "$logs"
@@ -28,6 +28,7 @@ vm_steps=(vm_plain)
 for ((part = 1; part <= debug_parts; part++)); do
 	vm_steps+=("vm_debug_$part")
 done
+vm_steps+=(vm_lockdep_bug)
 
 # The project's files of one kind, by extension, whether committed yet or not.
 sources() {
@@ -113,9 +114,14 @@ test_compile_fail() {
 	selftests/compile-fail/run "$KDIR" "$MODULE"
 }
 
-# Boots the kernel of a step, vm_KERNEL or vm_KERNEL_PART, and runs the selftests in it.
+# Boots the kernel of a step, vm_KERNEL or vm_KERNEL_PART, and runs the selftests in it; or shows
+# with a broken module that they would fail.
 vm_tests() {
 	local kernel part command=selftests/run
+	if [[ $1 == vm_lockdep_bug ]]; then
+		VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-300} "$ROOT/selftests/vm/lockdep_bug.sh"
+		return
+	fi
 	IFS=_ read -r _ kernel part <<<"$1"
 	[[ -z $part ]] || command+=" --part $part/$debug_parts"
 	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-2700} \

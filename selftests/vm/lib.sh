@@ -23,6 +23,12 @@ export ROOT CACHE BUILD SERIES
 set -o errtrace
 trap 'printf "error: %s:%s: %s (status %s)\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" "$?" >&2' ERR
 
+# What the kernel says when something is wrong with it. Lines of a stack trace
+# alone are no complaint: fault injection prints them on purpose.
+complaint='(\] |^)(BUG:|WARNING:|INFO: (task|rcu|trying|possible|suspicious|lockdep)|Oops|kernel BUG|'
+complaint+='general protection fault|Kernel panic|watchdog: BUG|rcu: INFO|UBSAN:|ODEBUG:|kmemleak: [0-9]+ new|'
+complaint+='unregister_netdevice: waiting|refcount_t:|rlvs-vm: unreferenced|list_(add|del) corruption|ref_tracker:)'
+
 say() {
 	printf '==> %s\n' "$*" >&2
 }

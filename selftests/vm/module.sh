@@ -6,6 +6,8 @@
 #
 # usage: [KDIR=...] [ARCH=um] module.sh plain|debug [MAKE ARGUMENT]...
 #        module.sh --clippy      clippy instead of rustc, for the plain kernel
+#
+# RLVS_TEST_BUG=plain_lock builds a module with that bug, in a folder of its own.
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -31,6 +33,10 @@ if [[ -n ${KDIR:-} ]]; then
 else
 	KDIR=$("$ROOT/selftests/vm/kernel.sh" "$kernel")
 	out=$BUILD/module-$SERIES-$kernel$flavour
+fi
+if [[ -n ${RLVS_TEST_BUG:-} ]]; then
+	out+=-$RLVS_TEST_BUG
+	set -- "$@" RLVS_TEST_BUG="$RLVS_TEST_BUG"
 fi
 # A module is not rebuilt by itself when the kernel's own crates change.
 built=$(sha256sum "$KDIR/rust/libkernel.rmeta" "$KDIR/Module.symvers" 2>/dev/null | sha256sum)
