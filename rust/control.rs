@@ -21,7 +21,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    expiry,
+    expiry::Cut,
     namespace::State,
     stats::{Event, Stats, Traffic},
 };
@@ -158,13 +158,17 @@ fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
 
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
+    let cut = prepare_cut(ns, request.get(service::CUT))?;
     let deleted = Changes::begin(ns).delete_service(&key).map_err(failed)?;
-    cut(ns, request.get(service::CUT), &deleted)
+    end_connections(ns, cut, &deleted);
+    Ok(())
 }
 
 fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let cut = prepare_cut(ns, request.get(service::CUT))?;
     let deleted = Changes::begin(ns).flush().map_err(failed)?;
-    cut(ns, request.get(service::CUT), &deleted)
+    end_connections(ns, cut, &deleted);
+    Ok(())
 }
 
 fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -287,23 +291,33 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
 
 fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
+    let cut = prepare_cut(ns, request.get(destination::CUT))?;
     let deleted = Changes::begin(ns)
         .delete_destinations(&named.service, &named.range)
         .map_err(failed)?;
-    cut(ns, request.get(destination::CUT), &deleted)
+    end_connections(ns, cut, &deleted);
+    Ok(())
 }
 
-/// Ends the connections of deleted destinations, if the request says so.
-fn cut<'a>(
+/// What it takes to end connections, if the request says so.
+fn prepare_cut<'a>(
     ns: &Handle<'_, State>,
     wanted: Option<Attribute<'a>>,
-    deleted: &config::Deleted,
-) -> Answer<'a> {
-    if wanted.is_some() {
-        deleted.mark_cut();
-        expiry::cut(ns)?;
+) -> Answer<'a, Option<Cut>> {
+    match wanted {
+        Some(_) => Ok(Some(
+            Cut::prepare(ns.state()).map_err(|error| failed(error.into()))?,
+        )),
+        None => Ok(None),
     }
-    Ok(())
+}
+
+/// Ends the connections of deleted destinations, if that was prepared.
+fn end_connections(ns: &Handle<'_, State>, cut: Option<Cut>, deleted: &config::Deleted) {
+    if let Some(cut) = cut {
+        deleted.mark_cut();
+        cut.run(ns);
+    }
 }
 
 /// Why a change was not made, as netlink answers it.

@@ -15,7 +15,7 @@ use rlvs_core::{
 use rlvs_kext::{bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, task};
 
 use crate::{
-    connections::{self, Table},
+    connections::{self, Connection, Table},
     family::Family,
     namespace::State,
 };
@@ -62,41 +62,71 @@ fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, timeouts: &Timeouts) -> R
     Ok(())
 }
 
-/// Ends the connections of the destinations that are marked for it: the processes' sockets are
-/// aborted, which also tells the clients, and the entries removed.
-///
-/// Process context; sleeps. No packet may use the destinations for new connections any more.
-pub(crate) fn cut(ns: &Handle<'_, State>) -> Result {
-    cut_family::<V4>(&ns.state().connections4, ns.net())?;
-    cut_family::<V6>(&ns.state().connections6, ns.net())
+/// What it takes to end connections. It is had before the change that needs it, which is then not
+/// refused half done when memory is short.
+pub(crate) struct Cut {
+    v4: FamilyCut<V4>,
+    v6: FamilyCut<V6>,
 }
 
-fn cut_family<A: Family>(table: &Arc<Table<A>>, net: &Net) -> Result {
-    let mut found = KVec::with_capacity(CUT_BATCH, GFP_KERNEL)?;
-    // Removing entries moves the others in their bucket, so that a walk may pass some over: it is
-    // repeated until it finds none. None is added meanwhile.
-    let mut again = true;
-    while core::mem::take(&mut again) {
-        let mut walker = Walker::new(table.clone())?;
-        let mut more = true;
-        while more {
-            more = walker.batch(BATCH, |entry| {
-                if !entry.destination().is_cut() {
-                    return true;
+struct FamilyCut<A: Family> {
+    walker: Walker<A::Words, Connection<A>>,
+    found: KVec<(A::Words, A::Words)>,
+}
+
+impl Cut {
+    /// Allocates. Process context; may sleep.
+    pub(crate) fn prepare(state: &State) -> Result<Self> {
+        Ok(Self {
+            v4: FamilyCut::prepare(&state.connections4)?,
+            v6: FamilyCut::prepare(&state.connections6)?,
+        })
+    }
+
+    /// Ends the connections of the destinations that are marked for it: the processes' sockets are
+    /// aborted, which also tells the clients, and the entries removed.
+    ///
+    /// Process context; sleeps. No packet may use the destinations for new connections any more.
+    pub(crate) fn run(mut self, ns: &Handle<'_, State>) {
+        self.v4.run(&ns.state().connections4, ns.net());
+        self.v6.run(&ns.state().connections6, ns.net());
+    }
+}
+
+impl<A: Family> FamilyCut<A> {
+    fn prepare(table: &Arc<Table<A>>) -> Result<Self> {
+        Ok(Self {
+            walker: Walker::new(table.clone())?,
+            found: KVec::with_capacity(CUT_BATCH, GFP_KERNEL)?,
+        })
+    }
+
+    fn run(&mut self, table: &Table<A>, net: &Net) {
+        let Self { walker, found } = self;
+        // Removing entries moves the others in their bucket, so that a walk may pass some over: it
+        // is repeated until it finds none. None is added meanwhile.
+        let mut again = true;
+        while core::mem::take(&mut again) {
+            walker.restart();
+            let mut more = true;
+            while more {
+                more = walker.batch(BATCH, |entry| {
+                    if !entry.destination().is_cut() {
+                        return true;
+                    }
+                    // When the list is full, this entry comes again in the next batch.
+                    found
+                        .push_within_capacity((entry.inbound_key(), entry.reply_key()))
+                        .is_ok()
+                });
+                for (inbound, reply) in found.drain_all() {
+                    again = true;
+                    cut_entry::<A>(table, net, inbound, reply);
                 }
-                // When the list is full, this entry comes again in the next batch.
-                found
-                    .push_within_capacity((entry.inbound_key(), entry.reply_key()))
-                    .is_ok()
-            });
-            for (inbound, reply) in found.drain_all() {
-                again = true;
-                cut_entry::<A>(table, net, inbound, reply);
+                task::cond_resched();
             }
-            task::cond_resched();
         }
     }
-    Ok(())
 }
 
 /// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.

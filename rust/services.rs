@@ -83,7 +83,7 @@ impl Destination {
         self.weight.store(u32::from(weight), Relaxed);
     }
 
-    /// Marks a deleted destination for [`crate::expiry::cut`].
+    /// Marks a deleted destination for [`crate::expiry::Cut`].
     pub(crate) fn mark_cut(&self) {
         self.cut.store(true, Relaxed);
     }

@@ -59,6 +59,9 @@ impl From<Refusal> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if error == ENOMEM {
+            return Self::Refused(Refusal::NoMemory);
+        }
         Self::Error(error)
     }
 }
@@ -73,7 +76,7 @@ impl From<kernel::alloc::AllocError> for Failure {
 pub(crate) struct Deleted(KVVec<Arc<Destination>>);
 
 impl Deleted {
-    /// Lets the next [`crate::expiry::cut`] end their connections.
+    /// Lets the next [`crate::expiry::Cut`] end their connections.
     pub(crate) fn mark_cut(&self) {
         for destination in self.0.iter() {
             destination.mark_cut();

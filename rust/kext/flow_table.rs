@@ -480,6 +480,16 @@ impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
         })
     }
 
+    /// Goes back to the first bucket.
+    pub fn restart(&mut self) {
+        let iter = self.iter.get();
+        // SAFETY: The iterator was entered and is stopped; the table is still there.
+        unsafe { bindings::rhashtable_walk_exit(iter) };
+        // SAFETY: As in `new`; the iterator has just been left, so that its memory is free for use.
+        unsafe { bindings::rhashtable_walk_enter(self._table.table.get(), iter) };
+        self.again = false;
+    }
+
     /// Shows up to `limit` flows to `f`, until it returns false: that flow comes again in the next
     /// batch. True when there may be more flows.
     ///
