@@ -308,7 +308,7 @@ def test_a_table_that_grows(lab):
     faults.prepare()
     lab.servers.listen(UDP4, [8001])
     lab.balance(UDP4, ports="8001")
-    flows = 1000
+    flows = 400
     made, refused = lab.counter("connections"), lab.counter("no_memory")
     with faults.everywhere(probability=30):
         for number in range(flows):
