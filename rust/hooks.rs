@@ -23,7 +23,7 @@ use rlvs_kext::{
 };
 
 use core::marker::PhantomData;
-use kernel::sync::Arc;
+use kernel::{prelude::*, sync::Arc};
 
 use crate::{
     connections::{self, Connection, Entry, Table},
@@ -37,10 +37,6 @@ use crate::{
 const BEFORE_CONNTRACK: i32 = -201;
 /// After every other hook, the filter (0) and security (50) among them.
 const LAST: i32 = i32::MAX;
-
-/// Connection entries that a namespace may have in one family, 96 bytes each with IPv4: a bound on
-/// what a flood of SYNs can take.
-const MAX_CONNECTIONS: u32 = 1 << 22;
 
 /// A packet that has come in.
 pub(crate) struct Incoming<A>(PhantomData<A>);
@@ -291,13 +287,13 @@ impl<'a, A: Family> Passage<'a, A> {
     /// Schedules a new connection and sends its first packet on its way.
     fn open(&self, skb: &mut Skb<'_>, packet: &Packet<A>, service: &Service) -> Verdict {
         let bh = self.context.bh;
-        let event = if self.connections.len() >= MAX_CONNECTIONS {
-            Event::TableFull
-        } else {
-            match self.schedule(packet, service) {
-                Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
-                Err(event) => event,
-            }
+        let made = match self.has_room() {
+            true => self.schedule(packet, service),
+            false => Err(Event::TableFull),
+        };
+        let event = match made {
+            Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
+            Err(event) => event,
         };
         self.state.events.count(bh, event);
         // A client that is told at once can try elsewhere; one that ran into a shortage of ours
@@ -308,6 +304,23 @@ impl<'a, A: Family> Passage<'a, A> {
         self.state.events.count(bh, Event::Rejected);
         self.reject(skb, packet);
         Verdict::Refuse
+    }
+
+    /// Whether the namespace may have another connection. The first that may not be is logged, and
+    /// then one in a minute at most: an operator has to learn why clients do not get through.
+    fn has_room(&self) -> bool {
+        let most = self.state.sysctls.conn_max();
+        if self.state.entries() < most {
+            return true;
+        }
+        if self.state.full_message.passes(self.now) {
+            let inode = self.context.net().inode();
+            pr_warn!(
+                "net:[{inode}]: new connections are refused: there are {most}, as many as \
+                 net.ipv4.vs.conn_max allows\n"
+            );
+        }
+        false
     }
 
     /// Tells the client that nobody serves it, in the way of its protocol. An SCTP client ignores

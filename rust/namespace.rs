@@ -11,6 +11,7 @@ use rlvs_core::address::{V4, V6};
 use rlvs_kext::{
     flow_table::FlowTable,
     inet::Net,
+    log::Limit,
     netfilter::Entry,
     netns::{Handle, Namespace},
     rcu::Rcu,
@@ -41,6 +42,17 @@ pub(crate) struct State {
     pub(crate) connections6: Arc<Table<V6>>,
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
+    /// For the message that the connection table is full.
+    pub(crate) full_message: Limit,
+}
+
+impl State {
+    /// Connection entries of both families; other CPUs may be changing it.
+    pub(crate) fn entries(&self) -> u32 {
+        self.connections4
+            .len()
+            .saturating_add(self.connections6.len())
+    }
 }
 
 impl Namespace for State {
@@ -65,6 +77,7 @@ impl Namespace for State {
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             events: Events::new()?,
             sysctls: Sysctls::new(net)?,
+            full_message: Limit::new(),
         }? Error)
     }
 

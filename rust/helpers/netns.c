@@ -49,6 +49,12 @@ static struct pernet_operations rlvs_netns_operations = {
 	.size = sizeof(struct rlvs_netns),
 };
 
+/* The number by which lsns(8) and /proc/PID/ns/net name the namespace. */
+u32 rlvs_netns_inode(const struct net *net)
+{
+	return net->ns.inum;
+}
+
 /* One user at a time: -EBUSY for the second. May sleep. */
 int rlvs_netns_register(const struct rlvs_netns_ops *ops)
 {

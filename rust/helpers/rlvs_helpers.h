@@ -123,12 +123,18 @@ struct rlvs_sysctl {
 	const char *name;
 	int min;
 	int max;
+	/* Only the host's administrator may set more than the cap. */
+	bool capped;
 };
 
 struct ctl_table_header *rlvs_sysctl_register(struct net *net, const char *path,
 					      const struct rlvs_sysctl *specs,
-					      u32 count, int *values);
+					      u32 count, int *values,
+					      int *caps);
 void rlvs_sysctl_unregister(struct ctl_table_header *header);
+
+/* log.c */
+bool rlvs_net_ratelimit(void);
 
 /* task.c */
 void rlvs_cond_resched(void);
@@ -150,6 +156,7 @@ struct rlvs_netns_ops {
 int rlvs_netns_register(const struct rlvs_netns_ops *ops);
 void rlvs_netns_unregister(void);
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
+u32 rlvs_netns_inode(const struct net *net);
 
 /* genetlink.c */
 struct rlvs_genl_ops {

@@ -90,6 +90,12 @@ impl Net {
         self.0.get()
     }
 
+    /// The number by which lsns(8) and `/proc/PID/ns/net` name the namespace.
+    pub fn inode(&self) -> u32 {
+        // SAFETY: The namespace is alive.
+        unsafe { bindings::rlvs_netns_inode(self.as_ptr()) }
+    }
+
     /// Whether the IPv4 address is one of this host's outside of VRFs. Any context but hard
     /// interrupt.
     pub fn is_local4(&self, address: &[u8; 4]) -> bool {

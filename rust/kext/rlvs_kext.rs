@@ -21,6 +21,7 @@ pub mod errno;
 pub mod flow_table;
 pub mod genetlink;
 pub mod inet;
+pub mod log;
 pub mod netfilter;
 pub mod netns;
 pub mod percpu;

@@ -28,7 +28,17 @@ impl Spec {
             name: as_char_ptr_in_const_context(name),
             min,
             max,
+            capped: false,
         })
+    }
+
+    /// The same, but an administrator of the namespace who is not the host's (CAP_NET_ADMIN in the
+    /// initial user namespace) may set it to its cap at most: to the default, or to what the host's
+    /// administrator has set there last.
+    pub const fn capped(name: &'static CStr, min: i32, max: i32) -> Self {
+        let Self(mut spec) = Self::new(name, min, max);
+        spec.capped = true;
+        Self(spec)
     }
 }
 
@@ -36,10 +46,13 @@ impl Spec {
 ///
 /// # Invariants
 ///
-/// `header` is a registration of `N` files that write to `values`, ended only by dropping this.
+/// `header` is a registration of `N` files that write to `values` and `caps`, ended only by
+/// dropping this.
 pub struct Sysctls<const N: usize> {
     header: NonNull<bindings::ctl_table_header>,
     values: KBox<[Atomic<i32>; N]>,
+    /// For C alone.
+    _caps: KBox<[Atomic<i32>; N]>,
 }
 
 // SAFETY: The registration may be ended by any thread.
@@ -66,9 +79,10 @@ impl<const N: usize> Sysctls<N> {
         defaults: [i32; N],
     ) -> Result<Self> {
         let values = KBox::new(defaults.map(Atomic::new), GFP_KERNEL)?;
+        let caps = KBox::new(defaults.map(Atomic::new), GFP_KERNEL)?;
         let count = u32::try_from(N).map_err(|_| EINVAL)?;
         // SAFETY: The namespace is alive while `net` is borrowed; path, names and limits are
-        // static; the values are `N` atomics, which C reads and writes by `READ_ONCE` and
+        // static; values and caps are `N` atomics each, which C reads and writes by `READ_ONCE` and
         // `WRITE_ONCE` alone, in memory that is freed after the registration has ended.
         let header = unsafe {
             bindings::rlvs_sysctl_register(
@@ -79,11 +93,14 @@ impl<const N: usize> Sysctls<N> {
                 count,
                 // CAST: `Atomic<i32>` is a transparent wrapper whose inside may be written to.
                 values.as_ptr().cast_mut().cast(),
+                // CAST: As above.
+                caps.as_ptr().cast_mut().cast(),
             )
         };
         Ok(Self {
             header: NonNull::new(header).ok_or(ENOMEM)?,
             values,
+            _caps: caps,
         })
     }
 
