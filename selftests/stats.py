@@ -14,11 +14,11 @@ def counted(stats):
     return tuple(stats[key] for key in KEYS)
 
 
-def exchange(lab, flow):
+def exchange(lab, flow, where=None):
     """Three conversations, one after another, each until both ends have closed."""
     names = []
     for _ in range(3):
-        with talk(lab.client, flow) as conversation:
+        with talk(where or lab.client, flow) as conversation:
             conversation.bulk(3_000)
             names.append(conversation.name)
         if flow.protocol == "tcp":
@@ -45,6 +45,28 @@ def test_as_the_wire_has_them(lab, flow):
     check(inward and outward, "the capture is empty")
     wanted = (3, len(inward), len(outward), sum(p.length for p in inward),
               sum(p.length for p in outward))
+    found = lab.find(service)
+    equal(counted(found["stats"]), wanted, f"the service's {KEYS}")
+    equal(counted(found["destinations"][0]["stats"]), wanted, f"the destination's {KEYS}")
+
+
+@each(FLOWS)
+def test_of_local_clients_as_the_loopback_device_has_them(lab, flow):
+    """Its packets are rewritten before they are there: to the destination, from the service."""
+    lab.servers.listen(flow, [8001])
+    service = lab.balance(flow, ports="8001")
+    with Capture(lab.lb, "lo", f"{flow.protocol} dst port 8001") as inward, \
+            Capture(lab.lb, "lo", f"{flow.protocol} src port 80") as outward:
+        exchange(lab, flow, lab.lb)
+
+        def settled():
+            stats = counted(lab.find(service)["stats"])
+            return stats == counted(lab.find(service)["stats"])
+
+        wait_until(settled, "the counters stand still")
+    lengths = [[p.length for p in packets(capture.path)] for capture in (inward, outward)]
+    check(all(lengths), "the capture is empty")
+    wanted = (3, *map(len, lengths), *map(sum, lengths))
     found = lab.find(service)
     equal(counted(found["stats"]), wanted, f"the service's {KEYS}")
     equal(counted(found["destinations"][0]["stats"]), wanted, f"the destination's {KEYS}")

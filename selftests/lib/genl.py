@@ -21,6 +21,7 @@ SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_ACK_TLVS = 1, 4, 0x300, 0x200
+NLM_F_DUMP_INTR = 0x10
 NLA_F_NESTED = 0x8000
 NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE = 1, 2, 5
 
@@ -84,6 +85,7 @@ class Genl:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.sock.settimeout(20)
         self.sequence = 0
+        self.interrupted = False  # whether the last list is not of one moment
         self.family = GENL_ID_CTRL
         replies = self.request(CTRL_CMD_GETFAMILY,
                                attr(CTRL_ATTR_FAMILY_NAME, family.encode() + b"\0"), version=2)
@@ -101,6 +103,7 @@ class Genl:
     def request(self, command, attributes=b"", dump=False, version=1):
         """Asks and waits: a list of replies (their attributes), or the Error."""
         flags = NLM_F_DUMP if dump else NLM_F_ACK
+        self.interrupted = False
         self.sock.send(self.message(command, attributes, flags, version))
         replies = []
         while True:
@@ -116,6 +119,7 @@ class Genl:
             payload, data = data[16:size], data[(size + 3) & ~3:]
             if sequence != self.sequence:
                 continue
+            self.interrupted |= bool(flags & NLM_F_DUMP_INTR)
             if kind == NLMSG_ERROR:
                 tlvs = payload[20:] if flags & NLM_F_ACK_TLVS else b""
                 yield kind, _error(payload, tlvs), b""
