@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use kernel::sync::Arc;
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
-    flow::{self, State},
+    flow::{Rules, State},
     lifecycle::Lifecycle,
     tuple::{Side, Tuple},
     wire::Signal,
@@ -81,9 +81,9 @@ impl<A: Family> Connection<A> {
 
     /// Moves the state by a packet of `side`, and the destination's counts with it.
     #[inline]
-    pub(crate) fn advance(&self, side: Side, signal: Signal) {
+    pub(crate) fn advance(&self, side: Side, signal: Signal, rules: Rules) {
         self.life.advance(&self.destination.counts, |from| {
-            flow::next(from, side, signal)
+            rules.next(from, side, signal)
         });
     }
 }
@@ -123,6 +123,13 @@ pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
 }
 
+/// The same, but a handshake that the client has not completed does not count.
+pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (protocol, client, _) = inbound(entry);
+    protocol == Protocol::Tcp
+        && net.tcp_socket(&A::ends(&destination(entry), &client), None) == TcpSocket::Live
+}
+
 /// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`:
 /// one that gets packets that come in by `device`, or by any without that.
 pub(crate) fn has_socket<A: Family>(
@@ -131,5 +138,8 @@ pub(crate) fn has_socket<A: Family>(
     remote: &Endpoint<A>,
     device: Option<Device>,
 ) -> bool {
-    net.tcp_socket(&A::ends(local, remote), device) == TcpSocket::Live
+    matches!(
+        net.tcp_socket(&A::ends(local, remote), device),
+        TcpSocket::Opening | TcpSocket::Live
+    )
 }

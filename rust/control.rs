@@ -356,6 +356,9 @@ fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
             (counters::ROUTE_FAILED, Event::RouteFailed),
             (counters::REJECTED, Event::Rejected),
             (counters::ICMP_ERROR, Event::IcmpError),
+            (counters::DROP_PACKET, Event::DropPacket),
+            (counters::DROP_ENTRY, Event::DropEntry),
+            (counters::EARLY_EXPIRED, Event::EarlyExpired),
         ] {
             out.uint(id, state.events.total(event))?;
         }

@@ -9,15 +9,20 @@
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
     address::{Protocol, V4, V6},
+    defence::{may_drop, shortened, Sample},
     flow::{self, Timeouts},
     tuple::{Side, Tuple},
 };
-use rlvs_kext::{bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, task};
+use rlvs_kext::{
+    bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, random, task,
+};
 
 use crate::{
-    connections::{self, Connection, Table},
+    connections::{self, Connection, Entry, Table},
+    defence,
     family::Family,
     namespace::State,
+    stats::Event,
 };
 
 /// Entries looked at in one read-side section, after which others may run.
@@ -29,10 +34,11 @@ const CUT_BATCH: usize = 64;
 /// Runs once a second while the hooks are registered. Process context.
 pub(crate) fn tick(ns: &Handle<'_, State>) {
     let state = ns.state();
-    let timeouts = Timeouts::default();
+    defence::adapt(&state.sysctls, &state.drop_packet);
+    let mut round = Round::new(ns);
     // Short of memory there is nothing to do but to try again in a second.
-    let _ = expire::<V4>(&state.connections4, ns.net(), &timeouts);
-    let _ = expire::<V6>(&state.connections6, ns.net(), &timeouts);
+    let _ = round.expire(&state.connections4);
+    let _ = round.expire(&state.connections6);
 
     let mut config = state.config.lock();
     config.forget_drained(state);
@@ -41,25 +47,90 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     }
 }
 
-fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, timeouts: &Timeouts) -> Result {
-    if table.is_empty() {
-        return Ok(());
-    }
-    let now = clock::seconds();
-    let mut walker = Walker::new(table.clone())?;
-    while walker.batch(BATCH, |entry| {
-        if flow::expired(entry.state(), entry.last_seen(), now, timeouts) {
-            if connections::is_alive(net, entry) {
-                entry.touch(now);
-            } else {
-                with_bh_disabled(|bh| connections::remove(table, entry, bh));
-            }
+/// One walk over the tables of a namespace.
+struct Round<'a> {
+    state: &'a State,
+    net: &'a Net,
+    now: u32,
+    timeouts: Timeouts,
+    /// The timeouts that hold as the tables are filling up.
+    shortened: Option<Timeouts>,
+    /// Which entries the defence `drop_entry` takes, if it is on.
+    drop_entry: Option<Sample>,
+}
+
+impl<'a> Round<'a> {
+    fn new(ns: &'a Handle<'_, State>) -> Self {
+        let state = ns.state();
+        let timeouts = Timeouts::default();
+        let on = state.sysctls.drop_entry().is_on();
+        Self {
+            state,
+            net: ns.net(),
+            now: clock::seconds(),
+            timeouts,
+            shortened: shortened(&timeouts, state.entries(), state.sysctls.conn_max()),
+            drop_entry: on.then(|| Sample::new(random::u32())),
         }
-        true
-    }) {
-        task::cond_resched();
     }
-    Ok(())
+
+    fn expire<A: Family>(&mut self, table: &Arc<Table<A>>) -> Result {
+        if table.is_empty() {
+            return Ok(());
+        }
+        let mut walker = Walker::new(table.clone())?;
+        while walker.batch(BATCH, |entry| {
+            self.look_at(table, entry);
+            true
+        }) {
+            task::cond_resched();
+        }
+        Ok(())
+    }
+
+    /// Removes the entry if its time is over, or if it has to go for others. A connection that the
+    /// process still has stays in any case; one that the client has not completed does not count
+    /// for that when entries run out.
+    fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
+        let (state, seen) = (entry.state(), entry.last_seen());
+        let over = flow::expired(state, seen, self.now, &self.timeouts);
+        let early = state.is_half_open()
+            && self
+                .shortened
+                .is_some_and(|timeouts| flow::expired(state, seen, self.now, &timeouts));
+        if early {
+            if connections::is_established(self.net, entry) {
+                entry.touch(self.now);
+            } else {
+                self.remove(table, entry, (!over).then_some(Event::EarlyExpired));
+            }
+        } else if over {
+            if connections::is_alive(self.net, entry) {
+                entry.touch(self.now);
+            } else {
+                self.remove(table, entry, None);
+            }
+        } else if self.drops(state, seen) && !connections::is_established(self.net, entry) {
+            self.remove(table, entry, Some(Event::DropEntry));
+        }
+    }
+
+    fn drops(&mut self, state: flow::State, seen: u32) -> bool {
+        match &mut self.drop_entry {
+            Some(sample) => may_drop(state, flow::idle(seen, self.now)) && sample.takes_next(),
+            None => false,
+        }
+    }
+
+    fn remove<A: Family>(&self, table: &Table<A>, entry: &Entry<A>, event: Option<Event>) {
+        with_bh_disabled(|bh| {
+            if connections::remove(table, entry, bh) {
+                if let Some(event) = event {
+                    self.state.events.count(bh, event);
+                }
+            }
+        });
+    }
 }
 
 /// What it takes to end connections. It is had before the change that needs it, which is then not

@@ -287,9 +287,12 @@ impl<'a, A: Family> Passage<'a, A> {
     /// Schedules a new connection and sends its first packet on its way.
     fn open(&self, skb: &mut Skb<'_>, packet: &Packet<A>, service: &Service) -> Verdict {
         let bh = self.context.bh;
-        let made = match self.has_room() {
-            true => self.schedule(packet, service),
-            false => Err(Event::TableFull),
+        let made = if !self.has_room() {
+            Err(Event::TableFull)
+        } else if self.state.drop_packet.takes_next(&self.state.sysctls) {
+            Err(Event::DropPacket)
+        } else {
+            self.schedule(packet, service)
         };
         let event = match made {
             Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
@@ -454,7 +457,7 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         entry.touch(self.now);
-        entry.advance(side, packet.signal);
+        entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
         let destination = entry.destination();
         match side {
             Side::Inbound => {

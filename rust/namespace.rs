@@ -20,6 +20,7 @@ use rlvs_kext::{
 use crate::{
     connections::Table,
     control::config::Config,
+    defence::DropPacket,
     expiry,
     hooks::{Answer, Incoming, LocalClient},
     ports::Ports,
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub(crate) connections6: Arc<Table<V6>>,
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
+    pub(crate) drop_packet: DropPacket,
     /// For the message that the connection table is full.
     pub(crate) full_message: Limit,
 }
@@ -77,6 +79,7 @@ impl Namespace for State {
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             events: Events::new()?,
             sysctls: Sysctls::new(net)?,
+            drop_packet: DropPacket::new(),
             full_message: Limit::new(),
         }? Error)
     }

@@ -8,6 +8,7 @@
 //! - [`connections`] are the connection entries;
 //! - [`hooks`] handle packets;
 //! - [`sysctls`] are the settings that an operator can change;
+//! - [`defence`] is what is done against floods of new connections;
 //! - [`expiry`] is the periodic work;
 //! - [`control`] answers netlink requests.
 //!
@@ -24,6 +25,7 @@ use rlvs_kext::{
 
 mod connections;
 mod control;
+mod defence;
 mod expiry;
 mod family;
 mod hooks;

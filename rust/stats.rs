@@ -131,10 +131,16 @@ pub(crate) enum Event {
     Rejected,
     /// An ICMP error about a connection's packet was rewritten.
     IcmpError,
+    /// Refused: dropped by the defence `drop_packet`.
+    DropPacket,
+    /// An entry was removed by the defence `drop_entry`.
+    DropEntry,
+    /// A half-open entry was removed before its time, as the table filled up.
+    EarlyExpired,
 }
 
 /// The namespace's counters.
-pub(crate) struct Events(PerCpuCounters<{ Event::IcmpError as usize + 1 }>);
+pub(crate) struct Events(PerCpuCounters<{ Event::EarlyExpired as usize + 1 }>);
 
 impl Events {
     /// Counters at zero. May sleep.

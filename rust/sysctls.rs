@@ -4,6 +4,7 @@
 //! Documentation/usage.rst tells what they mean.
 
 use kernel::{c_str, prelude::*};
+use rlvs_core::{defence::Mode, flow::Rules};
 use rlvs_kext::{
     inet::Net,
     sysctl::{self, Spec},
@@ -14,9 +15,17 @@ use rlvs_kext::{
 enum Setting {
     CsumComplete,
     ConnMax,
+    AmDroprate,
+    Amemthresh,
+    DropEntry,
+    DropPacket,
+    SecureTcp,
 }
 
-const COUNT: usize = Setting::ConnMax as usize + 1;
+const COUNT: usize = Setting::SecureTcp as usize + 1;
+
+/// Those that are the [`Mode`] of a defence.
+const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::SecureTcp];
 
 /// The most connections that a namespace can be allowed: what fits into one family's table, whose
 /// buckets the kernel must be able to allocate.
@@ -25,9 +34,14 @@ const MOST_CONNECTIONS: i32 = 1 << 27;
 static SPECS: [Spec; COUNT] = [
     Spec::new(c_str!("csum_complete"), 0, 1),
     Spec::capped(c_str!("conn_max"), 0, MOST_CONNECTIONS),
+    Spec::new(c_str!("am_droprate"), 0, i32::MAX),
+    Spec::new(c_str!("amemthresh"), 0, i32::MAX),
+    Spec::new(c_str!("drop_entry"), 0, Mode::Always.number()),
+    Spec::new(c_str!("drop_packet"), 0, Mode::Always.number()),
+    Spec::new(c_str!("secure_tcp"), 0, Mode::Always.number()),
 ];
 
-const DEFAULTS: [i32; COUNT] = [0, 1 << 22];
+const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0];
 
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
@@ -49,6 +63,53 @@ impl Sysctls {
     #[inline]
     pub(crate) fn csum_complete(&self) -> bool {
         self.0.get(Setting::CsumComplete as usize) != 0
+    }
+
+    /// Of how many packets `drop_packet` drops one when it is always on; 0 for none.
+    pub(crate) fn am_droprate(&self) -> u32 {
+        self.number(Setting::AmDroprate)
+    }
+
+    /// With fewer available pages than this, memory is short.
+    pub(crate) fn amemthresh(&self) -> u32 {
+        self.number(Setting::Amemthresh)
+    }
+
+    /// When `drop_entry` is on.
+    pub(crate) fn drop_entry(&self) -> Mode {
+        self.mode(Setting::DropEntry)
+    }
+
+    /// When `drop_packet` is on.
+    #[inline]
+    pub(crate) fn drop_packet(&self) -> Mode {
+        self.mode(Setting::DropPacket)
+    }
+
+    /// The table of TCP's states that `secure_tcp` chooses.
+    #[inline]
+    pub(crate) fn tcp_rules(&self) -> Rules {
+        if self.mode(Setting::SecureTcp).is_on() {
+            Rules::Secure
+        } else {
+            Rules::Usual
+        }
+    }
+
+    /// Moves the automatic modes after a look at the memory.
+    pub(crate) fn move_modes(&self, short: bool) {
+        for setting in MODES {
+            let old = self.mode(setting);
+            let new = old.after(short);
+            if new != old {
+                self.0.replace(setting as usize, old.number(), new.number());
+            }
+        }
+    }
+
+    #[inline]
+    fn mode(&self, setting: Setting) -> Mode {
+        Mode::from_number(self.0.get(setting as usize))
     }
 
     /// A setting that is never negative.

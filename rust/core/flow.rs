@@ -39,7 +39,8 @@ pub enum State {
     LastAck = 8,
     /// A listening end; no packet leads here.
     Listen = 9,
-    /// SYN was answered, and the answer not yet acknowledged; no packet leads here.
+    /// SYN was answered, and the destination has not acknowledged anything yet; only the secure
+    /// table leads here.
     SynAck = 10,
     /// UDP, which has no states.
     Udp = 11,
@@ -154,6 +155,18 @@ impl State {
         }
     }
 
+    /// Whether all that is known of the client is one packet, whose source address may be false.
+    ///
+    /// Unlike in IPVS an association whose INIT was answered is half-open: the client has not shown
+    /// that it got the cookie.
+    #[inline]
+    pub const fn is_half_open(self) -> bool {
+        matches!(
+            self,
+            Self::SynReceived | Self::SynAck | Self::Init1 | Self::Init | Self::CookieSent
+        )
+    }
+
     /// Whether the connection has ended on both sides: its entry only waits for late packets and
     /// gives way to a new connection.
     #[inline]
@@ -229,6 +242,27 @@ pub fn next(state: State, side: Side, signal: Signal) -> State {
     }
 }
 
+/// Which table of TCP's states holds: that of IPVS, or the one of its defence `secure_tcp`, by
+/// which a connection is not established before the destination has acknowledged something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// The client's acknowledgement establishes a connection, or what looks like one.
+    Usual,
+    /// It does not.
+    Secure,
+}
+
+impl Rules {
+    /// The state that a packet of `side` moves a connection to.
+    #[inline]
+    pub fn next(self, state: State, side: Side, signal: Signal) -> State {
+        match (self, signal) {
+            (Self::Secure, Signal::Tcp(flags)) => tcp::next_secure(state, side, flags),
+            _ => next(state, side, signal),
+        }
+    }
+}
+
 /// Whether a packet of the client that has an entry in `state` starts a new connection in its
 /// place: the client has chosen the same port again, after both sides had closed.
 #[inline]
@@ -242,9 +276,18 @@ pub fn reopens(state: State, signal: Signal) -> bool {
 /// 2^31 seconds after `now` counts as now: another CPU has read the clock later.
 #[inline]
 pub fn remaining(state: State, last_seen: u32, now: u32, timeouts: &Timeouts) -> u32 {
+    timeouts.of(state).saturating_sub(idle(last_seen, now))
+}
+
+/// How many seconds a connection has been without a packet; for the times see [`remaining`].
+#[inline]
+pub fn idle(last_seen: u32, now: u32) -> u32 {
     let age = now.wrapping_sub(last_seen);
-    let age = if age > u32::MAX / 2 { 0 } else { age };
-    timeouts.of(state).saturating_sub(age)
+    if age > u32::MAX / 2 {
+        0
+    } else {
+        age
+    }
 }
 
 /// Whether a connection's time without a packet is over; see [`remaining`].

@@ -12,6 +12,7 @@
 //! - [`wire`]: reading a packet's headers.
 //! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
 //! - [`flow`]: the states of a connection and their timeouts.
+//! - [`defence`]: what goes first in a flood of new connections.
 //! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
 //! - [`schedule`]: choosing a destination.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
@@ -36,6 +37,7 @@ pub mod address;
 pub mod checksum;
 pub mod config;
 pub mod crc32c;
+pub mod defence;
 pub mod flow;
 pub mod icmp;
 pub mod lifecycle;

@@ -134,6 +134,8 @@ enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 		return RLVS_TCP_SOCKET_NONE;
 	if (sk->sk_state == TCP_TIME_WAIT)
 		kind = RLVS_TCP_SOCKET_TIME_WAIT;
+	else if (sk->sk_state == TCP_NEW_SYN_RECV)
+		kind = RLVS_TCP_SOCKET_OPENING;
 	sock_gen_put(sk);
 	return kind;
 }

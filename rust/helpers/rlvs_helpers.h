@@ -97,6 +97,7 @@ void rlvs_hook_consume(struct sk_buff *skb);
 enum rlvs_tcp_socket {
 	RLVS_TCP_SOCKET_NONE,
 	RLVS_TCP_SOCKET_TIME_WAIT,
+	RLVS_TCP_SOCKET_OPENING,
 	RLVS_TCP_SOCKET_LIVE,
 };
 
@@ -135,6 +136,12 @@ void rlvs_sysctl_unregister(struct ctl_table_header *header);
 
 /* log.c */
 bool rlvs_net_ratelimit(void);
+
+/* memory.c */
+u64 rlvs_available_pages(void);
+
+/* random.c */
+u32 rlvs_random_u32(void);
 
 /* task.c */
 void rlvs_cond_resched(void);

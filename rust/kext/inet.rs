@@ -70,7 +70,9 @@ pub enum TcpSocket {
     None,
     /// One in TIME_WAIT.
     TimeWait,
-    /// One in any other state; also a handshake under way.
+    /// A handshake under way: the client has not acknowledged anything yet.
+    Opening,
+    /// One in any other state.
     Live,
 }
 
@@ -139,6 +141,7 @@ impl Net {
         match unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), &ends.as_raw(), ifindex) } {
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_LIVE => TcpSocket::Live,
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_TIME_WAIT => TcpSocket::TimeWait,
+            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_OPENING => TcpSocket::Opening,
             _ => TcpSocket::None,
         }
     }

@@ -111,6 +111,15 @@ impl<const N: usize> Sysctls<N> {
             .get(index)
             .map_or(0, |value| value.load(Relaxed))
     }
+
+    /// Sets the sysctl `index` to `new` if it still is `old`: what an operator has written
+    /// meanwhile stays.
+    pub fn replace(&self, index: usize, old: i32, new: i32) {
+        if let Some(value) = self.values.get(index) {
+            // The other value is as good: it is looked at again in time.
+            let _ = value.cmpxchg(old, new, Relaxed);
+        }
+    }
 }
 
 impl<const N: usize> Drop for Sysctls<N> {

@@ -41,6 +41,20 @@ pub(super) fn next(state: State, side: Side, flags: TcpFlags) -> State {
     }
 }
 
+/// The same by the table of `secure_tcp`: an answered SYN is SYN_ACK, and that remains until the
+/// destination acknowledges something or either side resets.
+#[inline]
+pub(super) fn next_secure(state: State, side: Side, flags: TcpFlags) -> State {
+    use State::*;
+    match (Event::new(flags), side, state) {
+        (Some(Event::Syn | Event::Fin | Event::Ack), Side::Inbound, SynAck) => SynAck,
+        (Some(Event::Ack), Side::Inbound, SynReceived) => SynReceived,
+        (Some(Event::Rst), Side::Inbound, SynAck) => Close,
+        (Some(Event::Syn), Side::Reply, SynReceived | SynAck) => SynAck,
+        _ => next(state, side, flags),
+    }
+}
+
 fn inbound(state: State, event: Event) -> State {
     use State::*;
     match (event, state) {
@@ -87,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{
         address::Protocol,
-        flow::{self, STATES},
+        flow::{self, Rules, STATES},
         wire::Signal,
     };
 
@@ -108,6 +122,20 @@ mod tests {
         (TcpFlags::RST, "CL CL SS CL CL TW CL CL CL CL CL"),
     ];
 
+    /// The same for `secure_tcp`.
+    const SECURE_INBOUND: [(u8, &str); 4] = [
+        (TcpFlags::SYN, "SR ES ES SR SR SR SR SR SR SR SA"),
+        (TcpFlags::FIN, "CL CW SS TW TW TW CL CW LA LI SA"),
+        (TcpFlags::ACK, "ES ES SS SR FW TW CL CW CL LI SA"),
+        (TcpFlags::RST, "CL CL CL SR CL CL CL CL LA LI CL"),
+    ];
+    const SECURE_REPLY: [(u8, &str); 4] = [
+        (TcpFlags::SYN, "SS ES SS SA SS SS SS SS SS LI SA"),
+        (TcpFlags::FIN, "TW FW SS TW FW TW CL TW LA LI TW"),
+        (TcpFlags::ACK, "ES ES SS ES FW TW CL CW LA ES ES"),
+        (TcpFlags::RST, "CL CL SS CL CL TW CL CL CL CL CL"),
+    ];
+
     fn state(text: &str) -> State {
         let index = COLUMNS.split(' ').position(|column| column == text);
         STATES[index.unwrap()]
@@ -115,14 +143,19 @@ mod tests {
 
     #[test]
     fn moves_are_those_of_ipvs() {
-        for (side, rows) in [(Side::Inbound, INBOUND), (Side::Reply, REPLY)] {
+        for (rules, side, rows) in [
+            (Rules::Usual, Side::Inbound, INBOUND),
+            (Rules::Usual, Side::Reply, REPLY),
+            (Rules::Secure, Side::Inbound, SECURE_INBOUND),
+            (Rules::Secure, Side::Reply, SECURE_REPLY),
+        ] {
             for (flag, row) in rows {
                 assert_eq!(row.split(' ').count(), 11);
                 for (from, to) in COLUMNS.split(' ').zip(row.split(' ')) {
                     assert_eq!(
-                        next(state(from), side, TcpFlags(flag)),
+                        rules.next(state(from), side, Signal::Tcp(TcpFlags(flag))),
                         state(to),
-                        "{side:?} {flag:#x} {from}"
+                        "{rules:?} {side:?} {flag:#x} {from}"
                     );
                 }
             }

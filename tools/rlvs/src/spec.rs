@@ -315,6 +315,18 @@ pub mod counters {
     /// those packets were.
     pub const ICMP_ERROR: Attr<Uint> = Attr::new(13, "icmp-error");
 
+    /// New connections refused by the defence that the sysctl drop_packet
+    /// controls.
+    pub const DROP_PACKET: Attr<Uint> = Attr::new(14, "drop-packet");
+
+    /// Connection entries removed by the defence that the sysctl drop_entry
+    /// controls.
+    pub const DROP_ENTRY: Attr<Uint> = Attr::new(15, "drop-entry");
+
+    /// Entries of half-open connections removed before their time because
+    /// the table was filling up.
+    pub const EARLY_EXPIRED: Attr<Uint> = Attr::new(16, "early-expired");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -333,6 +345,9 @@ pub mod counters {
             ROUTE_FAILED.entry(None),
             REJECTED.entry(None),
             ICMP_ERROR.entry(None),
+            DROP_PACKET.entry(None),
+            DROP_ENTRY.entry(None),
+            EARLY_EXPIRED.entry(None),
         ],
     };
 }
