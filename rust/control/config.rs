@@ -339,13 +339,34 @@ impl<'a> Changes<'a> {
         weight: u16,
     ) -> Result<(), Failure> {
         let state = self.ns.state();
-        let configured = self.configured(service)?;
+        let index = self
+            .config
+            .position(service)
+            .map_err(|_| Refusal::NoService)?;
+        let configured = self.config.services.get(index).ok_or(Refusal::NoService)?;
         if configured.destinations.iter().any(|d| range.contains(d)) {
             return Err(Refusal::DestinationExists.into());
         }
+        // One that was deleted and still has connections comes back with them, so that they are
+        // counted: as the present service's, which it was before.
+        let stats = configured.service.stats.clone();
+        let returns = |d: &Destination| {
+            range.contains(d)
+                && d.method == method
+                && !d.is_cut()
+                && Arc::ptr_eq(&d.service_stats, &stats)
+        };
         let mut all = copy_of(configured.destinations.iter())?;
         for key in range.keys() {
-            let destination = Destination::new(&configured.service, key, method, weight)?;
+            let old = self
+                .config
+                .draining
+                .iter()
+                .find(|d| d.key == key && returns(d));
+            let destination = match old {
+                Some(old) => old.clone(),
+                None => Destination::new(&configured.service, key, method, weight)?,
+            };
             all.push(destination, GFP_KERNEL)?;
         }
         let pool = pool_of(configured.scheduler, all.iter())?;
@@ -353,7 +374,14 @@ impl<'a> Changes<'a> {
         for port in range.ports.iter() {
             state.destination_ports.add(port, &self.config);
         }
-        let configured = self.configured(service)?;
+        let Config {
+            services, draining, ..
+        } = &mut *self.config;
+        let configured = services.get_mut(index).ok_or(Refusal::NoService)?;
+        for returned in draining.iter().filter(|d| returns(d)) {
+            returned.set_weight(weight);
+        }
+        draining.retain(|d| !returns(d));
         configured.destinations = all;
         configured.service.publish(pool);
         self.changed();
