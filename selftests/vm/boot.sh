@@ -115,11 +115,23 @@ if [[ -z $command ]]; then
 fi
 
 # QEMU truncates what it writes its output to, hence the pipes.
-status=0
-timeout --kill-after=10 "$VM_TIMEOUT" "${qemu[@]}" \
-	-chardev file,id=out,path=/proc/self/fd/1 -device virtserialport,chardev=out,name=stdout \
-	-chardev file,id=err,path=/proc/self/fd/2 -device virtserialport,chardev=err,name=stderr \
-	</dev/null 2> >(cat >&2) | cat || status=${PIPESTATUS[0]}
+boot() {
+	status=0
+	: >"$VM_LOG"
+	timeout --kill-after=10 "$VM_TIMEOUT" "${qemu[@]}" \
+		-chardev file,id=out,path=/proc/self/fd/1 -device virtserialport,chardev=out,name=stdout \
+		-chardev file,id=err,path=/proc/self/fd/2 -device virtserialport,chardev=err,name=stderr \
+		</dev/null 2> >(cat >&2) | cat || status=${PIPESTATUS[0]}
+}
+
+# Emulated interrupt hardware once in some hundred boots kills the kernel in its first second,
+# long before there is anything of ours.
+boot
+if ! grep -q 'rlvs-vm: ' "$VM_LOG" && [[ $status -eq 0 ]]; then
+	cp "$VM_LOG" "$VM_LOG.first"
+	say "the kernel died while it booted (its log is $VM_LOG.first); trying once more"
+	boot
+fi
 
 end=$(grep -o 'rlvs-vm: command exited with [0-9]*, kernel tainted [0-9]*' "$VM_LOG" | tail -n 1 || true)
 if [[ -z $end ]]; then

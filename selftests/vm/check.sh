@@ -119,7 +119,7 @@ test_compile_fail() {
 vm_tests() {
 	local kernel part command=selftests/run
 	if [[ $1 == vm_lockdep_bug ]]; then
-		VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-300} "$ROOT/selftests/vm/lockdep_bug.sh"
+		VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-900} "$ROOT/selftests/vm/lockdep_bug.sh"
 		return
 	fi
 	IFS=_ read -r _ kernel part <<<"$1"
