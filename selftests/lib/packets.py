@@ -157,7 +157,8 @@ def l4_is_right(packet):
     return ones_complement_sum(pseudo + body) == 0xFFFF
 
 
-def _mac(namespace, device):
+def link_address(namespace, device):
+    """A device's Ethernet address."""
     with namespace, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         answer = fcntl.ioctl(probe, SIOCGIFHWADDR, struct.pack("256s", device.encode()))
     return answer[18:24]
@@ -168,7 +169,7 @@ class Raw:
     the link address `to`."""
 
     def __init__(self, namespace, device, peer, peer_device, to=None):
-        source, destination = _mac(namespace, device), to or _mac(peer, peer_device)
+        source, destination = link_address(namespace, device), to or link_address(peer, peer_device)
         self.source_mac = source.hex(":")
         self._addresses = destination + source
         with namespace:
