@@ -9,7 +9,7 @@
 //! The table hashes and compares a key as `u64` words: 2 of them for IPv4, 5 for IPv6, without any
 //! bit that depends on padding or on the byte order of the machine. The source address comes
 //! first, then the destination address, each in network byte order, then one word with both ports,
-//! protocol and side. The 16 highest bits of that last word are 0: they are free for the table's
+//! protocol and side. The 29 highest bits of that last word are 0: they are free for the table's
 //! own use, and [`Tuple::from_words`] ignores them.
 
 use crate::address::{Endpoint, Ip, Protocol};
@@ -25,7 +25,24 @@ pub enum Side {
 
 const DESTINATION_PORT_SHIFT: u32 = 16;
 const PROTOCOL_SHIFT: u32 = 32;
-const SIDE_SHIFT: u32 = 40;
+const SIDE_SHIFT: u32 = 34;
+
+/// The protocol as a key has it, in two bits.
+const fn protocol_bits(protocol: Protocol) -> u64 {
+    match protocol {
+        Protocol::Tcp => 0,
+        Protocol::Udp => 1,
+        Protocol::Sctp => 2,
+    }
+}
+
+const fn protocol_of(bits: u64) -> Protocol {
+    match bits & 3 {
+        1 => Protocol::Udp,
+        2 => Protocol::Sctp,
+        _ => Protocol::Tcp,
+    }
+}
 
 /// One of the two keys of a connection entry: a packet's addresses, ports and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +111,7 @@ impl<A: Ip> Tuple<A> {
         };
         let last = u64::from(self.source.port)
             | u64::from(self.destination.port) << DESTINATION_PORT_SHIFT
-            | u64::from(self.protocol.number()) << PROTOCOL_SHIFT
+            | protocol_bits(self.protocol) << PROTOCOL_SHIFT
             | side << SIDE_SHIFT;
         A::pack(self.source.address, self.destination.address, last)
     }
@@ -106,15 +123,14 @@ impl<A: Ip> Tuple<A> {
     #[inline]
     pub fn from_words(words: A::Words) -> Self {
         let (source, destination, last) = A::unpack(words);
-        let [.., side, protocol, d1, d0, s1, s0] = last.to_be_bytes();
-        let protocol = Protocol::from_number(protocol).unwrap_or(Protocol::Tcp);
+        let [.., d1, d0, s1, s0] = last.to_be_bytes();
         Self {
-            side: if side == 0 {
+            side: if last >> SIDE_SHIFT & 1 == 0 {
                 Side::Inbound
             } else {
                 Side::Reply
             },
-            protocol,
+            protocol: protocol_of(last >> PROTOCOL_SHIFT),
             source: Endpoint {
                 address: source,
                 port: u16::from_be_bytes([s1, s0]),
@@ -146,12 +162,12 @@ mod tests {
         let key = Tuple::inbound(Protocol::Tcp, CLIENT, SERVICE);
         assert_eq!(
             key.as_words(),
-            [0xc633_6407_c000_020a, 0x0000_0006_0050_1234]
+            [0xc633_6407_c000_020a, 0x0000_0000_0050_1234]
         );
         let key = Tuple::reply(Protocol::Udp, SERVICE, CLIENT);
         assert_eq!(
             key.as_words(),
-            [0xc000_020a_c633_6407, 0x0000_0111_1234_0050]
+            [0xc000_020a_c633_6407, 0x0000_0005_1234_0050]
         );
         let client = Endpoint {
             address: V6([1; 16]),
@@ -164,7 +180,7 @@ mod tests {
         let (one, three) = (0x0101_0101_0101_0101, 0x0303_0303_0303_0303);
         assert_eq!(
             Tuple::inbound(Protocol::Udp, client, service).as_words(),
-            [one, one, three, three, 0x0000_0011_0004_0002]
+            [one, one, three, three, 0x0000_0001_0004_0002]
         );
     }
 

@@ -4,7 +4,8 @@
  * bytes for IPv4, 40 for IPv6. The parameters are constants so that the inline
  * functions of linux/rhashtable.h are specialised for each of the two.
  */
-#include <linux/once.h>
+#include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/rhashtable.h>
 #include <linux/siphash.h>
 
@@ -13,19 +14,37 @@
 #define RLVS_KEY4_LEN 16
 #define RLVS_KEY6_LEN 40
 
-/*
- * Clients choose addresses and ports, so the hash is keyed: a secret of the
- * module, and the random seed that each bucket table of each namespace has of
- * its own.
- */
-static siphash_aligned_key_t rlvs_flow_secret;
+/* Buckets: more would not fit into what the kernel allocates as one piece. */
+#define RLVS_MOST_BUCKETS BIT(27)
 
+/* Where the last word of a key has its hash. */
+#define RLVS_HASH_SHIFT 35
+
+/*
+ * Clients choose addresses and ports, so the hash is keyed, with a secret of
+ * each table. The kernel's table calls this without telling which table it is
+ * for; so who makes a key puts its keyed hash there (rlvs_flow_digest()), and
+ * here it is only mixed with the seed of the buckets, which changes when they
+ * are filled unevenly.
+ */
 static u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 {
-	siphash_key_t secret = rlvs_flow_secret;
+	const u64 *last = key + len - sizeof(*last);
 
-	secret.key[0] ^= seed;
-	return (u32)siphash(key, len, &secret);
+	return jhash_1word((u32)(*last >> RLVS_HASH_SHIFT), seed);
+}
+
+void rlvs_flow_secret(u64 *secret)
+{
+	get_random_bytes(secret, sizeof(siphash_key_t));
+}
+
+/* The hash of a key, with 16 bytes of @secret. */
+u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len)
+{
+	const siphash_key_t siphash_key = { .key = { secret[0], secret[1] } };
+
+	return siphash(key, key_len, &siphash_key);
 }
 
 #define RLVS_FLOW_PARAMS(len) {						\
@@ -33,6 +52,7 @@ static u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 	.key_offset = offsetof(struct rlvs_flow_link, key),		\
 	.head_offset = offsetof(struct rlvs_flow_link, node),		\
 	.min_size = 256,						\
+	.max_size = RLVS_MOST_BUCKETS,					\
 	.automatic_shrinking = true,					\
 	.hashfn = rlvs_flow_hash,					\
 }
@@ -44,7 +64,6 @@ static const struct rhashtable_params rlvs_flow6 =
 
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len)
 {
-	get_random_once(&rlvs_flow_secret, sizeof(rlvs_flow_secret));
 	if (key_len == RLVS_KEY4_LEN)
 		return rhashtable_init(table, &rlvs_flow4);
 	if (key_len == RLVS_KEY6_LEN)

@@ -37,6 +37,8 @@ struct rlvs_flow_link {
 	u64 key[];
 };
 
+void rlvs_flow_secret(u64 *secret);
+u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len);
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len);
 struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 					const u64 *key);

@@ -42,7 +42,8 @@ pub enum Side {
 
 /// A key: 2 words for IPv4, 5 words for IPv6.
 ///
-/// The highest bit of the last word is the table's own; whatever a caller puts there is ignored.
+/// The 29 highest bits of the last word are the table's own; whatever a caller puts there is
+/// ignored.
 pub trait Key: sealed::Words {}
 
 impl Key for [u64; 2] {}
@@ -90,13 +91,16 @@ const REMOVE_BATCH: usize = 4096;
 /// The bit of a key that tells the two links of a flow apart.
 const REPLY_BIT: u64 = 1 << 63;
 
-/// `key` as it is kept for `side`.
+/// Where a key has its hash, 28 bits below [`REPLY_BIT`]; C has the same number.
+const HASH_SHIFT: u32 = 35;
+
+/// The bits of a key's last word that are the table's own.
+const OWN_BITS: u64 = !0 << HASH_SHIFT;
+
+/// `key` without what is the table's own.
 #[inline]
-fn tagged<K: Key>(mut key: K, side: Side) -> K {
-    match side {
-        Side::Inbound => *key.last_mut() &= !REPLY_BIT,
-        Side::Reply => *key.last_mut() |= REPLY_BIT,
-    }
+fn bare<K: Key>(mut key: K) -> K {
+    *key.last_mut() &= !OWN_BITS;
     key
 }
 
@@ -132,13 +136,13 @@ impl<K: Key, T> Flow<K, T> {
     /// The key of the packets that opened the flow.
     #[inline]
     pub fn inbound_key(&self) -> K {
-        self.inbound.key
+        bare(self.inbound.key)
     }
 
-    /// The key of the packets that answer, without the table's bit.
+    /// The key of the packets that answer.
     #[inline]
     pub fn reply_key(&self) -> K {
-        tagged(self.reply.key, Side::Inbound)
+        bare(self.reply.key)
     }
 
     /// The flow that has `link`.
@@ -194,6 +198,8 @@ pub enum Refused<'a, K: Key, T> {
 pub struct FlowTable<K: Key, T: Send + Sync + 'static> {
     #[pin]
     table: Opaque<rhashtable>,
+    /// The key of the hash: random, and nobody else's.
+    secret: [u64; 2],
     /// Whether a flow was ever handed to RCU to be freed.
     freeing: AtomicFlag,
     flows: PhantomData<KBox<Flow<K, T>>>,
@@ -223,9 +229,32 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
                 // SAFETY: `slot` is valid for writes; the table stays where it is, being pinned.
                 to_result(unsafe { bindings::rlvs_flow_table_init(slot, Self::KEY_LEN) })
             }),
+            secret: Self::new_secret(),
             freeing: AtomicFlag::new(false),
             flows: PhantomData,
         }? Error)
+    }
+
+    fn new_secret() -> [u64; 2] {
+        let mut secret = [0; 2];
+        // SAFETY: There is room for the sixteen bytes of the secret.
+        unsafe { bindings::rlvs_flow_secret(secret.as_mut_ptr()) };
+        secret
+    }
+
+    /// `key` as it is kept for `side`: with its hash, which depends on nothing else.
+    #[inline]
+    fn tagged(&self, key: K, side: Side) -> K {
+        let mut key = bare(key);
+        // SAFETY: The secret has sixteen bytes, the key as many as this and no padding.
+        let hash = unsafe {
+            bindings::rlvs_flow_digest(self.secret.as_ptr(), (&raw const key).cast(), Self::KEY_LEN)
+        };
+        *key.last_mut() |= hash << HASH_SHIFT & !REPLY_BIT;
+        if side == Side::Reply {
+            *key.last_mut() |= REPLY_BIT;
+        }
+        key
     }
 
     /// Number of flows; another CPU may be changing it.
@@ -243,7 +272,7 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
     /// Finds the flow whose key of `side` is `key`.
     #[inline]
     pub fn lookup<'a>(&'a self, side: Side, key: K, _guard: &'a Guard) -> Option<&'a Flow<K, T>> {
-        let key = tagged(key, side);
+        let key = self.tagged(key, side);
         // SAFETY: The table is initialised with this key length, `key` has as many bytes and no
         // padding, and the guard proves the read-side section.
         let link = unsafe {
@@ -273,11 +302,11 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
             Flow {
                 inbound: Link {
                     node: Opaque::zeroed(),
-                    key: tagged(inbound, Side::Inbound),
+                    key: self.tagged(inbound, Side::Inbound),
                 },
                 reply: Link {
                     node: Opaque::zeroed(),
-                    key: tagged(reply, Side::Reply),
+                    key: self.tagged(reply, Side::Reply),
                 },
                 rcu: Opaque::zeroed(),
                 value,
