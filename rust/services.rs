@@ -35,8 +35,8 @@ pub(crate) const MAX_TRIES: usize = 16;
 #[pin_data]
 pub(crate) struct Destination {
     pub(crate) key: DestinationKey,
-    /// The port of its service, which may have been deleted before it is gone.
-    pub(crate) service_port: u16,
+    /// Its service, which may have been deleted before it is gone.
+    pub(crate) service_key: ServiceKey,
     pub(crate) method: Method,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
@@ -61,7 +61,7 @@ impl Destination {
         Arc::pin_init(
             try_pin_init!(Self {
                 key,
-                service_port: service.key.port,
+                service_key: service.key,
                 method,
                 weight: Atomic::new(u32::from(weight)),
                 counts: Counts::new(),
@@ -207,12 +207,12 @@ pub(crate) struct Service {
 
 impl Service {
     /// A service without destinations. May sleep.
-    pub(crate) fn new(key: ServiceKey, scheduler: Kind) -> Result<Arc<Self>> {
+    pub(crate) fn new(key: ServiceKey, scheduler: Kind, stats: Arc<Stats>) -> Result<Arc<Self>> {
         let pool = Pool::new(scheduler, KVVec::new())?;
         Ok(Arc::new(
             Self {
                 key,
-                stats: Arc::pin_init(Stats::new(), GFP_KERNEL)?,
+                stats,
                 pool: Rcu::new(KBox::new(pool, GFP_KERNEL)?),
             },
             GFP_KERNEL,

@@ -133,6 +133,11 @@ class Play:
         """The statistics; not these counts."""
         self.director.must(N["RLVS_CMD_SERVICE_ZERO"], service(self.flow, 80))
 
+    def service(self):
+        """The whole service goes and comes back; its connections go on."""
+        self.director.must(N["RLVS_CMD_SERVICE_DEL"], service(self.flow, 80))
+        self.add_service()
+
     def flush(self):
         """Everything ends, and begins again."""
         self.director.must(N["RLVS_CMD_FLUSH"], SERVICE_CUT)
@@ -148,7 +153,7 @@ class Play:
 
 
 MOVES = (["connect"] * 6 + ["close", "reset", "edit", "edit", "delete", "delete", "add_again",
-                            "add_again", "add_again", "scheduler", "zero"])
+                            "add_again", "add_again", "scheduler", "zero", "service"])
 
 
 @each([TCP4, TCP6, UDP4, UDP6])

@@ -21,6 +21,7 @@ use rlvs_kext::netns::Handle;
 use crate::{
     namespace::State,
     services::{Destination, Pool, Service, Services},
+    stats::Stats,
 };
 
 /// A service as it is configured.
@@ -162,7 +163,7 @@ impl Config {
         }
         // Connections outlive their service: its port is needed as long as they are there.
         let listed = self.services.iter().map(|c| c.service.key.port);
-        let services = Iterator::chain(listed, self.draining.iter().map(|d| d.service_port));
+        let services = Iterator::chain(listed, self.draining.iter().map(|d| d.service_key.port));
         let listed = self.services.iter().flat_map(|c| c.destinations.iter());
         let destinations = Iterator::chain(listed, self.draining.iter()).map(|d| d.key.port);
         // Short of memory, the sets stay too large until the next time.
@@ -172,6 +173,21 @@ impl Config {
                 .clear_and_add(destinations, self)
                 .is_err();
         self.stale_ports = stale;
+    }
+
+    /// The statistics of a service to be, at zero: those of a deleted one of the same key whose
+    /// connections still count there, so that its destinations can come back with them.
+    fn stats_for(&self, key: &ServiceKey) -> Result<Arc<Stats>, Failure> {
+        let mut found = None;
+        for left in self.draining.iter().filter(|d| d.service_key == *key) {
+            left.stats.zero();
+            found = Some(&left.service_stats);
+        }
+        let Some(stats) = found else {
+            return Ok(Arc::pin_init(Stats::new(), GFP_KERNEL)?);
+        };
+        stats.zero();
+        Ok(stats.clone())
     }
 
     /// What packets look services up in, with `extra` in its place and without `omitted`.
@@ -229,7 +245,8 @@ impl<'a> Changes<'a> {
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
-        let service = Service::new(key, scheduler)?;
+        let stats = self.config.stats_for(&key)?;
+        let service = Service::new(key, scheduler, stats)?;
         let snapshot = self.config.snapshot(Some(&service), None)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
         self.ns.attach()?;
