@@ -5,10 +5,11 @@ import os
 import socket
 import time
 
+from lib import kernel
 from lib.clients import talk
 from lib.ktap import Skip, check, each, equal, wait_until
-from lib.lab import FLOWS, TCP, TCP4, UDP4
-from lib.packets import Raw, datagram, segment
+from lib.lab import FLOWS, SCTP, TCP, TCP4, UDP4
+from lib.packets import Raw, datagram, sctp_init, segment
 
 FOLDER = "net.ipv4.vs."
 DEFAULTS = {"am_droprate": 10, "amemthresh": 1024, "conn_max": 4194304,
@@ -40,7 +41,7 @@ def value(lab, name):
 
 def first_packets(lab, flow, count, start=20000):
     """So many first packets of connections that are never completed, each from another port."""
-    make = datagram if flow.protocol == "udp" else segment
+    make = {"udp": datagram, "tcp": segment, "sctp": sctp_init}[flow.protocol]
     line = Raw(lab.client, "eth", lab.lb, "wan")
     nobody = NOBODY[flow.version]
     lab.lb.ip(f"neigh replace {nobody} lladdr {line.source_mac} dev wan nud permanent")
@@ -217,3 +218,19 @@ def test_half_open_ones_go_first(lab, flow):
             conversation.say(b"still here")
             quiet.send(b"still here")
             wait_until(lambda: states(lab).get("SYN_ACK", 0) == 0, "the quiet one is known")
+
+
+@each(SCTP)
+def test_half_open_associations_go_first(lab, flow):
+    """As half-open TCP connections do."""
+    kernel.need("sctp")
+    lab.servers.listen(flow, [8001])
+    lab.balance(flow, ports="8001")
+    before = lab.counter("early_expired")
+    with talk(lab.client, flow) as association, Settings(lab, conn_max=8):
+        first_packets(lab, flow, 10)
+        wait_until(lambda: lab.counter("entries") == 8, "the table is full")
+        lab.lb.sysctl(FOLDER + "conn_max", 1)  # so that it is full until all have gone
+        wait_until(lambda: lab.counter("entries") == 1, "the half-open ones are gone", 15)
+        equal(lab.counter("early_expired") - before, 7, "entries that went early")
+        association.say(b"still here")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A flood of SYNs from random addresses, and what a client notices of it.
 
-FULL=1 sends a million.
+FULL=1 sends a million in each address family.
 """
 
 import os
@@ -9,12 +9,12 @@ import time
 
 from lib.clients import talk
 from lib.flood import CHUNK, Flood
-from lib.ktap import check, equal, fewer, is_debug_kernel, seconds, wait_until
-from lib.lab import TCP4, UDP4
+from lib.ktap import check, each, equal, fewer, is_debug_kernel, seconds, wait_until
+from lib.lab import TCP, TCP4, UDP4, UDP6
 from lib.packets import l4_is_right, ones_complement_sum
 
 LIMIT = 1800 if os.environ.get("FULL") else 300
-SYNS = 1_000_000 if os.environ.get("FULL") else fewer(60_000, 16_000)
+SYNS = 1_000_000 if os.environ.get("FULL") else fewer(30_000, 10_000)  # in each family
 MOST = 4000  # entries
 CONN_MAX = "net.ipv4.vs.conn_max"
 DEFAULT = 4194304
@@ -31,35 +31,40 @@ def slab():
         return next(int(line.split()[1]) for line in file if line.startswith("Slab:")) << 10
 
 
-def serve(lab):
+def serve(lab, *flows):
     """TCP on port 80, and beside it UDP for the pings."""
-    for flow in (TCP4, UDP4):
+    for flow in flows or (TCP4, UDP4):
         lab.servers.listen(flow, [8001])
         lab.balance(flow, ports="8001")
 
 
-def test_the_frames_are_right(lab):
+@each(TCP)
+def test_the_frames_are_right(lab, flow):
     """Otherwise the flood would end at the host's checks, or be no flood."""
-    flood = Flood(lab, TCP4.vip, 80)
+    flood = Flood(lab, flow, 80)
     sources = set()
     for _ in range(2):
         flood.renew()
         for number in range(CHUNK):
             packet = flood.frame(number)
-            check(ones_complement_sum(packet[:20]) == 0xFFFF, "the IPv4 checksum is wrong")
+            if flow.version == 4:
+                check(ones_complement_sum(packet[:20]) == 0xFFFF, "the IPv4 checksum is wrong")
             check(l4_is_right(packet), "the TCP checksum is wrong")
-            sources.add(packet[12:16] + packet[20:22])
+            sources.add(packet[12:16] + packet[20:22] if flow.version == 4 else
+                        packet[8:24] + packet[40:42])
     check(len(sources) > 2 * CHUNK - 8, f"{len(sources)} sources only")
 
 
-def test_a_flood_takes_what_it_is_allowed(lab):
+@each(TCP)
+def test_a_flood_takes_what_it_is_allowed(lab, flow):
     """Entries and memory stay bounded, established connections go on, and the flood's own
     entries are those that make room, also for a client."""
-    serve(lab)
-    flood = Flood(lab, TCP4.vip, 80)
+    udp = UDP4 if flow.version == 4 else UDP6
+    serve(lab, flow, udp)
+    flood = Flood(lab, flow, 80)
     counters = ("connections", "table_full", "early_expired")
     before = {name: lab.counter(name) for name in counters}
-    there = [talk(where, flow) for where in (lab.client, lab.lb) for flow in (TCP4, UDP4)]
+    there = [talk(where, held) for where in (lab.client, lab.lb) for held in (flow, udp)]
     memory, most, spent = slab(), 0, 0.0
     lab.lb.sysctl(CONN_MAX, MOST)
     try:
@@ -76,7 +81,7 @@ def test_a_flood_takes_what_it_is_allowed(lab):
         wait_until(lambda: lab.counter("early_expired") > before["early_expired"],
                    "half-open entries go before their time")
         wait_until(lambda: lab.counter("entries") < MOST - 100, "there is room again", 30)
-        with talk(lab.client, TCP4) as another:
+        with talk(lab.client, flow) as another:
             another.bulk()
         for conversation in there:
             conversation.bulk()
@@ -109,7 +114,7 @@ def test_what_a_syn_costs(lab):
     """Printed: one that is refused must not cost more than one that is served."""
     serve(lab)
     lab.servers.listen(TCP4, [8009])
-    balanced, straight = Flood(lab, TCP4.vip, 80), Flood(lab, TCP4.vip, 8009)
+    balanced, straight = Flood(lab, TCP4, 80), Flood(lab, TCP4, 8009)
     chunks = fewer(10, 3)
     lab.lb.sysctl(CONN_MAX, DEFAULT)
     host = cost(straight, chunks)
@@ -145,7 +150,7 @@ def test_growing_and_shrinking_is_no_pause(lab):
     """Pings of a UDP client between bursts of SYNs: of the same connections again, then of new
     ones, so that the table grows, and while all those are removed."""
     serve(lab)
-    flood = Flood(lab, TCP4.vip, 80)
+    flood = Flood(lab, TCP4, 80)
     burst, count = 64, fewer(400, 120)
     flood.renew(burst)
     flood.send(burst)
