@@ -11,6 +11,7 @@ use rlvs_core::{
     config::{LocalView, Method, ServiceKey},
     refusal::{Errno, Refusal},
     schedule::Kind,
+    threshold::Thresholds,
 };
 use rlvs_kext::{
     errno,
@@ -23,13 +24,14 @@ use rlvs_kext::{
 use crate::{
     expiry::Cut,
     namespace::State,
+    services::Settings,
     stats::{Event, Stats, Traffic},
 };
 
 pub(crate) mod config;
 mod dump;
 
-use config::{Changes, Range};
+use config::{Changes, Edit, Range};
 
 type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
 
@@ -261,6 +263,23 @@ fn method<'a>(request: &Request<'a>) -> Answer<'a, Method> {
     }
 }
 
+/// What the request says of a destination's settings.
+fn edit<'a>(request: &Request<'a>) -> Answer<'a, Edit> {
+    let number = |id| request.get(id).and_then(Attribute::u32);
+    let weight = match number(destination::WEIGHT).map(u16::try_from) {
+        None => None,
+        Some(Ok(weight)) => Some(weight),
+        Some(Err(_)) => {
+            return Err(refuse(Refusal::WeightRange).about(request.get(destination::WEIGHT)))
+        }
+    };
+    Ok(Edit {
+        weight,
+        upper: number(destination::MAX_CONNECTIONS),
+        lower: number(destination::MIN_CONNECTIONS),
+    })
+}
+
 fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
     let method = method(request)?;
@@ -269,8 +288,13 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
         .and_then(Attribute::u32)
         .unwrap_or(1);
     let weight = named.check(ns.net(), request, method, weight)?;
+    let bounds = edit(request)?;
+    let (upper, lower) = (bounds.upper.unwrap_or(0), bounds.lower.unwrap_or(0));
+    let thresholds = Thresholds::new(upper, lower)
+        .map_err(|refusal| refuse(refusal).about(request.get(destination::MIN_CONNECTIONS)))?;
+    let settings = Settings { weight, thresholds };
     Changes::begin(ns)
-        .add_destinations(&named.service, &named.range, method, weight)
+        .add_destinations(&named.service, &named.range, method, settings)
         .map_err(failed)
 }
 
@@ -278,14 +302,9 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
     let named = Destinations::read(request)?;
     // There is one method so far: naming it changes nothing, but it has to be known.
     method(request)?;
-    let attribute = request.get(destination::WEIGHT);
-    let weight = match attribute.and_then(Attribute::u32).map(u16::try_from) {
-        None => None,
-        Some(Ok(weight)) => Some(weight),
-        Some(Err(_)) => return Err(refuse(Refusal::WeightRange).about(attribute)),
-    };
+    let edit = edit(request)?;
     Changes::begin(ns)
-        .set_destinations(&named.service, &named.range, weight)
+        .set_destinations(&named.service, &named.range, &edit)
         .map_err(failed)
 }
 

@@ -410,6 +410,7 @@ impl<'a, A: Family> Passage<'a, A> {
         ) {
             Ok(entry) => {
                 connections::begin(entry);
+                destination.is_full();
                 self.state.events.count(bh, Event::Connection);
                 destination.stats.connection(bh);
                 destination.service_stats.connection(bh);

@@ -19,6 +19,7 @@ use rlvs_core::{
     config::{DestinationKey, Method, ServiceKey},
     lifecycle::Counts,
     schedule::{Destinations, Kind, Schedule, Scheduler, Slot},
+    threshold::Thresholds,
 };
 use rlvs_kext::{
     bh::{LocalBhDisabled, SpinLockBh},
@@ -31,6 +32,13 @@ use crate::{stats::Stats, word::Word};
 /// How many destinations are tried for one packet before it is refused.
 pub(crate) const MAX_TRIES: usize = 16;
 
+/// What can be set of a destination.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) weight: u16,
+    pub(crate) thresholds: Thresholds,
+}
+
 /// A destination. Lives until it is deleted and its last connection is gone.
 #[pin_data]
 pub(crate) struct Destination {
@@ -40,6 +48,12 @@ pub(crate) struct Destination {
     pub(crate) method: Method,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
+    /// The bounds on its connections; written under the configuration's mutex. A packet between
+    /// two writes may see one new and one old.
+    upper: Atomic<u32>,
+    lower: Atomic<u32>,
+    /// It had as many connections as the upper bound says, and not yet less than the lower one.
+    full: AtomicFlag,
     /// How many connections it has.
     pub(crate) counts: Counts<Word>,
     /// The destination was deleted, and its connections are to be ended. Never unset.
@@ -56,14 +70,17 @@ impl Destination {
         service: &Service,
         key: DestinationKey,
         method: Method,
-        weight: u16,
+        settings: Settings,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
                 key,
                 service_key: service.key,
                 method,
-                weight: Atomic::new(u32::from(weight)),
+                weight: Atomic::new(u32::from(settings.weight)),
+                upper: Atomic::new(settings.thresholds.upper()),
+                lower: Atomic::new(settings.thresholds.lower()),
+                full: AtomicFlag::new(false),
                 counts: Counts::new(),
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
@@ -78,9 +95,33 @@ impl Destination {
         u16::try_from(self.weight.load(Relaxed)).unwrap_or(u16::MAX)
     }
 
-    /// Sets the weight.
-    pub(crate) fn set_weight(&self, weight: u16) {
-        self.weight.store(u32::from(weight), Relaxed);
+    /// The bounds on its connections.
+    pub(crate) fn thresholds(&self) -> Thresholds {
+        let (upper, lower) = (self.upper.load(Relaxed), self.lower.load(Relaxed));
+        Thresholds::new(upper, lower).unwrap_or_default()
+    }
+
+    /// Changes what can be changed. Under the configuration's mutex.
+    pub(crate) fn set(&self, settings: Settings) {
+        self.weight.store(u32::from(settings.weight), Relaxed);
+        self.upper.store(settings.thresholds.upper(), Relaxed);
+        self.lower.store(settings.thresholds.lower(), Relaxed);
+    }
+
+    /// Whether it has as many connections as it may. Remembers the answer, as it is full until the
+    /// number is below the lower bound: it must be asked after each new connection and before each
+    /// choice.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        if self.upper.load(Relaxed) == 0 {
+            return false;
+        }
+        let was = self.full.load(Relaxed);
+        let is = self.thresholds().is_full(was, self.counts.connections());
+        if is != was {
+            self.full.store(is, Relaxed);
+        }
+        is
     }
 
     /// Marks a deleted destination for [`crate::expiry::Cut`].
@@ -133,7 +174,7 @@ impl Destinations for Candidates<'_> {
     }
 
     fn usable(&self, index: usize) -> bool {
-        !self.tried.contains(index)
+        !self.tried.contains(index) && self.pool.get(index).is_some_and(|d| !d.is_full())
     }
 }
 

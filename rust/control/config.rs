@@ -15,12 +15,13 @@ use rlvs_core::{
     config::{DestinationKey, Method, ServiceKey},
     refusal::Refusal,
     schedule::Kind,
+    threshold::Thresholds,
 };
 use rlvs_kext::netns::Handle;
 
 use crate::{
     namespace::State,
-    services::{Destination, Pool, Service, Services},
+    services::{Destination, Pool, Service, Services, Settings},
     stats::Stats,
 };
 
@@ -70,6 +71,28 @@ impl From<Error> for Failure {
 impl From<kernel::alloc::AllocError> for Failure {
     fn from(_: kernel::alloc::AllocError) -> Self {
         Self::Refused(Refusal::NoMemory)
+    }
+}
+
+/// A change of destinations; what is absent stays.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Edit {
+    pub(crate) weight: Option<u16>,
+    pub(crate) upper: Option<u32>,
+    pub(crate) lower: Option<u32>,
+}
+
+impl Edit {
+    /// What a destination has after it.
+    fn of(&self, destination: &Destination) -> Result<Settings, Failure> {
+        let old = destination.thresholds();
+        Ok(Settings {
+            weight: self.weight.unwrap_or_else(|| destination.weight()),
+            thresholds: Thresholds::new(
+                self.upper.unwrap_or_else(|| old.upper()),
+                self.lower.unwrap_or_else(|| old.lower()),
+            )?,
+        })
     }
 }
 
@@ -353,7 +376,7 @@ impl<'a> Changes<'a> {
         service: &ServiceKey,
         range: &Range,
         method: Method,
-        weight: u16,
+        settings: Settings,
     ) -> Result<(), Failure> {
         let state = self.ns.state();
         let index = self
@@ -382,7 +405,7 @@ impl<'a> Changes<'a> {
                 .find(|d| d.key == key && returns(d));
             let destination = match old {
                 Some(old) => old.clone(),
-                None => Destination::new(&configured.service, key, method, weight)?,
+                None => Destination::new(&configured.service, key, method, settings)?,
             };
             all.push(destination, GFP_KERNEL)?;
         }
@@ -396,7 +419,7 @@ impl<'a> Changes<'a> {
         } = &mut *self.config;
         let configured = services.get_mut(index).ok_or(Refusal::NoService)?;
         for returned in draining.iter().filter(|d| returns(d)) {
-            returned.set_weight(weight);
+            returned.set(settings);
         }
         draining.retain(|d| !returns(d));
         configured.destinations = all;
@@ -405,21 +428,21 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Changes the weight of destinations: of all of them or of none.
+    /// Changes destinations: all of them or none.
     pub(crate) fn set_destinations(
         mut self,
         service: &ServiceKey,
         range: &Range,
-        weight: Option<u16>,
+        edit: &Edit,
     ) -> Result<(), Failure> {
         let configured = self.configured(service)?;
         let changed = range.of(&configured.destinations)?;
-        let Some(weight) = weight else {
-            return Ok(());
-        };
+        for destination in changed.0.iter() {
+            edit.of(destination)?;
+        }
         let pool = pool_of(configured.scheduler, configured.destinations.iter())?;
         for destination in changed.0.iter() {
-            destination.set_weight(weight);
+            destination.set(edit.of(destination)?);
         }
         configured.service.publish(pool);
         self.changed();

@@ -150,6 +150,8 @@ fn write_destination(out: &mut Writer<'_>, of: &Destination) -> Result {
     out.u32(destination::WEIGHT, u32::from(of.weight()))?;
     out.u32(destination::ACTIVE_CONNECTIONS, of.counts.active())?;
     out.u32(destination::INACTIVE_CONNECTIONS, of.counts.inactive())?;
+    out.u32(destination::MAX_CONNECTIONS, of.thresholds().upper())?;
+    out.u32(destination::MIN_CONNECTIONS, of.thresholds().lower())?;
     write_stats(out, destination::STATS, &of.stats)
 }
 

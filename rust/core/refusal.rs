@@ -77,6 +77,9 @@ refusals! {
     PortRange => Inval, c"the last port is below the first: swap them";
     /// The weight has more than 16 bits.
     WeightRange => Range, c"weight out of range: use 0 to 65535";
+    /// The lower bound on a destination's connections is above the upper one.
+    Thresholds => Range,
+        c"min-connections is above max-connections: lower it, or raise max-connections";
     /// An address has neither 4 nor 16 bytes.
     AddressLength => Inval, c"an address has 4 bytes for IPv4 or 16 bytes for IPv6";
     /// A multicast or broadcast address.

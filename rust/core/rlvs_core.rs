@@ -44,5 +44,6 @@ pub mod lifecycle;
 pub mod nat;
 pub mod refusal;
 pub mod schedule;
+pub mod threshold;
 pub mod tuple;
 pub mod wire;

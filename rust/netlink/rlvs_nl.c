@@ -57,23 +57,27 @@ static const struct nla_policy rlvs_service_get_nl_policy[RLVS_A_SERVICE_PORT + 
 };
 
 /* RLVS_CMD_DESTINATION_ADD - do */
-static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION_WEIGHT + 1] = {
+static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION_MIN_CONNECTIONS + 1] = {
 	[RLVS_A_DESTINATION_SERVICE] = NLA_POLICY_NESTED(rlvs_service_identity_nl_policy),
 	[RLVS_A_DESTINATION_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_DESTINATION_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_DESTINATION_LAST_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_DESTINATION_METHOD] = NLA_POLICY_MAX(NLA_U8, 0),
 	[RLVS_A_DESTINATION_WEIGHT] = { .type = NLA_U32, },
+	[RLVS_A_DESTINATION_MAX_CONNECTIONS] = { .type = NLA_U32, },
+	[RLVS_A_DESTINATION_MIN_CONNECTIONS] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_DESTINATION_SET - do */
-static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION_WEIGHT + 1] = {
+static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION_MIN_CONNECTIONS + 1] = {
 	[RLVS_A_DESTINATION_SERVICE] = NLA_POLICY_NESTED(rlvs_service_identity_nl_policy),
 	[RLVS_A_DESTINATION_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_DESTINATION_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_DESTINATION_LAST_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_DESTINATION_METHOD] = NLA_POLICY_MAX(NLA_U8, 0),
 	[RLVS_A_DESTINATION_WEIGHT] = { .type = NLA_U32, },
+	[RLVS_A_DESTINATION_MAX_CONNECTIONS] = { .type = NLA_U32, },
+	[RLVS_A_DESTINATION_MIN_CONNECTIONS] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_DESTINATION_DEL - do */
@@ -143,14 +147,14 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.cmd		= RLVS_CMD_DESTINATION_ADD,
 		.doit		= rlvs_nl_destination_add_doit,
 		.policy		= rlvs_destination_add_nl_policy,
-		.maxattr	= RLVS_A_DESTINATION_WEIGHT,
+		.maxattr	= RLVS_A_DESTINATION_MIN_CONNECTIONS,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= RLVS_CMD_DESTINATION_SET,
 		.doit		= rlvs_nl_destination_set_doit,
 		.policy		= rlvs_destination_set_nl_policy,
-		.maxattr	= RLVS_A_DESTINATION_WEIGHT,
+		.maxattr	= RLVS_A_DESTINATION_MIN_CONNECTIONS,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

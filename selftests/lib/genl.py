@@ -231,6 +231,8 @@ def _destination(reply):
         "weight": _number(reply[N[kind + "WEIGHT"]]),
         "active_connections": _number(reply[N[kind + "ACTIVE_CONNECTIONS"]]),
         "inactive_connections": _number(reply[N[kind + "INACTIVE_CONNECTIONS"]]),
+        "max_connections": _number(reply[N[kind + "MAX_CONNECTIONS"]]),
+        "min_connections": _number(reply[N[kind + "MIN_CONNECTIONS"]]),
         "stats": _stats(reply[N[kind + "STATS"]]),
     }
 

@@ -223,7 +223,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0
-  rlvs dest edit tcp://192.0.2.10:80 :8001-8004 --weight 3")]
+  rlvs dest edit tcp://192.0.2.10:80 :8001-8004 --weight 3
+  rlvs dest edit tcp://192.0.2.10:80 :8001 --max-connections 100 --min-connections 80")]
     #[command(mut_group("DestinationSettings", |group| group.required(true).multiple(true)))]
     Edit {
         #[command(flatten)]
@@ -266,6 +267,15 @@ pub struct DestinationSettings {
     /// 65535; 0 stops new connections [a new destination has: 1]
     #[arg(long, value_name = "NUMBER")]
     pub weight: Option<u32>,
+    /// With so many connections, active and inactive, it gets no new ones; 0
+    /// is no bound [a new destination has: 0]
+    #[arg(long, value_name = "NUMBER")]
+    pub max_connections: Option<u32>,
+    /// A destination that reached the bound gets new connections again with
+    /// fewer than these; 0 is three quarters of the bound [a new destination
+    /// has: 0]
+    #[arg(long, value_name = "NUMBER")]
+    pub min_connections: Option<u32>,
     /// Forwarding method [a new destination has: nat]
     #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(spec::FORWARDING_METHOD))]
     pub method: Option<String>,

@@ -192,6 +192,8 @@ fn destination(
         attributes.put(METHOD, method_number(method)?);
     }
     attributes.put_some(WEIGHT, settings.weight);
+    attributes.put_some(MAX_CONNECTIONS, settings.max_connections);
+    attributes.put_some(MIN_CONNECTIONS, settings.min_connections);
     Ok(attributes)
 }
 

@@ -116,6 +116,8 @@ impl Fault {
             ("service", "scheduler") => "--scheduler",
             ("destination", "method") => "--method",
             ("destination", "weight") => "--weight",
+            ("destination", "max-connections") => "--max-connections",
+            ("destination", "min-connections") => "--min-connections",
             ("service" | "destination", "cut") => "--now",
             _ => return None,
         })

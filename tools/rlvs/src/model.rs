@@ -61,6 +61,10 @@ pub struct Destination {
     pub active_connections: u32,
     /// Connections that are opening or closing.
     pub inactive_connections: u32,
+    /// With so many connections it gets no new ones; 0 for no bound.
+    pub max_connections: u32,
+    /// Until it has fewer than these; 0 for three quarters of the bound.
+    pub min_connections: u32,
     /// What the destination has carried.
     pub stats: Stats,
 }
@@ -76,6 +80,8 @@ impl Destination {
             weight: attributes.require(WEIGHT)?,
             active_connections: attributes.require(ACTIVE_CONNECTIONS)?,
             inactive_connections: attributes.require(INACTIVE_CONNECTIONS)?,
+            max_connections: attributes.require(MAX_CONNECTIONS)?,
+            min_connections: attributes.require(MIN_CONNECTIONS)?,
             stats: Stats::decode(attributes.require(STATS)?)?,
         })
     }

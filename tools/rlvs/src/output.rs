@@ -33,9 +33,17 @@ fn json<T: Serialize>(name: &str, value: &T) -> String {
 
 /// The services as a table, each with its destinations indented below it.
 pub fn services_text(services: &[Service], stats: bool) -> String {
-    let mut table = Table::new(if stats { "llrrrrrrrr" } else { "llrrr" });
+    let mut table = Table::new(if stats { "llrrrrrrrrrr" } else { "llrrrrr" });
     table.row(["SERVICE", "SCHEDULER"]);
-    let heading = ["  DESTINATION", "METHOD", "WEIGHT", "ACTIVE", "INACTIVE"];
+    let heading = [
+        "  DESTINATION",
+        "METHOD",
+        "WEIGHT",
+        "MAX",
+        "MIN",
+        "ACTIVE",
+        "INACTIVE",
+    ];
     let totals = [
         "CONNECTIONS",
         "IN-PKTS",
@@ -47,7 +55,7 @@ pub fn services_text(services: &[Service], stats: bool) -> String {
     for service in services {
         let mut row = vec![service.id.to_string(), service.scheduler.clone()];
         if stats {
-            row.resize(5, String::new());
+            row.resize(heading.len(), String::new());
             row.extend(stats_cells(&service.stats));
         }
         table.row(row);
@@ -73,9 +81,19 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
         name,
         destination.method.clone(),
         destination.weight.to_string(),
+        bound(destination.max_connections),
+        bound(destination.min_connections),
         destination.active_connections.to_string(),
         destination.inactive_connections.to_string(),
     ]
+}
+
+/// A bound on connections, of which 0 is none.
+fn bound(connections: u32) -> String {
+    match connections {
+        0 => "-".to_string(),
+        number => number.to_string(),
+    }
 }
 
 fn stats_cells(stats: &Stats) -> [String; 5] {

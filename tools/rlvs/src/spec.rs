@@ -154,6 +154,15 @@ pub mod destination {
     /// last zeroed. In replies only.
     pub const STATS: Attr<Nest> = Attr::new(10, "stats");
 
+    /// With so many connections, active and inactive, the destination gets
+    /// no new ones until it has fewer than min-connections. 0, as when
+    /// absent in destination-add, is no bound.
+    pub const MAX_CONNECTIONS: Attr<U32> = Attr::new(11, "max-connections");
+
+    /// Not above max-connections. 0, as when absent in destination-add,
+    /// stands for three quarters of max-connections.
+    pub const MIN_CONNECTIONS: Attr<U32> = Attr::new(12, "min-connections");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -169,6 +178,8 @@ pub mod destination {
             ACTIVE_CONNECTIONS.entry(None),
             INACTIVE_CONNECTIONS.entry(None),
             STATS.entry(Some(&super::stats::SET)),
+            MAX_CONNECTIONS.entry(None),
+            MIN_CONNECTIONS.entry(None),
         ],
     };
 }

@@ -93,6 +93,8 @@ fn destination(address: &str, port: u16, weight: u32) -> Reply {
         .put(WEIGHT, weight)
         .put(ACTIVE_CONNECTIONS, 3)
         .put(INACTIVE_CONNECTIONS, 4)
+        .put(MAX_CONNECTIONS, weight / 2)
+        .put(MIN_CONNECTIONS, weight / 4)
         .put(STATS, stats(5).attributes());
     Reply(attributes.into_bytes())
 }
@@ -132,9 +134,11 @@ fn list_prints_the_promised_json() {
         r#""scheduler":"wlc","flags":[],"destinations":["#,
         r#"{"address":"192.0.2.10","port":8001,"method":"nat","weight":65535,"#,
         r#""active_connections":3,"inactive_connections":4,"#,
+        r#""max_connections":32767,"min_connections":16383,"#,
         r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592}},"#,
         r#"{"address":"192.0.2.10","port":8002,"method":"nat","weight":1,"#,
         r#""active_connections":3,"inactive_connections":4,"#,
+        r#""max_connections":0,"min_connections":0,"#,
         r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592}}"#,
         r#"],"stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592}},"#,
         r#"{"protocol":"udp","address":"2001:db8::10","port":53,"#,
@@ -162,11 +166,11 @@ fn list_prints_a_table() {
         Fake::answering(answers()).run("rlvs list").unwrap(),
         "\
 SERVICE                SCHEDULER
-  DESTINATION          METHOD     WEIGHT  ACTIVE  INACTIVE
+  DESTINATION          METHOD     WEIGHT  MAX  MIN  ACTIVE  INACTIVE
 tcp://*:80             wlc
-  :8001                nat             1       3         4
+  :8001                nat             1    -    -       3         4
 tcp://[::]:443         wrr
-  [2001:db8::11]:9000  nat            20       3         4
+  [2001:db8::11]:9000  nat            20   10    5       3         4
 "
     );
     let text = Fake::answering(answers()).run("rlvs list --stats").unwrap();
