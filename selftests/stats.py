@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """The counters are the packets and bytes that an independent capture sees."""
 
+import json
+import subprocess
+import time
+
 from lib.capture import Capture, packets
 from lib.clients import talk
 from lib.ktap import check, each, equal, wait_until
@@ -101,3 +105,30 @@ def test_zero_sets_them_to_zero(lab, flow):
     equal(counted(found["destinations"][0]["stats"]), (0,) * 5, "the destination's counters")
     with talk(lab.client, flow):
         equal(lab.find(service)["stats"]["connections"], 1, "connections since then")
+
+
+@each(FLOWS)
+def test_rates_are_what_is_carried_meanwhile(lab, flow):
+    """Also next to much that was carried before; a service that carries nothing has none."""
+    lab.servers.listen(flow, [8001])
+    service = lab.balance(flow, ports="8001")
+    idle = lab.balance(flow, ports="8002", port=81)
+    with talk(lab.client, flow) as conversation:
+        conversation.bulk(200_000)
+        with lab.lb:
+            tool = subprocess.Popen(["rlvs", "list", "--rate=3", "--json"],
+                                    stdout=subprocess.PIPE)
+        with tool:
+            before, begun = lab.find(service)["stats"], time.monotonic()
+            while tool.poll() is None:
+                conversation.say(b"x" * 100)
+                time.sleep(0.02)
+            carried, elapsed = lab.find(service)["stats"], time.monotonic() - begun
+            listed = json.load(tool.stdout)["services"]
+    found = {entry["port"]: entry for entry in listed}
+    equal(set(found[81]["rates"].values()), {0.0}, f"the rates of {idle}")
+    for key in KEYS[1:]:
+        expected = (carried[key] - before[key]) / elapsed
+        for entry in (found[80], found[80]["destinations"][0]):
+            check(expected * 0.6 < entry["rates"][key] < expected * 1.6,
+                  f"{key}: {entry['rates'][key]:.0f} per second, sent were {expected:.0f}")

@@ -68,6 +68,7 @@ Examples:
 Examples:
   rlvs list
   rlvs list tcp://192.0.2.10:80 --stats
+  rlvs list --rate=10
   rlvs list --json | jq '.services[].destinations[] | {port, active_connections}'")]
     List {
         /// List only this virtual service
@@ -79,6 +80,12 @@ Examples:
         /// Add the statistics: connections, packets and bytes
         #[arg(long)]
         stats: bool,
+        /// Add the rates, per second, over the next second or so many; the
+        /// kernel keeps totals, which are read twice
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+            default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..=3600),
+            conflicts_with = "stats")]
+        rate: Option<u64>,
     },
 
     /// List the connection entries

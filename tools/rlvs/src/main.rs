@@ -18,18 +18,24 @@ mod error;
 mod model;
 mod netlink;
 mod output;
+mod rates;
 mod spec;
 mod transport;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
 use cli::{Cli, Command, DestCommand, ServiceCommand};
 use client::Client;
+use endpoint::ServiceId;
 use error::Error;
+use model::Service;
 use netlink::Netlink;
+use output::Numbers;
 use transport::Transport;
 
 fn main() -> ExitCode {
@@ -62,12 +68,21 @@ fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<St
             service,
             json,
             stats,
+            rate,
         } => {
-            let services = client.list(service.as_ref())?;
+            let services = match rate {
+                Some(seconds) => list_with_rates(client, service.as_ref(), *seconds)?,
+                None => client.list(service.as_ref())?,
+            };
+            let numbers = match (rate, stats) {
+                (Some(_), _) => Numbers::Rates,
+                (None, true) => Numbers::Totals,
+                (None, false) => Numbers::None,
+            };
             Ok(if *json {
                 output::services_json(&services)
             } else {
-                output::services_text(&services, *stats)
+                output::services_text(&services, numbers)
             })
         }
         Command::Conns { json } => {
@@ -89,6 +104,21 @@ fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<St
         Command::Flush { now } => client.flush(*now).map(|()| String::new()),
         Command::Completion { .. } | Command::Man { .. } => Ok(String::new()),
     }
+}
+
+/// The services, with what they carry per second during the next `seconds`.
+fn list_with_rates<T: Transport>(
+    client: &mut Client<T>,
+    service: Option<&ServiceId>,
+    seconds: u64,
+) -> Result<Vec<Service>, Error> {
+    let begun = Instant::now();
+    let before = client.list(service)?;
+    thread::sleep(Duration::from_secs(seconds));
+    let elapsed = begun.elapsed();
+    let mut after = client.list(service)?;
+    rates::fill_in(&before, &mut after, elapsed);
+    Ok(after)
 }
 
 fn execute_service<T: Transport>(

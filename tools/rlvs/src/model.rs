@@ -26,6 +26,9 @@ pub struct Service {
     pub destinations: Vec<Destination>,
     /// What the service has carried.
     pub stats: Stats,
+    /// What it carries per second, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
 }
 
 impl Service {
@@ -42,6 +45,7 @@ impl Service {
             flags: Vec::new(),
             destinations: Vec::new(),
             stats: Stats::decode(attributes.require(STATS)?)?,
+            rates: None,
         })
     }
 }
@@ -67,6 +71,9 @@ pub struct Destination {
     pub min_connections: u32,
     /// What the destination has carried.
     pub stats: Stats,
+    /// What it carries per second, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
 }
 
 impl Destination {
@@ -83,8 +90,24 @@ impl Destination {
             max_connections: attributes.require(MAX_CONNECTIONS)?,
             min_connections: attributes.require(MIN_CONNECTIONS)?,
             stats: Stats::decode(attributes.require(STATS)?)?,
+            rates: None,
         })
     }
+}
+
+/// What a service or a destination carries per second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Rates {
+    /// Connections made.
+    pub connections: f64,
+    /// Packets from clients.
+    pub in_packets: f64,
+    /// Packets to clients.
+    pub out_packets: f64,
+    /// Bytes from clients.
+    pub in_bytes: f64,
+    /// Bytes to clients.
+    pub out_bytes: f64,
 }
 
 /// Totals of a service or a destination.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::model::{Connection, Counters, Destination, Service, Stats};
+use crate::model::{Connection, Counters, Destination, Rates, Service, Stats};
 
 /// The services as JSON: `{"services":[...]}`.
 pub fn services_json(services: &[Service]) -> String {
@@ -32,8 +32,14 @@ fn json<T: Serialize>(name: &str, value: &T) -> String {
 }
 
 /// The services as a table, each with its destinations indented below it.
-pub fn services_text(services: &[Service], stats: bool) -> String {
-    let mut table = Table::new(if stats { "llrrrrrrrrrr" } else { "llrrrrr" });
+///
+/// What each carried is shown as `numbers` says; rates are those that [`crate::rates`] filled in.
+pub fn services_text(services: &[Service], numbers: Numbers) -> String {
+    let mut table = Table::new(if numbers != Numbers::None {
+        "llrrrrrrrrrr"
+    } else {
+        "llrrrrr"
+    });
     table.row(["SERVICE", "SCHEDULER"]);
     let heading = [
         "  DESTINATION",
@@ -44,26 +50,28 @@ pub fn services_text(services: &[Service], stats: bool) -> String {
         "ACTIVE",
         "INACTIVE",
     ];
-    let totals = [
-        "CONNECTIONS",
-        "IN-PKTS",
-        "OUT-PKTS",
-        "IN-BYTES",
-        "OUT-BYTES",
-    ];
-    table.row(heading.iter().chain(totals.iter().filter(|_| stats)));
+    let carried: &[&str] = match numbers {
+        Numbers::None => &[],
+        Numbers::Totals => &[
+            "CONNECTIONS",
+            "IN-PKTS",
+            "OUT-PKTS",
+            "IN-BYTES",
+            "OUT-BYTES",
+        ],
+        Numbers::Rates => &["CPS", "IN-PPS", "OUT-PPS", "IN-BPS", "OUT-BPS"],
+    };
+    table.row(heading.iter().chain(carried));
     for service in services {
         let mut row = vec![service.id.to_string(), service.scheduler.clone()];
-        if stats {
+        if numbers != Numbers::None {
             row.resize(heading.len(), String::new());
-            row.extend(stats_cells(&service.stats));
         }
+        row.extend(numbers.cells(&service.stats, service.rates));
         table.row(row);
         for destination in &service.destinations {
             let mut row = destination_cells(destination);
-            if stats {
-                row.extend(stats_cells(&destination.stats));
-            }
+            row.extend(numbers.cells(&destination.stats, destination.rates));
             table.row(row);
         }
     }
@@ -96,15 +104,41 @@ fn bound(connections: u32) -> String {
     }
 }
 
-fn stats_cells(stats: &Stats) -> [String; 5] {
-    [
-        stats.connections,
-        stats.in_packets,
-        stats.out_packets,
-        stats.in_bytes,
-        stats.out_bytes,
-    ]
-    .map(|number| number.to_string())
+/// What a listing shows of what services and destinations carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// Nothing.
+    None,
+    /// The totals.
+    Totals,
+    /// The rates, in whole numbers per second; bytes, as the kernel counts them.
+    Rates,
+}
+
+impl Numbers {
+    fn cells(self, stats: &Stats, rates: Option<Rates>) -> Vec<String> {
+        match (self, rates) {
+            (Self::None, _) | (Self::Rates, None) => Vec::new(),
+            (Self::Totals, _) => [
+                stats.connections,
+                stats.in_packets,
+                stats.out_packets,
+                stats.in_bytes,
+                stats.out_bytes,
+            ]
+            .map(|number| number.to_string())
+            .into(),
+            (Self::Rates, Some(rates)) => [
+                rates.connections,
+                rates.in_packets,
+                rates.out_packets,
+                rates.in_bytes,
+                rates.out_bytes,
+            ]
+            .map(|number| format!("{number:.0}"))
+            .into(),
+        }
+    }
 }
 
 /// The connection entries as a table.

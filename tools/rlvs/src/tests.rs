@@ -181,6 +181,32 @@ tcp://[::]:443         wrr
 }
 
 #[test]
+fn rates_are_of_two_readings() {
+    let reading = |times| {
+        [
+            vec![service(6, "192.0.2.10", 80, "wlc")],
+            vec![destination("192.0.2.10", 8001, times)],
+        ]
+    };
+    let answers = [reading(1), reading(1)].concat();
+    let text = Fake::answering(answers.clone())
+        .run("rlvs list --rate")
+        .unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[1].ends_with("CPS  IN-PPS  OUT-PPS  IN-BPS  OUT-BPS"));
+    assert!(lines[2].ends_with(" 0       0        0       0        0"));
+    let json = Fake::answering(answers)
+        .run("rlvs list --json --rate=1")
+        .unwrap();
+    let rates = r#""rates":{"connections":0.0,"in_packets":0.0,"#;
+    assert_eq!(json.matches(rates).count(), 2, "{json}");
+    for wrong in ["--rate=0", "--rate=3601", "--rate=x", "--rate --stats"] {
+        let line = format!("rlvs list {wrong}");
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn list_of_one_service_asks_for_that_one() {
     let mut fake = Fake::answering([vec![service(6, "192.0.2.10", 80, "wlc")], vec![]]);
     let text = fake.run("rlvs list tcp://192.0.2.10:80").unwrap();

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rates: what two readings of the statistics differ by, per second.
+//!
+//! The kernel keeps totals only. A rate is over the time between two readings, and nothing runs
+//! while nobody asks.
+
+use std::time::Duration;
+
+use crate::model::{Rates, Service, Stats};
+
+/// Fills in the rates of `after`, which was read so long after `before`.
+pub fn fill_in(before: &[Service], after: &mut [Service], elapsed: Duration) {
+    for service in after {
+        let old = before.iter().find(|old| old.id == service.id);
+        service.rates = Some(rates(old.map(|old| &old.stats), &service.stats, elapsed));
+        for destination in &mut service.destinations {
+            let place = (destination.address, destination.port);
+            let old = old.and_then(|old| {
+                let mut all = old.destinations.iter();
+                all.find(|old| (old.address, old.port) == place)
+            });
+            let new = &destination.stats;
+            destination.rates = Some(rates(old.map(|old| &old.stats), new, elapsed));
+        }
+    }
+}
+
+/// What was added or set to zero meanwhile has counted from zero.
+fn rates(before: Option<&Stats>, after: &Stats, elapsed: Duration) -> Rates {
+    let before = before.filter(|before| {
+        before.connections <= after.connections
+            && before.in_packets <= after.in_packets
+            && before.out_packets <= after.out_packets
+    });
+    let rate = |total: fn(&Stats) -> u64| {
+        let grown = total(after).saturating_sub(before.map_or(0, total));
+        grown as f64 / elapsed.as_secs_f64()
+    };
+    Rates {
+        connections: rate(|stats| stats.connections),
+        in_packets: rate(|stats| stats.in_packets),
+        out_packets: rate(|stats| stats.out_packets),
+        in_bytes: rate(|stats| stats.in_bytes),
+        out_bytes: rate(|stats| stats.out_bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(connections: u64, in_packets: u64) -> Stats {
+        Stats {
+            connections,
+            in_packets,
+            out_packets: 3,
+            in_bytes: 100 * in_packets,
+            out_bytes: 0,
+        }
+    }
+
+    fn found(before: Option<&Stats>, after: &Stats) -> [f64; 5] {
+        let rates = rates(before, after, Duration::from_millis(500));
+        [
+            rates.connections,
+            rates.in_packets,
+            rates.out_packets,
+            rates.in_bytes,
+            rates.out_bytes,
+        ]
+    }
+
+    #[test]
+    fn per_second() {
+        let (before, after) = (stats(10, 20), stats(11, 25));
+        assert_eq!(found(Some(&before), &after), [2.0, 10.0, 0.0, 1000.0, 0.0]);
+    }
+
+    #[test]
+    fn what_is_new_or_was_zeroed_counts_from_zero() {
+        let after = stats(1, 2);
+        assert_eq!(found(None, &after), [2.0, 4.0, 6.0, 400.0, 0.0]);
+        assert_eq!(
+            found(Some(&stats(9, 1)), &after),
+            [2.0, 4.0, 6.0, 400.0, 0.0]
+        );
+    }
+}
