@@ -9,11 +9,11 @@
 
 use rlvs_core::{
     address::{Endpoint, Protocol},
-    flow,
+    flow::{self, Segment},
     icmp::{self, IcmpError},
     nat::{self, Delta, Rewrite, Sums, TooShort, Which},
     tuple::{Side, Tuple},
-    wire::{self, Bytes, Packet, Unhandled},
+    wire::{self, Bytes, Packet, Signal, Unhandled},
 };
 use rlvs_kext::{
     clock,
@@ -457,7 +457,9 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         entry.touch(self.now);
-        entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
+        if self.is_credible(skb, packet, entry, side) {
+            entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
+        }
         let destination = entry.destination();
         match side {
             Side::Inbound => {
@@ -471,6 +473,30 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         self.route_again(skb, &rewrite)
+    }
+
+    /// Whether a packet of a connection may move its state. A reset or FIN that comes in may be a
+    /// stranger's who has seen nothing of the connection: the process, if it has the connection
+    /// still, would not take it. What a destination sends is this host's own.
+    fn is_credible(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>, side: Side) -> bool {
+        if side == Side::Reply || !flow::ends(packet.signal) {
+            return true;
+        }
+        self.fits(skb, packet, &connections::destination(entry))
+            .unwrap_or(true)
+    }
+
+    /// Whether a TCP segment fits the connection that the host has between `local` and the
+    /// segment's source; none when it has no such connection.
+    fn fits(&self, skb: &Skb<'_>, packet: &Packet<A>, local: &Endpoint<A>) -> Option<bool> {
+        let Signal::Tcp(flags) = packet.signal else {
+            return None;
+        };
+        let net = self.context.net();
+        let device = self.context.input_device();
+        let window = connections::window(net, local, &packet.source, device)?;
+        let segment = Segment::read(&SkbBytes(skb), packet.l4_offset, flags);
+        Some(segment.is_some_and(|segment| window.takes(&segment)))
     }
 
     /// Lets a rewritten packet go on. Routes are chosen by address: with the same one the route
