@@ -146,7 +146,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         state.events.count(passage.context.bh, Event::Conflict);
         return Verdict::Drop;
     }
-    if !to_service || !flow::opens(packet.signal) {
+    if !to_service || !passage.may_open(&packet) {
         return Verdict::Accept;
     }
 
@@ -263,6 +263,26 @@ impl<'a, A: Family> Passage<'a, A> {
         )
     }
 
+    /// Whether a packet without an entry may open one: the first of a connection, or with the sysctl
+    /// for its protocol one in mid-stream. But a TCP connection that the host has itself with the
+    /// address and port that the packet goes to, perhaps one that is older than the service, is
+    /// nobody else's.
+    fn may_open(&self, packet: &Packet<A>) -> bool {
+        if flow::opens(packet.signal) {
+            return true;
+        }
+        self.state.sysctls.is_sloppy(packet.protocol)
+            && flow::continues(packet.signal)
+            && !(packet.protocol == Protocol::Tcp
+                && connections::window(
+                    self.context.net(),
+                    &packet.destination,
+                    &packet.source,
+                    self.context.input_device(),
+                )
+                .is_some())
+    }
+
     /// Whether a packet to a destination's own port can go there without being mixed up with a
     /// balanced connection of the same client address and port. An entry whose connection has
     /// ended gives way.
@@ -292,7 +312,7 @@ impl<'a, A: Family> Passage<'a, A> {
         } else if self.state.drop_packet.takes_next(&self.state.sysctls) {
             Err(Event::DropPacket)
         } else {
-            self.schedule(packet, service)
+            self.schedule(skb, packet, service)
         };
         let event = match made {
             Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
@@ -341,14 +361,19 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// Makes the entry of a new connection, at the first destination that can take it.
-    fn schedule(&self, packet: &Packet<A>, service: &Service) -> Result<&'a Entry<A>, Event> {
+    fn schedule(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        service: &Service,
+    ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
         let mut tried = Tried::default();
         for _ in 0..MAX_TRIES {
             let Some((index, destination)) = pool.pick(&tried, self.context.bh) else {
                 break;
             };
-            match self.attempt(packet, destination) {
+            match self.attempt(skb, packet, destination) {
                 Attempt::Entry(entry) => return Ok(entry),
                 Attempt::NoMemory => return Err(Event::NoMemory),
                 Attempt::Conflict => tried.add(index),
@@ -358,7 +383,12 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// Tries to give the packet's connection to `destination`.
-    fn attempt(&self, packet: &Packet<A>, destination: &Arc<Destination>) -> Attempt<'a, A> {
+    fn attempt(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        destination: &Arc<Destination>,
+    ) -> Attempt<'a, A> {
         let key = &destination.key;
         // The wildcard stands for the address that the client used.
         let address = match A::from_address(key.address) {
@@ -385,15 +415,7 @@ impl<'a, A: Family> Passage<'a, A> {
                 return Attempt::Conflict;
             }
         }
-        // The client may have a connection straight to the destination from the same port.
-        if packet.protocol == Protocol::Tcp
-            && connections::has_socket(
-                self.context.net(),
-                &end,
-                &packet.source,
-                Some(self.context.input_device()),
-            )
-        {
+        if !self.is_free(skb, packet, &end) {
             return match self.lookup(Side::Inbound, inbound) {
                 Some(entry) => Attempt::Entry(entry),
                 None => Attempt::Conflict,
@@ -425,6 +447,19 @@ impl<'a, A: Family> Passage<'a, A> {
             Refused::Conflict(_) => Attempt::Conflict,
             Refused::NoMemory => Attempt::NoMemory,
         }
+    }
+
+    /// Whether a new entry can lead to `end`: the client may have a TCP connection straight to it
+    /// from the same port. One that a segment in mid-stream fits is the one that has lost its entry.
+    fn is_free(&self, skb: &Skb<'_>, packet: &Packet<A>, end: &Endpoint<A>) -> bool {
+        if packet.protocol != Protocol::Tcp {
+            return true;
+        }
+        if !flow::opens(packet.signal) {
+            return self.fits(skb, packet, end).unwrap_or(true);
+        }
+        let device = Some(self.context.input_device());
+        !connections::has_socket(self.context.net(), end, &packet.source, device)
     }
 
     /// Rewrites a packet of a connection and lets it go on.
