@@ -12,6 +12,7 @@ use rlvs_core::{
     flow::{self, Segment},
     icmp::{self, IcmpError},
     nat::{self, Delta, Rewrite, Sums, TooShort, Which},
+    schedule::Request,
     tuple::{Side, Tuple},
     wire::{self, Bytes, Packet, Signal, Unhandled},
 };
@@ -19,6 +20,7 @@ use rlvs_kext::{
     clock,
     flow_table::Refused,
     netfilter::{self, Context, Hook, Point, Verdict},
+    random,
     skbuff::{self, Skb},
 };
 
@@ -368,9 +370,19 @@ impl<'a, A: Family> Passage<'a, A> {
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
+        let request = Request {
+            client: packet.source.to_any(),
+            service: packet.destination.to_any(),
+            now: self.now,
+            random: if pool.is_random() {
+                [random::u32(), random::u32()]
+            } else {
+                [0; 2]
+            },
+        };
         let mut tried = Tried::default();
         for _ in 0..MAX_TRIES {
-            let Some((index, destination)) = pool.pick(&tried, self.context.bh) else {
+            let Some((index, destination)) = pool.pick(&request, &tried, self.context.bh) else {
                 break;
             };
             match self.attempt(skb, packet, destination) {

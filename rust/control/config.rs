@@ -14,7 +14,7 @@ use rlvs_core::{
     address::{Address, PortRange},
     config::{DestinationKey, Method, ServiceKey},
     refusal::Refusal,
-    schedule::Kind,
+    schedule::{Change, Kind, Settings},
 };
 use rlvs_kext::netns::Handle;
 
@@ -26,7 +26,7 @@ use crate::{
 /// A service as it is configured.
 pub(crate) struct Configured {
     pub(crate) service: Arc<Service>,
-    pub(crate) scheduler: Kind,
+    pub(crate) settings: Settings,
     /// In the order in which they were added, which schedulers go by.
     pub(crate) destinations: KVVec<Arc<Destination>>,
 }
@@ -225,18 +225,19 @@ impl<'a> Changes<'a> {
     }
 
     /// Adds a service without destinations.
-    pub(crate) fn add_service(mut self, key: ServiceKey, scheduler: Kind) -> Result<(), Failure> {
+    pub(crate) fn add_service(mut self, key: ServiceKey, change: &Change) -> Result<(), Failure> {
+        let settings = Settings::new(Kind::Wlc).changed(change)?;
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
-        let service = Service::new(key, scheduler)?;
+        let service = Service::new(key, pool_of(&settings, [].iter(), |_| None)?)?;
         let snapshot = self.config.snapshot(Some(&service), None)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
         self.ns.attach()?;
 
         let configured = Configured {
             service,
-            scheduler,
+            settings,
             destinations: KVVec::new(),
         };
         // There is room, and the place is inside: this does not fail.
@@ -251,18 +252,15 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Changes a service's scheduler.
-    pub(crate) fn set_service(
-        mut self,
-        key: &ServiceKey,
-        scheduler: Option<Kind>,
-    ) -> Result<(), Failure> {
+    /// Changes how a service schedules.
+    pub(crate) fn set_service(mut self, key: &ServiceKey, change: &Change) -> Result<(), Failure> {
         let configured = self.configured(key)?;
-        let Some(scheduler) = scheduler else {
+        let settings = configured.settings.changed(change)?;
+        if settings == configured.settings {
             return Ok(());
-        };
-        let pool = pool_of(scheduler, configured.destinations.iter())?;
-        configured.scheduler = scheduler;
+        }
+        let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
+        configured.settings = settings;
         configured.service.publish(pool);
         self.changed();
         Ok(())
@@ -369,7 +367,8 @@ impl<'a> Changes<'a> {
             };
             all.push(destination, GFP_KERNEL)?;
         }
-        let pool = pool_of(configured.scheduler, all.iter())?;
+        let planned = |d: &Destination| range.contains(d).then_some(weight);
+        let pool = pool_of(&configured.settings, all.iter(), planned)?;
 
         for port in range.ports.iter() {
             state.destination_ports.add(port, &self.config);
@@ -400,11 +399,20 @@ impl<'a> Changes<'a> {
         let Some(weight) = weight else {
             return Ok(());
         };
-        let pool = pool_of(configured.scheduler, configured.destinations.iter())?;
+        // A scheduler that follows the weights keeps its place in the order.
+        let pool = if configured.settings.kind.is_made_for_weights() {
+            let planned = |d: &Destination| range.contains(d).then_some(weight);
+            let all = configured.destinations.iter();
+            Some(pool_of(&configured.settings, all, planned)?)
+        } else {
+            None
+        };
         for destination in changed.0.iter() {
             destination.set_weight(weight);
         }
-        configured.service.publish(pool);
+        if let Some(pool) = pool {
+            configured.service.publish(pool);
+        }
         self.changed();
         Ok(())
     }
@@ -419,7 +427,7 @@ impl<'a> Changes<'a> {
         let deleted = range.of(&configured.destinations)?;
         let staying = configured.destinations.iter();
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
-        let pool = pool_of(configured.scheduler, staying.iter())?;
+        let pool = pool_of(&configured.settings, staying.iter(), |_| None)?;
         self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
         let configured = self.configured(service)?;
@@ -441,11 +449,13 @@ fn copy_of<'a>(
     Ok(copy)
 }
 
-/// A pool of the destinations, boxed to be published.
+/// A pool of the destinations, boxed to be published. `planned` tells the weight of each that is to
+/// get another one.
 fn pool_of<'a>(
-    scheduler: Kind,
+    settings: &Settings,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
+    planned: impl Fn(&Destination) -> Option<u16>,
 ) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
-    let pool = Pool::new(scheduler, copy_of(destinations)?)?;
+    let pool = Pool::new(settings, copy_of(destinations)?, planned)?;
     Ok(KBox::new(pool, GFP_KERNEL)?)
 }

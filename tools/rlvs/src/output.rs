@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::model::{Connection, Counters, Destination, Service, Stats};
 
+/// What the specification says of an absent table size.
+const USUAL_TABLE_SIZE: u32 = 4093;
+
 /// The services as JSON: `{"services":[...]}`.
 pub fn services_json(services: &[Service]) -> String {
     json("services", &services)
@@ -45,7 +48,7 @@ pub fn services_text(services: &[Service], stats: bool) -> String {
     ];
     table.row(heading.iter().chain(totals.iter().filter(|_| stats)));
     for service in services {
-        let mut row = vec![service.id.to_string(), service.scheduler.clone()];
+        let mut row = vec![service.id.to_string(), scheduler_cell(service)];
         if stats {
             row.resize(5, String::new());
             row.extend(stats_cells(&service.stats));
@@ -60,6 +63,21 @@ pub fn services_text(services: &[Service], stats: bool) -> String {
         }
     }
     table.text()
+}
+
+/// The scheduler with what is not usual of it.
+fn scheduler_cell(service: &Service) -> String {
+    let mut cell = service.scheduler.clone();
+    if let Some(slots) = service
+        .table_size
+        .filter(|slots| *slots != USUAL_TABLE_SIZE)
+    {
+        let _ = write!(cell, "/{slots}");
+    }
+    if !service.flags.is_empty() {
+        let _ = write!(cell, " {}", service.flags.join(","));
+    }
+    cell
 }
 
 fn destination_cells(destination: &Destination) -> Vec<String> {
