@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use kernel::sync::Arc;
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
-    flow::{Rules, State},
+    flow::{Rules, State, Window},
     lifecycle::Lifecycle,
     tuple::{Side, Tuple},
     wire::Signal,
@@ -142,4 +142,23 @@ pub(crate) fn has_socket<A: Family>(
         net.tcp_socket(&A::ends(local, remote), device),
         TcpSocket::Opening | TcpSocket::Live
     )
+}
+
+/// Where the TCP connection between `local` and `remote` is, if the host has a socket for it, one in
+/// TIME_WAIT included: one that gets packets that come in by `device`.
+pub(crate) fn window<A: Family>(
+    net: &Net,
+    local: &Endpoint<A>,
+    remote: &Endpoint<A>,
+    device: Device,
+) -> Option<Window> {
+    let found = net.tcp_window(&A::ends(local, remote), Some(device))?;
+    Some(Window {
+        receive_next: found.receive_next,
+        receive_window: found.receive_window,
+        receive_past: found.receive_past,
+        send_unacknowledged: found.send_unacknowledged,
+        send_next: found.send_next,
+        send_past: found.send_past,
+    })
 }

@@ -10,7 +10,7 @@ use rlvs_core::{
     address::{Address, PortRange},
     config::{LocalView, Method, ServiceKey},
     refusal::{Errno, Refusal},
-    schedule::Kind,
+    schedule::{Change, Kind},
     threshold::Thresholds,
 };
 use rlvs_kext::{
@@ -24,7 +24,7 @@ use rlvs_kext::{
 use crate::{
     expiry::Cut,
     namespace::State,
-    services::Settings,
+    services::DestinationSettings,
     stats::{Event, Stats, Traffic},
 };
 
@@ -131,31 +131,54 @@ fn nested_key<'a>(nested: Option<ServiceAttributes<'a>>) -> Answer<'a, ServiceKe
     }
 }
 
-/// The scheduler that the request names, if it names one.
-fn scheduler<'a>(request: &Request<'a>) -> Answer<'a, Option<Kind>> {
+/// What the request says of how the service schedules.
+fn scheduling<'a>(request: &Request<'a>) -> Answer<'a, Change> {
     let attribute = request.get(service::SCHEDULER);
-    match attribute {
-        None => Ok(None),
-        Some(name) => Kind::from_name(name.string())
-            .map(Some)
-            .ok_or_else(|| refuse(Refusal::UnknownScheduler).about(attribute)),
-    }
+    let kind = match attribute {
+        None => None,
+        Some(name) => Some(
+            Kind::from_name(name.string())
+                .ok_or_else(|| refuse(Refusal::UnknownScheduler).about(attribute))?,
+        ),
+    };
+    let number = |id| request.get(id).and_then(Attribute::u32);
+    let mask = number(service::FLAGS_MASK).unwrap_or(u32::MAX);
+    Ok(Change {
+        kind,
+        flags: number(service::FLAGS).map(|flags| (flags, mask)),
+        table: number(service::TABLE_SIZE),
+    })
+}
+
+/// Why a change of the scheduling was not made, with the attribute that is at fault.
+fn scheduling_failed<'a>(
+    request: &Request<'a>,
+    failure: config::Failure,
+) -> genetlink::Refusal<'a> {
+    let at = match failure {
+        config::Failure::Refused(Refusal::UnknownFlag | Refusal::FlagOfOtherScheduler) => {
+            service::FLAGS
+        }
+        config::Failure::Refused(Refusal::TableSize | Refusal::NoTable) => service::TABLE_SIZE,
+        other => return failed(other),
+    };
+    failed(failure).about(request.get(at))
 }
 
 fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
-    let scheduler = scheduler(request)?.unwrap_or(Kind::Wlc);
+    let scheduling = scheduling(request)?;
     Changes::begin(ns)
-        .add_service(key, scheduler)
-        .map_err(failed)
+        .add_service(key, &scheduling)
+        .map_err(|failure| scheduling_failed(request, failure))
 }
 
 fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
-    let scheduler = scheduler(request)?;
+    let scheduling = scheduling(request)?;
     Changes::begin(ns)
-        .set_service(&key, scheduler)
-        .map_err(failed)
+        .set_service(&key, &scheduling)
+        .map_err(|failure| scheduling_failed(request, failure))
 }
 
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -292,7 +315,7 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
     let (upper, lower) = (bounds.upper.unwrap_or(0), bounds.lower.unwrap_or(0));
     let thresholds = Thresholds::new(upper, lower)
         .map_err(|refusal| refuse(refusal).about(request.get(destination::MIN_CONNECTIONS)))?;
-    let settings = Settings { weight, thresholds };
+    let settings = DestinationSettings { weight, thresholds };
     Changes::begin(ns)
         .add_destinations(&named.service, &named.range, method, settings)
         .map_err(failed)

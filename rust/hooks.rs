@@ -9,16 +9,18 @@
 
 use rlvs_core::{
     address::{Endpoint, Protocol},
-    flow,
+    flow::{self, Segment},
     icmp::{self, IcmpError},
     nat::{self, Delta, Rewrite, Sums, TooShort, Which},
+    schedule::Request,
     tuple::{Side, Tuple},
-    wire::{self, Bytes, Packet, Unhandled},
+    wire::{self, Bytes, Packet, Signal, Unhandled},
 };
 use rlvs_kext::{
     clock,
     flow_table::Refused,
     netfilter::{self, Context, Hook, Point, Verdict},
+    random,
     skbuff::{self, Skb},
 };
 
@@ -146,7 +148,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         state.events.count(passage.context.bh, Event::Conflict);
         return Verdict::Drop;
     }
-    if !to_service || !flow::opens(packet.signal) {
+    if !to_service || !passage.may_open(&packet) {
         return Verdict::Accept;
     }
 
@@ -263,6 +265,26 @@ impl<'a, A: Family> Passage<'a, A> {
         )
     }
 
+    /// Whether a packet without an entry may open one: the first of a connection, or with the sysctl
+    /// for its protocol one in mid-stream. But a TCP connection that the host has itself with the
+    /// address and port that the packet goes to, perhaps one that is older than the service, is
+    /// nobody else's.
+    fn may_open(&self, packet: &Packet<A>) -> bool {
+        if flow::opens(packet.signal) {
+            return true;
+        }
+        self.state.sysctls.is_sloppy(packet.protocol)
+            && flow::continues(packet.signal)
+            && !(packet.protocol == Protocol::Tcp
+                && connections::window(
+                    self.context.net(),
+                    &packet.destination,
+                    &packet.source,
+                    self.context.input_device(),
+                )
+                .is_some())
+    }
+
     /// Whether a packet to a destination's own port can go there without being mixed up with a
     /// balanced connection of the same client address and port. An entry whose connection has
     /// ended gives way.
@@ -292,7 +314,7 @@ impl<'a, A: Family> Passage<'a, A> {
         } else if self.state.drop_packet.takes_next(&self.state.sysctls) {
             Err(Event::DropPacket)
         } else {
-            self.schedule(packet, service)
+            self.schedule(skb, packet, service)
         };
         let event = match made {
             Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
@@ -341,14 +363,29 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// Makes the entry of a new connection, at the first destination that can take it.
-    fn schedule(&self, packet: &Packet<A>, service: &Service) -> Result<&'a Entry<A>, Event> {
+    fn schedule(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        service: &Service,
+    ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
+        let request = Request {
+            client: packet.source.to_any(),
+            service: packet.destination.to_any(),
+            now: self.now,
+            random: if pool.is_random() {
+                [random::u32(), random::u32()]
+            } else {
+                [0; 2]
+            },
+        };
         let mut tried = Tried::default();
         for _ in 0..MAX_TRIES {
-            let Some((index, destination)) = pool.pick(&tried, self.context.bh) else {
+            let Some((index, destination)) = pool.pick(&request, &tried, self.context.bh) else {
                 break;
             };
-            match self.attempt(packet, destination) {
+            match self.attempt(skb, packet, destination) {
                 Attempt::Entry(entry) => return Ok(entry),
                 Attempt::NoMemory => return Err(Event::NoMemory),
                 Attempt::Conflict => tried.add(index),
@@ -358,7 +395,12 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// Tries to give the packet's connection to `destination`.
-    fn attempt(&self, packet: &Packet<A>, destination: &Arc<Destination>) -> Attempt<'a, A> {
+    fn attempt(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        destination: &Arc<Destination>,
+    ) -> Attempt<'a, A> {
         let key = &destination.key;
         // The wildcard stands for the address that the client used.
         let address = match A::from_address(key.address) {
@@ -385,15 +427,7 @@ impl<'a, A: Family> Passage<'a, A> {
                 return Attempt::Conflict;
             }
         }
-        // The client may have a connection straight to the destination from the same port.
-        if packet.protocol == Protocol::Tcp
-            && connections::has_socket(
-                self.context.net(),
-                &end,
-                &packet.source,
-                Some(self.context.input_device()),
-            )
-        {
+        if !self.is_free(skb, packet, &end) {
             return match self.lookup(Side::Inbound, inbound) {
                 Some(entry) => Attempt::Entry(entry),
                 None => Attempt::Conflict,
@@ -428,6 +462,19 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
+    /// Whether a new entry can lead to `end`: the client may have a TCP connection straight to it
+    /// from the same port. One that a segment in mid-stream fits is the one that has lost its entry.
+    fn is_free(&self, skb: &Skb<'_>, packet: &Packet<A>, end: &Endpoint<A>) -> bool {
+        if packet.protocol != Protocol::Tcp {
+            return true;
+        }
+        if !flow::opens(packet.signal) {
+            return self.fits(skb, packet, end).unwrap_or(true);
+        }
+        let device = Some(self.context.input_device());
+        !connections::has_socket(self.context.net(), end, &packet.source, device)
+    }
+
     /// Rewrites a packet of a connection and lets it go on.
     fn forward(
         &self,
@@ -458,7 +505,9 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         entry.touch(self.now);
-        entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
+        if self.is_credible(skb, packet, entry, side) {
+            entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
+        }
         let destination = entry.destination();
         match side {
             Side::Inbound => {
@@ -472,6 +521,30 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         self.route_again(skb, &rewrite)
+    }
+
+    /// Whether a packet of a connection may move its state. A reset or FIN that comes in may be a
+    /// stranger's who has seen nothing of the connection: the process, if it has the connection
+    /// still, would not take it. What a destination sends is this host's own.
+    fn is_credible(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>, side: Side) -> bool {
+        if side == Side::Reply || !flow::ends(packet.signal) {
+            return true;
+        }
+        self.fits(skb, packet, &connections::destination(entry))
+            .unwrap_or(true)
+    }
+
+    /// Whether a TCP segment fits the connection that the host has between `local` and the
+    /// segment's source; none when it has no such connection.
+    fn fits(&self, skb: &Skb<'_>, packet: &Packet<A>, local: &Endpoint<A>) -> Option<bool> {
+        let Signal::Tcp(flags) = packet.signal else {
+            return None;
+        };
+        let net = self.context.net();
+        let device = self.context.input_device();
+        let window = connections::window(net, local, &packet.source, device)?;
+        let segment = Segment::read(&SkbBytes(skb), packet.l4_offset, flags);
+        Some(segment.is_some_and(|segment| window.takes(&segment)))
     }
 
     /// Lets a rewritten packet go on. Routes are chosen by address: with the same one the route

@@ -15,10 +15,11 @@ use kernel::{
     },
 };
 use rlvs_core::{
-    address::{Address, Protocol},
+    address::{Address, Endpoint, Protocol},
     config::{DestinationKey, Method, ServiceKey},
     lifecycle::Counts,
-    schedule::{Destinations, Kind, Schedule, Scheduler, Slot},
+    refusal::Refusal,
+    schedule::{Destinations, Exclusive, Memory, Request, Scheduler, Settings, Shared},
     threshold::Thresholds,
 };
 use rlvs_kext::{
@@ -34,7 +35,7 @@ pub(crate) const MAX_TRIES: usize = 16;
 
 /// What can be set of a destination.
 #[derive(Clone, Copy)]
-pub(crate) struct Settings {
+pub(crate) struct DestinationSettings {
     pub(crate) weight: u16,
     pub(crate) thresholds: Thresholds,
 }
@@ -46,6 +47,8 @@ pub(crate) struct Destination {
     /// Its service, which may have been deleted before it is gone.
     pub(crate) service_key: ServiceKey,
     pub(crate) method: Method,
+    /// The last weight that was not 0, or 0; written under the configuration's mutex.
+    last_weight: Atomic<u32>,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
     /// The bounds on its connections; written under the configuration's mutex. A packet between
@@ -70,14 +73,16 @@ impl Destination {
         service: &Service,
         key: DestinationKey,
         method: Method,
-        settings: Settings,
+        settings: DestinationSettings,
     ) -> Result<Arc<Self>> {
+        let weight = u32::from(settings.weight);
         Arc::pin_init(
             try_pin_init!(Self {
                 key,
                 service_key: service.key,
                 method,
-                weight: Atomic::new(u32::from(settings.weight)),
+                last_weight: Atomic::new(weight),
+                weight: Atomic::new(weight),
                 upper: Atomic::new(settings.thresholds.upper()),
                 lower: Atomic::new(settings.thresholds.lower()),
                 full: AtomicFlag::new(false),
@@ -101,8 +106,16 @@ impl Destination {
         Thresholds::new(upper, lower).unwrap_or_default()
     }
 
+    /// The last weight that was not 0; 0 if there was none.
+    fn last_weight(&self) -> u16 {
+        u16::try_from(self.last_weight.load(Relaxed)).unwrap_or(u16::MAX)
+    }
+
     /// Changes what can be changed. Under the configuration's mutex.
-    pub(crate) fn set(&self, settings: Settings) {
+    pub(crate) fn set(&self, settings: DestinationSettings) {
+        if settings.weight != 0 {
+            self.last_weight.store(u32::from(settings.weight), Relaxed);
+        }
         self.weight.store(u32::from(settings.weight), Relaxed);
         self.upper.store(settings.thresholds.upper(), Relaxed);
         self.lower.store(settings.thresholds.lower(), Relaxed);
@@ -135,46 +148,87 @@ impl Destination {
     }
 }
 
-/// What a scheduler changes when it picks.
-struct Picker {
-    scheduler: Scheduler,
-    slots: KVVec<Slot>,
+/// The kernel's memory, for schedulers.
+pub(crate) struct KernelMemory;
+
+impl Memory for KernelMemory {
+    type Slice<T: Copy> = KVVec<T>;
+
+    fn filled<T: Copy>(value: T, len: usize) -> Option<KVVec<T>> {
+        KVVec::from_elem(value, len, GFP_KERNEL).ok()
+    }
 }
 
 /// A service's destinations and the scheduler that picks from them.
 #[pin_data]
 pub(crate) struct Pool {
     destinations: KVVec<Arc<Destination>>,
-    /// Softirq picks as well: under a lock that needs bottom halves off.
+    is_random: bool,
+    /// The scheduler, if it needs no lock.
+    shared: Option<Shared<KernelMemory>>,
+    /// The scheduler, if it remembers what it picks. Softirq picks as well: under a lock that needs
+    /// bottom halves off.
     #[pin]
-    picker: SpinLockBh<Picker>,
+    exclusive: SpinLockBh<Option<Exclusive<KernelMemory>>>,
 }
 
-/// The destinations of a pool for one packet.
-struct Candidates<'a> {
-    pool: &'a Pool,
-    tried: &'a Tried,
+/// Destinations as a scheduler sees them.
+struct Candidates<'a, W, U> {
+    destinations: &'a [Arc<Destination>],
+    /// The weight that a destination is about to get, if it is to get another one.
+    planned: W,
+    usable: U,
 }
 
-impl Destinations for Candidates<'_> {
+impl<W, U> Candidates<'_, W, U>
+where
+    W: Fn(&Destination) -> Option<u16>,
+{
+    fn get(&self, index: usize) -> Option<&Destination> {
+        self.destinations
+            .get(index)
+            .map(|destination| &**destination)
+    }
+}
+
+impl<W, U> Destinations for Candidates<'_, W, U>
+where
+    W: Fn(&Destination) -> Option<u16>,
+    U: Fn(usize) -> bool,
+{
     fn len(&self) -> usize {
-        self.pool.destinations.len()
+        self.destinations.len()
+    }
+
+    fn endpoint(&self, index: usize) -> Option<Endpoint<Address>> {
+        self.get(index).map(|destination| Endpoint {
+            address: destination.key.address,
+            port: destination.key.port,
+        })
     }
 
     fn weight(&self, index: usize) -> u16 {
-        self.pool.get(index).map_or(0, |d| d.weight())
+        self.get(index)
+            .map_or(0, |d| (self.planned)(d).unwrap_or_else(|| d.weight()))
+    }
+
+    fn last_weight(&self, index: usize) -> u16 {
+        self.get(index).map_or(0, |d| {
+            let planned = (self.planned)(d).filter(|weight| *weight != 0);
+            planned.unwrap_or_else(|| d.last_weight())
+        })
     }
 
     fn active(&self, index: usize) -> u32 {
-        self.pool.get(index).map_or(0, |d| d.counts.active())
+        self.get(index).map_or(0, |d| d.counts.active())
     }
 
     fn inactive(&self, index: usize) -> u32 {
-        self.pool.get(index).map_or(0, |d| d.counts.inactive())
+        self.get(index).map_or(0, |d| d.counts.inactive())
     }
 
     fn usable(&self, index: usize) -> bool {
-        !self.tried.contains(index) && self.pool.get(index).is_some_and(|d| !d.is_full())
+        (self.usable)(index)
     }
 }
 
@@ -201,41 +255,63 @@ impl Tried {
 
 impl Pool {
     /// A pool of the destinations, with a scheduler that starts afresh. May sleep.
+    ///
+    /// `planned` tells the weight of each destination that is to get another one as soon as the
+    /// pool is published.
     pub(crate) fn new(
-        scheduler: Kind,
+        settings: &Settings,
         destinations: KVVec<Arc<Destination>>,
-    ) -> Result<Pin<KBox<Self>>> {
-        let slots = KVVec::from_elem(Slot::default(), destinations.len(), GFP_KERNEL)?;
-        let picker = Picker {
-            scheduler: Scheduler::new(scheduler),
-            slots,
+        planned: impl Fn(&Destination) -> Option<u16>,
+    ) -> Result<Pin<KBox<Self>>, Refusal> {
+        let candidates = Candidates {
+            destinations: &destinations,
+            planned,
+            usable: |_| true,
+        };
+        let (shared, exclusive) = match Scheduler::new(settings, &candidates)? {
+            Scheduler::Shared(shared) => (Some(shared), None),
+            Scheduler::Exclusive(exclusive) => (None, Some(exclusive)),
         };
         KBox::pin_init(
             try_pin_init!(Self {
                 destinations,
-                picker <- new_spinlock_bh!(picker, "rlvs_picker"),
+                is_random: settings.kind.is_random(),
+                shared,
+                exclusive <- new_spinlock_bh!(exclusive, "rlvs_picker"),
             }? Error),
             GFP_KERNEL,
         )
+        // Nothing else in it fails.
+        .map_err(|_| Refusal::NoMemory)
     }
 
-    /// Picks a destination that was not tried, or none when there is none left that may be used.
+    /// Whether a choice takes random numbers: [`Request::random`].
+    pub(crate) fn is_random(&self) -> bool {
+        self.is_random
+    }
+
+    /// Picks a destination that was not tried, or none when there is none left for the request.
     pub(crate) fn pick(
         &self,
+        request: &Request,
         tried: &Tried,
         bh: &LocalBhDisabled,
     ) -> Option<(usize, &Arc<Destination>)> {
-        let candidates = Candidates { pool: self, tried };
-        let index = {
-            let mut guard = self.picker.lock_with(bh);
-            let Picker { scheduler, slots } = &mut *guard;
-            scheduler.pick(&candidates, slots)?
+        let candidates = Candidates {
+            destinations: &self.destinations,
+            planned: |_: &Destination| None,
+            usable: |index| {
+                !tried.contains(index) && self.destinations.get(index).is_some_and(|d| !d.is_full())
+            },
         };
-        Some((index, self.get(index)?))
-    }
-
-    fn get(&self, index: usize) -> Option<&Arc<Destination>> {
-        self.destinations.get(index)
+        let index = match &self.shared {
+            Some(scheduler) => scheduler.pick(&candidates, request)?,
+            None => {
+                let mut scheduler = self.exclusive.lock_with(bh);
+                scheduler.as_mut()?.pick(&candidates, request)?
+            }
+        };
+        Some((index, self.destinations.get(index)?))
     }
 }
 
@@ -247,14 +323,17 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// A service without destinations. May sleep.
-    pub(crate) fn new(key: ServiceKey, scheduler: Kind, stats: Arc<Stats>) -> Result<Arc<Self>> {
-        let pool = Pool::new(scheduler, KVVec::new())?;
+    /// A service that has this pool. May sleep.
+    pub(crate) fn new(
+        key: ServiceKey,
+        pool: KBox<Pin<KBox<Pool>>>,
+        stats: Arc<Stats>,
+    ) -> Result<Arc<Self>> {
         Ok(Arc::new(
             Self {
                 key,
                 stats,
-                pool: Rcu::new(KBox::new(pool, GFP_KERNEL)?),
+                pool: Rcu::new(pool),
             },
             GFP_KERNEL,
         )?)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The settings under `net.ipv4.vs`, for both address families, one set for each namespace.
-//! Documentation/usage.rst tells what they mean.
+//! Documentation/sysctl.rst tells what they mean.
 
 use kernel::{c_str, prelude::*};
-use rlvs_core::{defence::Mode, flow::Rules};
+use rlvs_core::{address::Protocol, defence::Mode, flow::Rules};
 use rlvs_kext::{
     inet::Net,
     sysctl::{self, Spec},
@@ -20,9 +20,11 @@ enum Setting {
     DropEntry,
     DropPacket,
     SecureTcp,
+    SloppyTcp,
+    SloppySctp,
 }
 
-const COUNT: usize = Setting::SecureTcp as usize + 1;
+const COUNT: usize = Setting::SloppySctp as usize + 1;
 
 /// Those that are the [`Mode`] of a defence.
 const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::SecureTcp];
@@ -39,9 +41,11 @@ static SPECS: [Spec; COUNT] = [
     Spec::new(c_str!("drop_entry"), 0, Mode::Always.number()),
     Spec::new(c_str!("drop_packet"), 0, Mode::Always.number()),
     Spec::new(c_str!("secure_tcp"), 0, Mode::Always.number()),
+    Spec::new(c_str!("sloppy_tcp"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("sloppy_sctp"), i32::MIN, i32::MAX),
 ];
 
-const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0];
+const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0];
 
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
@@ -62,7 +66,7 @@ impl Sysctls {
     /// Whether checksums that would be left to the device are computed before a packet leaves.
     #[inline]
     pub(crate) fn csum_complete(&self) -> bool {
-        self.0.get(Setting::CsumComplete as usize) != 0
+        self.is_on(Setting::CsumComplete)
     }
 
     /// Of how many packets `drop_packet` drops one when it is always on; 0 for none.
@@ -96,6 +100,16 @@ impl Sysctls {
         }
     }
 
+    /// Whether a packet of this protocol in mid-stream may open an entry.
+    #[inline]
+    pub(crate) fn is_sloppy(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Tcp => self.is_on(Setting::SloppyTcp),
+            Protocol::Sctp => self.is_on(Setting::SloppySctp),
+            Protocol::Udp => false,
+        }
+    }
+
     /// Moves the automatic modes after a look at the memory.
     pub(crate) fn move_modes(&self, short: bool) {
         for setting in MODES {
@@ -105,6 +119,11 @@ impl Sysctls {
                 self.0.replace(setting as usize, old.number(), new.number());
             }
         }
+    }
+
+    #[inline]
+    fn is_on(&self, setting: Setting) -> bool {
+        self.0.get(setting as usize) != 0
     }
 
     #[inline]

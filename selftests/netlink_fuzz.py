@@ -18,7 +18,8 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 LIMIT = SECONDS + 240
 COMMANDS = sorted(value for name, value in N.items() if name.startswith("RLVS_CMD_"))
 FLAGS = (0x4, 0x304, 0x300, 0x104, 0x204, 0x4 | 0x400, 0x804, 0x0)
-SCHEDULERS = ("rr", "wrr", "wlc", "", "nosuch", "rr\0junk", "s" * 15, "s" * 16)
+KINDS = ("rr", "wrr", "wlc", "sh", "dh", "mh")
+SCHEDULERS = KINDS + ("", "nosuch", "rr\0junk", "s" * 15, "s" * 16)
 
 
 def kinds(attributes):
@@ -151,7 +152,7 @@ def judge_state(lab):
         check(name not in seen, f"service {name} is listed twice")
         seen.add(name)
         check(entry["protocol"] in ("tcp", "udp", "sctp") and 0 < entry["port"] < 65536
-              and entry["scheduler"] in ("rr", "wrr", "wlc"), f"a service that cannot be: {entry}")
+              and entry["scheduler"] in KINDS, f"a service that cannot be: {entry}")
         places = [(d["address"], d["port"]) for d in entry["destinations"]]
         equal(len(places), len(set(places)), f"destinations of {name} without repetitions")
         for target in entry["destinations"]:

@@ -80,6 +80,24 @@ def test_a_reset_closes(lab, flow):
 
 
 @each(TCP)
+def test_a_stranger_s_reset_or_fin_changes_nothing(lab, flow):
+    """Whoever has not seen the connection cannot know its numbers; the process ignores such a
+    segment, and so does the entry."""
+    with connected(lab, flow) as conversation:
+        raw = Raw(lab.client, "eth", lab.lb, "wan")
+        for flags in ("R", "RA", "FA", "F"):
+            before = lab.find(flow.service(80))["stats"]["in_packets"]
+            raw.send(segment(conversation.name[0], flow.vip, conversation.name[1], 80,
+                             flags=flags, seq=0x1234, ack=0x4321))
+            wait_until(lambda b=before: lab.find(flow.service(80))["stats"]["in_packets"] > b,
+                       "the segment has come")
+            equal(state(lab, conversation.name), "ESTABLISHED", f"the state after {flags}")
+        conversation.say(b"still here")
+        conversation.close(reset=True)
+        reaches(lab, conversation.name, ("CLOSE",))
+
+
+@each(TCP)
 def test_active_and_inactive_are_counted(lab, flow):
     conversation = connected(lab, flow)
     service = flow.service(80)

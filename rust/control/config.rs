@@ -14,21 +14,21 @@ use rlvs_core::{
     address::{Address, PortRange},
     config::{DestinationKey, Method, ServiceKey},
     refusal::Refusal,
-    schedule::Kind,
+    schedule::{Change, Kind, Settings},
     threshold::Thresholds,
 };
 use rlvs_kext::netns::Handle;
 
 use crate::{
     namespace::State,
-    services::{Destination, Pool, Service, Services, Settings},
+    services::{Destination, DestinationSettings, Pool, Service, Services},
     stats::Stats,
 };
 
 /// A service as it is configured.
 pub(crate) struct Configured {
     pub(crate) service: Arc<Service>,
-    pub(crate) scheduler: Kind,
+    pub(crate) settings: Settings,
     /// In the order in which they were added, which schedulers go by.
     pub(crate) destinations: KVVec<Arc<Destination>>,
 }
@@ -84,9 +84,9 @@ pub(crate) struct Edit {
 
 impl Edit {
     /// What a destination has after it.
-    fn of(&self, destination: &Destination) -> Result<Settings, Failure> {
+    fn of(&self, destination: &Destination) -> Result<DestinationSettings, Failure> {
         let old = destination.thresholds();
-        Ok(Settings {
+        Ok(DestinationSettings {
             weight: self.weight.unwrap_or_else(|| destination.weight()),
             thresholds: Thresholds::new(
                 self.upper.unwrap_or_else(|| old.upper()),
@@ -264,19 +264,21 @@ impl<'a> Changes<'a> {
     }
 
     /// Adds a service without destinations.
-    pub(crate) fn add_service(mut self, key: ServiceKey, scheduler: Kind) -> Result<(), Failure> {
+    pub(crate) fn add_service(mut self, key: ServiceKey, change: &Change) -> Result<(), Failure> {
+        let settings = Settings::new(Kind::Wlc).changed(change)?;
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
         let stats = self.config.stats_for(&key)?;
-        let service = Service::new(key, scheduler, stats)?;
+        let pool = pool_of(&settings, [].iter(), |_| None)?;
+        let service = Service::new(key, pool, stats)?;
         let snapshot = self.config.snapshot(Some(&service), None)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
         self.ns.attach()?;
 
         let configured = Configured {
             service,
-            scheduler,
+            settings,
             destinations: KVVec::new(),
         };
         // There is room, and the place is inside: this does not fail.
@@ -291,18 +293,15 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Changes a service's scheduler.
-    pub(crate) fn set_service(
-        mut self,
-        key: &ServiceKey,
-        scheduler: Option<Kind>,
-    ) -> Result<(), Failure> {
+    /// Changes how a service schedules.
+    pub(crate) fn set_service(mut self, key: &ServiceKey, change: &Change) -> Result<(), Failure> {
         let configured = self.configured(key)?;
-        let Some(scheduler) = scheduler else {
+        let settings = configured.settings.changed(change)?;
+        if settings == configured.settings {
             return Ok(());
-        };
-        let pool = pool_of(scheduler, configured.destinations.iter())?;
-        configured.scheduler = scheduler;
+        }
+        let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
+        configured.settings = settings;
         configured.service.publish(pool);
         self.changed();
         Ok(())
@@ -376,7 +375,7 @@ impl<'a> Changes<'a> {
         service: &ServiceKey,
         range: &Range,
         method: Method,
-        settings: Settings,
+        settings: DestinationSettings,
     ) -> Result<(), Failure> {
         let state = self.ns.state();
         let index = self
@@ -409,7 +408,8 @@ impl<'a> Changes<'a> {
             };
             all.push(destination, GFP_KERNEL)?;
         }
-        let pool = pool_of(configured.scheduler, all.iter())?;
+        let planned = |d: &Destination| range.contains(d).then_some(settings.weight);
+        let pool = pool_of(&configured.settings, all.iter(), planned)?;
 
         for port in range.ports.iter() {
             state.destination_ports.add(port, &self.config);
@@ -440,11 +440,21 @@ impl<'a> Changes<'a> {
         for destination in changed.0.iter() {
             edit.of(destination)?;
         }
-        let pool = pool_of(configured.scheduler, configured.destinations.iter())?;
+        // A scheduler that follows the weights keeps its place in the order.
+        let weight = edit.weight;
+        let pool = if weight.is_some() && configured.settings.kind.is_made_for_weights() {
+            let planned = |d: &Destination| weight.filter(|_| range.contains(d));
+            let all = configured.destinations.iter();
+            Some(pool_of(&configured.settings, all, planned)?)
+        } else {
+            None
+        };
         for destination in changed.0.iter() {
             destination.set(edit.of(destination)?);
         }
-        configured.service.publish(pool);
+        if let Some(pool) = pool {
+            configured.service.publish(pool);
+        }
         self.changed();
         Ok(())
     }
@@ -459,7 +469,7 @@ impl<'a> Changes<'a> {
         let deleted = range.of(&configured.destinations)?;
         let staying = configured.destinations.iter();
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
-        let pool = pool_of(configured.scheduler, staying.iter())?;
+        let pool = pool_of(&configured.settings, staying.iter(), |_| None)?;
         self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
         let configured = self.configured(service)?;
@@ -481,11 +491,13 @@ fn copy_of<'a>(
     Ok(copy)
 }
 
-/// A pool of the destinations, boxed to be published.
+/// A pool of the destinations, boxed to be published. `planned` tells the weight of each that is to
+/// get another one.
 fn pool_of<'a>(
-    scheduler: Kind,
+    settings: &Settings,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
+    planned: impl Fn(&Destination) -> Option<u16>,
 ) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
-    let pool = Pool::new(scheduler, copy_of(destinations)?)?;
+    let pool = Pool::new(settings, copy_of(destinations)?, planned)?;
     Ok(KBox::new(pool, GFP_KERNEL)?)
 }

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use rlvs_core::{
     address::{V4, V6},
     flow::{self, Timeouts},
+    schedule::Kind,
 };
 use rlvs_kext::{
     clock,
@@ -135,7 +136,12 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Re
     out.u8(service::PROTOCOL, key.protocol.number())?;
     out.bytes(service::ADDRESS, key.address.octets())?;
     out.u16_be(service::PORT, key.port)?;
-    out.string(service::SCHEDULER, configured.scheduler.name())?;
+    let settings = &configured.settings;
+    out.string(service::SCHEDULER, settings.kind.name())?;
+    out.u32(service::FLAGS, settings.flags.bits())?;
+    if settings.kind == Kind::Mh {
+        out.u32(service::TABLE_SIZE, settings.table.slots())?;
+    }
     out.u32(
         service::DESTINATIONS,
         u32::try_from(configured.destinations.len())?,

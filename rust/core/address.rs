@@ -261,6 +261,17 @@ pub struct Endpoint<A> {
     pub port: u16,
 }
 
+impl<A: Ip> Endpoint<A> {
+    /// The same end without the type of its address.
+    #[inline]
+    pub fn to_any(self) -> Endpoint<Address> {
+        Endpoint {
+            address: self.address.to_address(),
+            port: self.port,
+        }
+    }
+}
+
 /// A transport protocol that services can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {

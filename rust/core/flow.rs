@@ -4,10 +4,14 @@
 //!
 //! The states, the way packets move them and the timeouts are those that IPVS has, so that what
 //! operators see and what they tune keeps its meaning. Only TCP's flags and the types of SCTP's
-//! chunks are looked at, no sequence numbers and no verification tags.
+//! chunks are looked at, no verification tags; sequence numbers only of what would end a TCP
+//! connection, see [`Window`].
 
 mod sctp;
 mod tcp;
+mod window;
+
+pub use window::{Segment, Window};
 
 use crate::{
     address::Protocol,
@@ -223,6 +227,29 @@ pub fn opens(signal: Signal) -> bool {
     }
 }
 
+/// Whether a packet that has no entry may be of a connection whose entry is lost, or that another
+/// director has had: the sysctls `sloppy_tcp` and `sloppy_sctp` let such packets open one.
+///
+/// As in IPVS that is any segment but a reset, and any SCTP packet but an ABORT.
+#[inline]
+pub fn continues(signal: Signal) -> bool {
+    match signal {
+        Signal::Tcp(flags) => !flags.rst(),
+        Signal::Udp => true,
+        Signal::Sctp(chunk) => chunk != Chunk::Abort,
+    }
+}
+
+/// Whether a packet would end a TCP connection or begin to: a reset or FIN. Its numbers show
+/// whether it is one of that connection at all ([`Window::takes`]).
+#[inline]
+pub fn ends(signal: Signal) -> bool {
+    match signal {
+        Signal::Tcp(flags) => flags.rst() || flags.fin(),
+        Signal::Udp | Signal::Sctp(_) => false,
+    }
+}
+
 /// The state of a new connection, before its first packet moves it.
 #[inline]
 pub fn initial(protocol: Protocol) -> State {
@@ -314,6 +341,21 @@ mod tests {
             }
         }
         assert!(!reopens(State::Udp, Signal::Udp));
+    }
+
+    #[test]
+    fn whatever_opens_also_continues() {
+        for number in 0..=255 {
+            let tcp = Signal::Tcp(TcpFlags(number));
+            let sctp = Signal::Sctp(Chunk::of_type(number));
+            assert_eq!(continues(tcp), number & TcpFlags::RST == 0);
+            assert_eq!(continues(sctp), number != 6);
+            assert!(!opens(tcp) || continues(tcp));
+            assert!(!opens(sctp) || continues(sctp));
+            assert_eq!(ends(tcp), number & (TcpFlags::RST | TcpFlags::FIN) != 0);
+            assert!(!ends(sctp));
+        }
+        assert!(continues(Signal::Udp) && !ends(Signal::Udp));
     }
 
     #[test]

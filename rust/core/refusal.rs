@@ -66,7 +66,19 @@ macro_rules! refusals {
 
 refusals! {
     /// No scheduler has this name.
-    UnknownScheduler => NoPkg, c"unknown scheduler: use rr, wrr or wlc";
+    UnknownScheduler => NoPkg, c"unknown scheduler: use rr, wrr, wlc, sh, dh or mh";
+    /// A bit that is no flag's.
+    UnknownFlag => OpNotSupp, c"unknown flag: a newer module may have it";
+    /// A flag of one scheduler for a service with another one.
+    FlagOfOtherScheduler => Inval,
+        c"the scheduler has no such flag: port and fallback are for sh and mh";
+    /// A scheduler's table cannot have this size.
+    TableSize => Range, c"no such table size: use 4093 or 65537";
+    /// A size for a scheduler that has no table of different sizes.
+    NoTable => Inval, c"only the scheduler mh has a table size: leave it out";
+    /// More destinations than slots in the scheduler's table.
+    TooManyForTable => Range,
+        c"more destinations than slots in the scheduler's table: use fewer, or table size 65537";
     /// The protocol is neither TCP nor UDP nor SCTP.
     UnknownProtocol => ProtoNoSupport, c"unknown protocol: use tcp, udp or sctp";
     /// The forwarding method is none.

@@ -2,30 +2,57 @@
 
 //! Choosing a destination for a new connection.
 //!
-//! A scheduler is a file below, with a type that is [`Schedule`], and a line in [`Kind`] and in
-//! [`Scheduler`].
+//! A scheduler is a file below and a line in [`Kind`] and in [`Shared`] or [`Exclusive`]. Each is
+//! made for the destinations of one service, in memory that the caller gives ([`Memory`]), when
+//! those or their weights change. A choice allocates nothing; what it costs stands at each type.
+//!
+//! Most schedulers choose from what they were made with and from what the destinations do now.
+//! They choose without a lock ([`Shared`]). The others remember their choices ([`Exclusive`]).
 
-use core::ffi::CStr;
+use core::{ffi::CStr, ops::DerefMut};
 
+use crate::{
+    address::{Address, Endpoint},
+    refusal::Refusal,
+};
+
+pub mod dh;
+pub mod flags;
+mod hash;
+mod least;
+pub mod mh;
 pub mod rr;
+pub mod sh;
 pub mod wlc;
 pub mod wrr;
 
+use dh::Dh;
+use flags::Flags;
+use mh::{Mh, TableSize};
 use rr::Rr;
+use sh::Sh;
 use wlc::Wlc;
 use wrr::Wrr;
 
-/// The destinations of a service, numbered from 0 on, as a scheduler sees them.
+/// The destinations of a service, numbered from 0 on in the order in which they were added, as a
+/// scheduler sees them.
 ///
 /// The numbers stay the same from one choice to the next; when destinations come or go, the caller
-/// starts again with a new scheduler or accepts that some choices are out of turn.
+/// starts again with a new scheduler or accepts that some choices are out of turn. No function
+/// fails for a number that is too large.
 #[expect(clippy::len_without_is_empty, reason = "no scheduler asks for it")]
 pub trait Destinations {
     /// How many there are.
     fn len(&self) -> usize;
 
+    /// Where it is; `None` for a number that is too large.
+    fn endpoint(&self, index: usize) -> Option<Endpoint<Address>>;
+
     /// The weight; 0 for a quiesced destination, which gets nothing new.
     fn weight(&self, index: usize) -> u16;
+
+    /// The last weight it had that was not 0; 0 if it never had one.
+    fn last_weight(&self, index: usize) -> u16;
 
     /// How many active connections it has.
     fn active(&self, index: usize) -> u32;
@@ -37,92 +64,229 @@ pub trait Destinations {
     fn usable(&self, index: usize) -> bool;
 }
 
-/// What a scheduler keeps for each destination; the caller stores one per destination, in the same
-/// order.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Slot {
-    /// The weight that `picks` were made with.
-    weight: u16,
-    /// How often the destination was picked in this cycle.
-    picks: u64,
+/// What a choice is made for: the first packet of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The client's end.
+    pub client: Endpoint<Address>,
+    /// The end that the client has sent the packet to: of a service on the wildcard address the
+    /// very address.
+    pub service: Endpoint<Address>,
+    /// Seconds since boot, wrapping at 2^32.
+    pub now: u32,
+    /// Two random numbers that nobody can foretell, for a scheduler that [`Kind::is_random`]; no
+    /// other one looks at them.
+    pub random: [u32; 2],
 }
 
-/// A scheduler.
-pub trait Schedule {
-    /// The number of the destination that the next connection goes to, or `None` when every
-    /// destination is quiesced or unusable.
-    ///
-    /// Each choice counts as a connection. Slots that are too few or that belong to other
-    /// destinations disturb the order for a while and nothing else.
-    fn pick<D: Destinations>(&mut self, destinations: &D, slots: &mut [Slot]) -> Option<usize>;
+/// Where the memory of schedulers comes from: the kernel's allocator or the host's.
+pub trait Memory {
+    /// A slice that is given back when it is dropped.
+    type Slice<T: Copy>: DerefMut<Target = [T]>;
+
+    /// A slice of `len` copies of `value`; `None` when memory is short. May sleep.
+    fn filled<T: Copy>(value: T, len: usize) -> Option<Self::Slice<T>>;
 }
 
-/// Which scheduler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
+        /// Which scheduler.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Kind {
+            /// Every scheduler there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name that requests and listings have.
+            pub const fn name(self) -> &'static CStr {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// Each destination in turn.
-    Rr,
+    Rr c"rr",
     /// Each destination as often as its weight says.
-    Wrr,
+    Wrr c"wrr",
     /// The destination with the fewest connections for its weight.
-    Wlc,
+    Wlc c"wlc",
+    /// The same destination for the same client.
+    Sh c"sh",
+    /// The same destination for the same address of the service.
+    Dh c"dh",
+    /// The same destination for the same client, most of them also when destinations come or go.
+    Mh c"mh",
 }
 
 impl Kind {
-    /// The name that requests and listings have.
-    pub const fn name(self) -> &'static CStr {
-        match self {
-            Self::Rr => c"rr",
-            Self::Wrr => c"wrr",
-            Self::Wlc => c"wlc",
-        }
-    }
-
     /// The scheduler of this name, which comes without a final NUL.
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        [Self::Rr, Self::Wrr, Self::Wlc]
-            .into_iter()
-            .find(|kind| kind.name().to_bytes() == name)
+        let mut kinds = Self::ALL.iter().copied();
+        kinds.find(|kind| kind.name().to_bytes() == name)
+    }
+
+    /// Whether choices need random numbers.
+    #[inline]
+    pub const fn is_random(self) -> bool {
+        false
+    }
+
+    /// Whether the scheduler is made for the weights that the destinations had then, so that it has
+    /// to be made again when one changes. The others follow a change, and keep what they remember.
+    pub const fn is_made_for_weights(self) -> bool {
+        matches!(self, Self::Sh | Self::Mh)
     }
 }
 
-/// Any of the schedulers, with its state.
-#[derive(Clone, Debug)]
-pub enum Scheduler {
+/// How a service schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The scheduler.
+    pub kind: Kind,
+    /// Its flags, and others of the service.
+    pub flags: Flags,
+    /// The size of the table of [`Kind::Mh`]; the others do not look at it.
+    pub table: TableSize,
+}
+
+impl Settings {
+    /// A scheduler without flags.
+    pub const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            flags: Flags::NONE,
+            table: TableSize::Ipvs,
+        }
+    }
+}
+
+/// What a request says of how a service schedules; what it leaves out stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    /// The scheduler.
+    pub kind: Option<Kind>,
+    /// Flags as bits, and which of them count.
+    pub flags: Option<(u32, u32)>,
+    /// The number of slots.
+    pub table: Option<u32>,
+}
+
+impl Settings {
+    /// These settings with the change. Another scheduler comes without flags of its own and with
+    /// the usual table.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownFlag`], [`Refusal::FlagOfOtherScheduler`], [`Refusal::TableSize`] or
+    /// [`Refusal::NoTable`].
+    pub fn changed(self, change: &Change) -> Result<Self, Refusal> {
+        let mut settings = match change.kind {
+            Some(kind) if kind != self.kind => Self {
+                flags: self.flags.without_scheduler(),
+                ..Self::new(kind)
+            },
+            _ => self,
+        };
+        if let Some((flags, mask)) = change.flags {
+            let flags = Flags::from_bits(flags)?;
+            settings.flags = settings.flags.changed(flags, mask);
+        }
+        settings.flags.check(settings.kind)?;
+        if let Some(slots) = change.table {
+            settings.table = TableSize::from_slots(slots)?;
+            if settings.kind != Kind::Mh {
+                return Err(Refusal::NoTable);
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// A scheduler that was made for certain destinations.
+pub enum Scheduler<M: Memory> {
+    /// It chooses without a lock.
+    Shared(Shared<M>),
+    /// It chooses under the caller's lock.
+    Exclusive(Exclusive<M>),
+}
+
+/// A scheduler that remembers no choice. Any CPU may choose at any time.
+pub enum Shared<M: Memory> {
+    /// See [`Kind::Wlc`].
+    Wlc(Wlc),
+    /// See [`Kind::Sh`].
+    Sh(Sh<M>),
+    /// See [`Kind::Dh`].
+    Dh(Dh),
+    /// See [`Kind::Mh`].
+    Mh(Mh<M>),
+}
+
+/// A scheduler that remembers its choices.
+pub enum Exclusive<M: Memory> {
     /// See [`Kind::Rr`].
     Rr(Rr),
     /// See [`Kind::Wrr`].
-    Wrr(Wrr),
-    /// See [`Kind::Wlc`].
-    Wlc(Wlc),
+    Wrr(Wrr<M>),
 }
 
-impl Scheduler {
-    /// A scheduler that has not chosen yet.
-    pub fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Rr => Self::Rr(Rr::default()),
-            Kind::Wrr => Self::Wrr(Wrr::default()),
-            Kind::Wlc => Self::Wlc(Wlc),
-        }
+impl<M: Memory> Scheduler<M> {
+    /// A scheduler for these destinations that has not chosen yet. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`], or what the scheduler says of the destinations.
+    pub fn new<D: Destinations>(settings: &Settings, destinations: &D) -> Result<Self, Refusal> {
+        let flags = settings.flags;
+        Ok(match settings.kind {
+            Kind::Rr => Self::Exclusive(Exclusive::Rr(Rr::default())),
+            Kind::Wrr => Self::Exclusive(Exclusive::Wrr(Wrr::new(destinations)?)),
+            Kind::Wlc => Self::Shared(Shared::Wlc(Wlc)),
+            Kind::Sh => Self::Shared(Shared::Sh(Sh::new(destinations, flags)?)),
+            Kind::Dh => Self::Shared(Shared::Dh(Dh)),
+            Kind::Mh => Self::Shared(Shared::Mh(Mh::new(destinations, flags, settings.table)?)),
+        })
     }
 
-    /// Which scheduler this is.
-    pub fn kind(&self) -> Kind {
+    /// Chooses, as [`Shared::pick`] and [`Exclusive::pick`] do.
+    pub fn pick<D: Destinations>(&mut self, destinations: &D, request: &Request) -> Option<usize> {
         match self {
-            Self::Rr(_) => Kind::Rr,
-            Self::Wrr(_) => Kind::Wrr,
-            Self::Wlc(_) => Kind::Wlc,
+            Self::Shared(shared) => shared.pick(destinations, request),
+            Self::Exclusive(exclusive) => exclusive.pick(destinations, request),
         }
     }
 }
 
-impl Schedule for Scheduler {
-    fn pick<D: Destinations>(&mut self, destinations: &D, slots: &mut [Slot]) -> Option<usize> {
+impl<M: Memory> Shared<M> {
+    /// The number of the destination that the connection goes to, or `None` when the scheduler has
+    /// none for it: every one that may be chosen is quiesced or unusable. Any context.
+    pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         match self {
-            Self::Rr(rr) => rr.pick(destinations, slots),
-            Self::Wrr(wrr) => wrr.pick(destinations, slots),
-            Self::Wlc(wlc) => wlc.pick(destinations, slots),
+            Self::Wlc(wlc) => wlc.pick(destinations),
+            Self::Sh(sh) => sh.pick(destinations, request),
+            Self::Dh(dh) => dh.pick(destinations, request),
+            Self::Mh(mh) => mh.pick(destinations, request),
+        }
+    }
+}
+
+impl<M: Memory> Exclusive<M> {
+    /// The number of the destination that the connection goes to, or `None` when every one is
+    /// quiesced or unusable. Any context.
+    ///
+    /// Each choice counts as a connection. Destinations that the scheduler was not made for disturb
+    /// the order for a while and nothing else.
+    pub fn pick<D: Destinations>(&mut self, destinations: &D, _request: &Request) -> Option<usize> {
+        match self {
+            Self::Rr(rr) => rr.pick(destinations),
+            Self::Wrr(wrr) => wrr.pick(destinations),
         }
     }
 }
@@ -130,102 +294,12 @@ impl Schedule for Scheduler {
 /// Whether a destination can be chosen at all.
 #[inline]
 fn eligible<D: Destinations>(destinations: &D, index: usize) -> bool {
-    destinations.weight(index) != 0 && destinations.usable(index)
+    index < destinations.len() && destinations.weight(index) != 0 && destinations.usable(index)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::vec::Vec;
-
-    /// Weight, active and inactive connections of each destination.
-    struct Pool(&'static [(u16, u32, u32)]);
-
-    impl Destinations for Pool {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-
-        fn weight(&self, index: usize) -> u16 {
-            self.0[index].0
-        }
-
-        fn active(&self, index: usize) -> u32 {
-            self.0[index].1
-        }
-
-        fn inactive(&self, index: usize) -> u32 {
-            self.0[index].2
-        }
-
-        fn usable(&self, _index: usize) -> bool {
-            true
-        }
-    }
-
-    fn picks(kind: Kind, pool: &Pool, count: usize) -> Vec<Option<usize>> {
-        let mut scheduler = Scheduler::new(kind);
-        assert_eq!(scheduler.kind(), kind);
-        let mut slots = std::vec![Slot::default(); pool.len()];
-        (0..count)
-            .map(|_| scheduler.pick(pool, &mut slots))
-            .collect()
-    }
-
-    fn indices(picks: &[usize]) -> Vec<Option<usize>> {
-        picks.iter().copied().map(Some).collect()
-    }
-
-    #[test]
-    fn names() {
-        for kind in [Kind::Rr, Kind::Wrr, Kind::Wlc] {
-            assert_eq!(Kind::from_name(kind.name().to_bytes()), Some(kind));
-        }
-        for name in [&b""[..], b"r", b"rrr", b"RR", b"rr\0", b"lc"] {
-            assert_eq!(Kind::from_name(name), None);
-        }
-    }
-
-    #[test]
-    fn rr_ignores_weights_but_0() {
-        let pool = Pool(&[(1, 0, 0), (0, 0, 0), (9, 0, 0), (2, 0, 0)]);
-        assert_eq!(picks(Kind::Rr, &pool, 5), indices(&[0, 2, 3, 0, 2]));
-    }
-
-    #[test]
-    fn wrr_spreads_the_heaviest() {
-        let pool = Pool(&[(4, 0, 0), (1, 0, 0), (1, 0, 0)]);
-        let cycle = indices(&[0, 0, 1, 0, 2, 0]);
-        let twice = [&cycle[..], &cycle].concat();
-        assert_eq!(picks(Kind::Wrr, &pool, 12), twice);
-    }
-
-    #[test]
-    fn wlc_weighs_active_connections_257_times() {
-        for (pool, expected) in [
-            (Pool(&[(1, 0, 258), (1, 1, 0)]), 1),
-            (Pool(&[(1, 0, 256), (1, 1, 0)]), 0),
-            // Equal: the first.
-            (Pool(&[(1, 0, 257), (1, 1, 0)]), 0),
-            // Twice the weight takes twice the load.
-            (Pool(&[(1, 1, 0), (2, 1, 256)]), 1),
-            (Pool(&[(1, 1, 0), (2, 2, 1)]), 0),
-            (Pool(&[(0, 0, 0), (1, 9, 9)]), 1),
-            (
-                Pool(&[(1, u32::MAX, u32::MAX), (65535, u32::MAX, u32::MAX)]),
-                1,
-            ),
-        ] {
-            assert_eq!(picks(Kind::Wlc, &pool, 1), [Some(expected)], "{:?}", pool.0);
-        }
-    }
-
-    #[test]
-    fn nothing_to_pick() {
-        for kind in [Kind::Rr, Kind::Wrr, Kind::Wlc] {
-            assert_eq!(picks(kind, &Pool(&[]), 3), [None; 3]);
-            assert_eq!(picks(kind, &Pool(&[(0, 0, 0), (0, 0, 0)]), 3), [None; 3]);
-            assert_eq!(picks(kind, &Pool(&[(7, 0, 0)]), 3), [Some(0); 3]);
-        }
-    }
-}
+mod ipvs_vectors;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -140,6 +140,75 @@ enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 	return kind;
 }
 
+/* A socket in TIME_WAIT has forgotten what it and its peer had in flight. */
+#define RLVS_TIME_WAIT_PAST 65535
+
+static struct rlvs_tcp_window rlvs_time_wait_window(const struct sock *sk)
+{
+	const struct tcp_timewait_sock *tw = tcp_twsk(sk);
+	u32 sent = READ_ONCE(tw->tw_snd_nxt);
+
+	return (struct rlvs_tcp_window){
+		.receive_next = READ_ONCE(tw->tw_rcv_nxt),
+		.receive_window = READ_ONCE(tw->tw_rcv_wnd),
+		.receive_past = RLVS_TIME_WAIT_PAST,
+		.send_unacknowledged = sent,
+		.send_next = sent,
+		.send_past = RLVS_TIME_WAIT_PAST,
+	};
+}
+
+/* The client may repeat its SYN, and has nothing to acknowledge but ours. */
+static struct rlvs_tcp_window rlvs_request_window(const struct sock *sk)
+{
+	const struct tcp_request_sock *req = tcp_rsk(inet_reqsk(sk));
+
+	return (struct rlvs_tcp_window){
+		.receive_next = READ_ONCE(req->rcv_nxt),
+		.receive_window = inet_reqsk(sk)->rsk_rcv_wnd,
+		.receive_past = READ_ONCE(req->rcv_nxt) - req->rcv_isn,
+		.send_unacknowledged = req->snt_isn + 1,
+		.send_next = req->snt_isn + 1,
+	};
+}
+
+/* Unlocked, as the owner may sleep with the lock: fields may be of two moments. */
+static struct rlvs_tcp_window rlvs_full_window(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	struct rlvs_tcp_window window = {
+		.receive_next = READ_ONCE(tp->rcv_nxt),
+		.receive_window = tcp_max_receive_window(tp),
+		.receive_past = READ_ONCE(tp->window_clamp),
+		.send_unacknowledged = READ_ONCE(tp->snd_una),
+		.send_next = READ_ONCE(tp->snd_nxt),
+		.send_past = READ_ONCE(tp->max_window),
+	};
+
+	/* Nothing is known of the peer's numbers yet. */
+	if (sk->sk_state == TCP_SYN_SENT)
+		window.receive_window = U32_MAX;
+	return window;
+}
+
+/* Where a connection is; false if there is no socket. See rlvs_find(). */
+bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
+		     struct rlvs_tcp_window *window)
+{
+	struct sock *sk = rlvs_find(net, ends, ifindex);
+
+	if (!sk)
+		return false;
+	if (sk->sk_state == TCP_TIME_WAIT)
+		*window = rlvs_time_wait_window(sk);
+	else if (sk->sk_state == TCP_NEW_SYN_RECV)
+		*window = rlvs_request_window(sk);
+	else
+		*window = rlvs_full_window(sk);
+	sock_gen_put(sk);
+	return true;
+}
+
 /* Ends the socket and tells its peer by a reset. May sleep. */
 void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends)
 {

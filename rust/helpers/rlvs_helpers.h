@@ -117,8 +117,20 @@ struct rlvs_ends {
 	bool ipv6;
 };
 
+/* How far a connection has come; see rust/core/flow/window.rs. */
+struct rlvs_tcp_window {
+	u32 receive_next;
+	u32 receive_window;
+	u32 receive_past;
+	u32 send_unacknowledged;
+	u32 send_next;
+	u32 send_past;
+};
+
 enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 				     const struct rlvs_ends *ends, int ifindex);
+bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
+		     struct rlvs_tcp_window *window);
 void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends);
 
 /* sysctl.c */

@@ -76,6 +76,24 @@ pub enum TcpSocket {
     Live,
 }
 
+/// How far a TCP connection has come, seen from this host, in sequence numbers and bytes. The
+/// socket is not locked: the values may be of two moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpWindow {
+    /// The next sequence number that is expected.
+    pub receive_next: u32,
+    /// How much from there on the other side was ever allowed to send.
+    pub receive_window: u32,
+    /// How much before it the other side may send again.
+    pub receive_past: u32,
+    /// The oldest sequence number that was not acknowledged.
+    pub send_unacknowledged: u32,
+    /// The next sequence number that is sent.
+    pub send_next: u32,
+    /// How much before `send_unacknowledged` an acknowledgement may be that comes late.
+    pub send_past: u32,
+}
+
 impl Net {
     /// Borrows a namespace.
     ///
@@ -144,6 +162,33 @@ impl Net {
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_OPENING => TcpSocket::Opening,
             _ => TcpSocket::None,
         }
+    }
+
+    /// Where a connection is, from the socket that [`Net::tcp_socket`] finds, one in TIME_WAIT or a
+    /// handshake too. Any context but hard interrupt.
+    pub fn tcp_window(&self, ends: &Ends, device: Option<Device>) -> Option<TcpWindow> {
+        let ifindex = device.map_or(0, |device| device.0);
+        let mut found = bindings::rlvs_tcp_window {
+            receive_next: 0,
+            receive_window: 0,
+            receive_past: 0,
+            send_unacknowledged: 0,
+            send_next: 0,
+            send_past: 0,
+        };
+        // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
+        // as `ends`, and `found` may be written to.
+        let exists = unsafe {
+            bindings::rlvs_tcp_window(self.as_ptr(), &ends.as_raw(), ifindex, &mut found)
+        };
+        exists.then_some(TcpWindow {
+            receive_next: found.receive_next,
+            receive_window: found.receive_window,
+            receive_past: found.receive_past,
+            send_unacknowledged: found.send_unacknowledged,
+            send_next: found.send_next,
+            send_past: found.send_past,
+        })
     }
 
     /// Ends the socket of a connection, if there is one: its process gets an error, its peer a

@@ -19,19 +19,25 @@ const struct nla_policy rlvs_service_identity_nl_policy[RLVS_A_SERVICE_PORT + 1]
 };
 
 /* RLVS_CMD_SERVICE_ADD - do */
-static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_SCHEDULER + 1] = {
+static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_TABLE_SIZE + 1] = {
 	[RLVS_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[RLVS_A_SERVICE_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_SERVICE_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_SERVICE_SCHEDULER] = { .type = NLA_NUL_STRING, .len = RLVS_SCHEDULER_MAX_LEN, },
+	[RLVS_A_SERVICE_FLAGS] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_FLAGS_MASK] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TABLE_SIZE] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_SERVICE_SET - do */
-static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_SCHEDULER + 1] = {
+static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_TABLE_SIZE + 1] = {
 	[RLVS_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[RLVS_A_SERVICE_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_SERVICE_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_SERVICE_SCHEDULER] = { .type = NLA_NUL_STRING, .len = RLVS_SCHEDULER_MAX_LEN, },
+	[RLVS_A_SERVICE_FLAGS] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_FLAGS_MASK] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TABLE_SIZE] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_SERVICE_DEL - do */
@@ -105,14 +111,14 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.cmd		= RLVS_CMD_SERVICE_ADD,
 		.doit		= rlvs_nl_service_add_doit,
 		.policy		= rlvs_service_add_nl_policy,
-		.maxattr	= RLVS_A_SERVICE_SCHEDULER,
+		.maxattr	= RLVS_A_SERVICE_TABLE_SIZE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= RLVS_CMD_SERVICE_SET,
 		.doit		= rlvs_nl_service_set_doit,
 		.policy		= rlvs_service_set_nl_policy,
-		.maxattr	= RLVS_A_SERVICE_SCHEDULER,
+		.maxattr	= RLVS_A_SERVICE_TABLE_SIZE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -142,6 +142,13 @@ def sctp_init(source, destination, source_port, port, *, addresses=(), damage=0,
     return ip_header(source, destination, 132, len(body)) + body
 
 
+def sctp_data(source, destination, source_port, port, kind=0, tag=0xCAFE):
+    """An SCTP packet with one chunk of this type, whose value is zero."""
+    body = struct.pack("!HHII", source_port, port, tag, 0) + struct.pack("!BBH12x", kind, 3, 16)
+    body = body[:8] + struct.pack("<I", crc32c(body)) + body[12:]
+    return ip_header(source, destination, 132, len(body)) + body
+
+
 def l4_is_right(packet):
     """Whether a TCP or UDP packet's checksum is right (IPv4 without, IPv6 without extensions)."""
     if packet[0] >> 4 == 4:

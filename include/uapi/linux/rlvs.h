@@ -14,6 +14,22 @@
 #define RLVS_SCHEDULER_MAX_LEN	15
 
 /**
+ * enum rlvs_service_flag - Flags of a virtual service. Those that IPVS has too
+ *   have its numbers. What scheduler-fallback and scheduler-port mean, and
+ *   whether a service can have them, depends on its scheduler: sh and mh have
+ *   both.
+ * @RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK: A client whose destination takes no
+ *   new connections is given to another one, where it would be rejected
+ *   otherwise.
+ * @RLVS_SERVICE_FLAG_SCHEDULER_PORT: The client's port counts as well as its
+ *   address: the connections of one client go to several destinations.
+ */
+enum rlvs_service_flag {
+	RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK = 8,
+	RLVS_SERVICE_FLAG_SCHEDULER_PORT = 16,
+};
+
+/**
  * enum rlvs_forwarding_method - How a packet is carried from the virtual
  *   service to a destination.
  * @RLVS_FORWARDING_METHOD_NAT: The destination address and port of the
@@ -101,6 +117,9 @@ enum {
 	RLVS_A_SERVICE_CUT,
 	RLVS_A_SERVICE_DESTINATIONS,
 	RLVS_A_SERVICE_STATS,
+	RLVS_A_SERVICE_FLAGS,
+	RLVS_A_SERVICE_FLAGS_MASK,
+	RLVS_A_SERVICE_TABLE_SIZE,
 
 	__RLVS_A_SERVICE_MAX,
 	RLVS_A_SERVICE_MAX = (__RLVS_A_SERVICE_MAX - 1)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The states of a TCP connection.
+//!
+//! The tables are those of IPVS, except for its rows for forwarding methods whose answers do not
+//! pass the director. Whether a reset or FIN counts at all is decided before ([`super::Window`]).
 
 use super::State;
 use crate::{tuple::Side, wire::TcpFlags};

@@ -2,7 +2,7 @@
 
 //! Round robin: each destination in turn, whatever its weight, unless that is 0.
 
-use super::{eligible, Destinations, Schedule, Slot};
+use super::{eligible, Destinations};
 
 /// The round robin scheduler. A choice usually looks at one destination.
 #[derive(Clone, Debug, Default)]
@@ -11,8 +11,9 @@ pub struct Rr {
     next: usize,
 }
 
-impl Schedule for Rr {
-    fn pick<D: Destinations>(&mut self, destinations: &D, _slots: &mut [Slot]) -> Option<usize> {
+impl Rr {
+    /// The next destination that can be chosen.
+    pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         let len = destinations.len();
         let start = self.next.min(len);
         let index = (start..len)

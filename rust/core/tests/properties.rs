@@ -8,6 +8,7 @@ mod address;
 mod checksum;
 mod config;
 mod flow;
+mod hashing;
 mod icmp;
 mod nat;
 mod schedule;

@@ -1,32 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use proptest::{collection::vec, prelude::*};
-use rlvs_core::schedule::{Destinations, Kind, Schedule, Scheduler, Slot};
+use rlvs_core::{
+    address::{Address, Endpoint},
+    schedule::{Destinations, Kind, Memory, Request, Scheduler, Settings},
+};
 
 use crate::support::cases;
 
 #[derive(Clone, Debug)]
-struct Destination {
+pub(crate) struct Destination {
+    pub(crate) port: u16,
     weight: u16,
-    active: u32,
+    last_weight: u16,
+    pub(crate) active: u32,
     inactive: u32,
     usable: bool,
 }
 
 /// Destinations as a test likes them.
 #[derive(Clone, Debug)]
-struct Pool(Vec<Destination>);
+pub(crate) struct Pool(pub(crate) Vec<Destination>);
 
 impl Pool {
     /// Idle and usable destinations of these weights.
-    fn new(weights: &[u16]) -> Self {
-        let destination = |&weight| Destination {
+    pub(crate) fn new(weights: &[u16]) -> Self {
+        let destination = |(port, &weight)| Destination {
+            port,
             weight,
+            last_weight: weight,
             active: 0,
             inactive: 0,
             usable: true,
         };
-        Self(weights.iter().map(destination).collect())
+        Self((8001..).zip(weights).map(destination).collect())
+    }
+
+    pub(crate) fn set_weights(&mut self, weights: &[u16]) {
+        for (destination, weight) in self.0.iter_mut().zip(weights) {
+            destination.weight = *weight;
+            if *weight != 0 {
+                destination.last_weight = *weight;
+            }
+        }
     }
 
     fn eligible(&self) -> Vec<usize> {
@@ -40,33 +56,90 @@ impl Destinations for Pool {
         self.0.len()
     }
 
+    fn endpoint(&self, index: usize) -> Option<Endpoint<Address>> {
+        let address = Address::V4([192, 0, 2, 1]);
+        let destination = self.0.get(index)?;
+        Some(Endpoint {
+            address,
+            port: destination.port,
+        })
+    }
+
     fn weight(&self, index: usize) -> u16 {
-        self.0[index].weight
+        self.0
+            .get(index)
+            .map_or(0, |destination| destination.weight)
+    }
+
+    fn last_weight(&self, index: usize) -> u16 {
+        self.0
+            .get(index)
+            .map_or(0, |destination| destination.last_weight)
     }
 
     fn active(&self, index: usize) -> u32 {
-        self.0[index].active
+        self.0
+            .get(index)
+            .map_or(0, |destination| destination.active)
     }
 
     fn inactive(&self, index: usize) -> u32 {
-        self.0[index].inactive
+        self.0
+            .get(index)
+            .map_or(0, |destination| destination.inactive)
     }
 
     fn usable(&self, index: usize) -> bool {
-        self.0[index].usable
+        self.0
+            .get(index)
+            .is_some_and(|destination| destination.usable)
     }
 }
 
-/// A scheduler with its slots.
-struct Picker(Scheduler, Vec<Slot>);
+/// Memory of the host.
+pub(crate) struct Host;
+
+impl Memory for Host {
+    type Slice<T: Copy> = Vec<T>;
+
+    fn filled<T: Copy>(value: T, len: usize) -> Option<Vec<T>> {
+        Some(vec![value; len])
+    }
+}
+
+/// The first packet of a client's connection; the client is known by a number.
+pub(crate) fn request(client: u64) -> Request {
+    let [a, b, c, d, e, f, g, h] = client.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    let at = |octets, port| Endpoint {
+        address: Address::V4(octets),
+        port,
+    };
+    Request {
+        client: at([a, b, c, d], u16::from_be_bytes([e, f])),
+        service: at([192, 0, 2, g], 80),
+        now: 1000 + u32::from(h),
+        random: [
+            u32::from_be_bytes([h, g, f, e]),
+            u32::from_be_bytes([d, c, b, a]),
+        ],
+    }
+}
+
+/// A scheduler and how often it was asked.
+struct Picker(Scheduler<Host>, u64);
 
 impl Picker {
     fn new(kind: Kind, pool: &Pool) -> Self {
-        Self(Scheduler::new(kind), vec![Slot::default(); pool.0.len()])
+        Self::with(&Settings::new(kind), pool)
+    }
+
+    fn with(settings: &Settings, pool: &Pool) -> Self {
+        Self(Scheduler::new(settings, pool).expect("it can be made"), 0)
     }
 
     fn pick(&mut self, pool: &Pool) -> Option<usize> {
-        self.0.pick(pool, &mut self.1)
+        self.1 += 1;
+        self.0.pick(pool, &request(self.1))
     }
 
     fn picks(&mut self, pool: &Pool, count: usize) -> Vec<usize> {
@@ -76,7 +149,7 @@ impl Picker {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Rr), Just(Kind::Wrr), Just(Kind::Wlc)]
+    prop::sample::select(Kind::ALL)
 }
 
 fn destination() -> impl Strategy<Value = Destination> {
@@ -84,7 +157,9 @@ fn destination() -> impl Strategy<Value = Destination> {
     let count = || prop_oneof![4 => 0u32..50, 1 => any::<u32>()];
     (weight, count(), count(), any::<bool>()).prop_map(|(weight, active, inactive, usable)| {
         Destination {
+            port: 8001,
             weight,
+            last_weight: weight,
             active,
             inactive,
             usable,
@@ -117,16 +192,18 @@ proptest! {
     #![proptest_config(cases(4))]
 
     #[test]
-    fn picks_only_what_can_be_used(kind in kind(), pools in vec(pool(), 1..8), slots in 0usize..12) {
-        // One scheduler and its slots meet pools that they were not made for.
-        let mut picker = Picker(Scheduler::new(kind), vec![Slot::default(); slots]);
+    fn picks_only_what_can_be_used(kind in kind(), made_for in pool(), pools in vec(pool(), 1..8)) {
+        // A scheduler meets destinations that it was not made for.
+        let mut picker = Picker::new(kind, &made_for);
         for pool in &pools {
             for _ in 0..4 {
                 let eligible = pool.eligible();
                 let pick = picker.pick(pool);
                 prop_assert!(pick.is_none_or(|pick| eligible.contains(&pick)));
-                let reachable = kind != Kind::Wrr || eligible.iter().any(|i| *i < slots);
-                prop_assert_eq!(pick.is_some(), !eligible.is_empty() && reachable);
+                let finds_all = !matches!(kind, Kind::Sh | Kind::Dh | Kind::Mh);
+                let known = |index: &usize| kind != Kind::Wrr || *index < made_for.0.len();
+                let reachable = eligible.iter().any(known);
+                prop_assert!(pick.is_some() == reachable || (!finds_all && pick.is_none()));
             }
         }
     }
@@ -253,15 +330,65 @@ proptest! {
         picker.picks(&pool, picks);
         let mut after = before.clone();
         after.rotate_left(usize::from(seed) % before.len());
-        for (destination, weight) in pool.0.iter_mut().zip(&after) {
-            destination.weight = *weight;
-        }
+        pool.set_weights(&after);
         // One cycle may be the rest of the old one, when nothing changed.
         let total = sum(&after);
-        let picks = picker.picks(&pool, total);
-        for (index, weight) in after.iter().enumerate() {
-            prop_assert_eq!(count(&picks, index), usize::from(*weight));
+        for _ in 0..3 {
+            let picks = picker.picks(&pool, total);
+            for (index, weight) in after.iter().enumerate() {
+                prop_assert!(count(&picks, index).abs_diff(usize::from(*weight)) <= 2);
+            }
         }
+    }
+
+    #[test]
+    fn wrr_bears_weights_that_change_all_the_time(
+        plans in vec(weights(), 2..4),
+        every in 1usize..12,
+    ) {
+        let len = plans.iter().map(Vec::len).min().expect("there are plans");
+        // All have the same destinations, of which the first always has a weight.
+        let plans: Vec<Vec<u16>> = plans.iter().map(|plan| {
+            let mut plan = plan[..len].to_vec();
+            plan[0] = plan[0].max(1);
+            plan
+        }).collect();
+        let mut pool = Pool::new(&plans[0]);
+        let mut picker = Picker::new(Kind::Wrr, &pool);
+        let mut picked = vec![0; len];
+        // In parts of a thousand.
+        let mut share = vec![0; len];
+        for plan in plans.iter().cycle().take(300) {
+            pool.set_weights(plan);
+            for pick in picker.picks(&pool, every) {
+                picked[pick] += 1000;
+            }
+            for (share, weight) in share.iter_mut().zip(plan) {
+                *share += 1000 * every * usize::from(*weight) / sum(plan);
+            }
+        }
+        for index in 0..len {
+            prop_assert!(
+                usize::abs_diff(picked[index], share[index]) <= 4300 + share[index] / 100,
+                "{index}: {} of {}", picked[index], share[index]
+            );
+        }
+    }
+
+    #[test]
+    fn rr_bears_weights_that_change_all_the_time(plans in vec(weights(), 2..4)) {
+        let len = plans.iter().map(Vec::len).max().expect("there are plans");
+        let mut pool = Pool::new(&vec![1; len]);
+        let mut picker = Picker::new(Kind::Rr, &pool);
+        let mut picks = Vec::new();
+        for plan in plans.iter().cycle().take(len * 20) {
+            let weights: Vec<u16> = plan.iter().map(|weight| weight | 1).collect();
+            pool.set_weights(&weights);
+            picks.extend(picker.pick(&pool));
+            picks.truncate(len * 20);
+        }
+        let least = (0..plans[0].len().min(plans[1].len())).map(|index| count(&picks, index)).min();
+        prop_assert!(least > Some(0));
     }
 }
 

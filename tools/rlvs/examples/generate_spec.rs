@@ -60,8 +60,10 @@ fn module(specification: &Yaml) -> String {
     // The schema has no version: a family that starts with it has version 1.
     writeln!(text, "pub const FAMILY_VERSION: u8 = 1;").unwrap();
     for definition in list(&specification["definitions"]) {
-        if string(&definition["type"]) == "enum" {
-            enumeration(&mut text, definition);
+        match string(&definition["type"]) {
+            "enum" => enumeration(&mut text, definition),
+            "flags" => flags(&mut text, definition),
+            _ => {}
         }
     }
     let sets = list(&specification["attribute-sets"]);
@@ -87,6 +89,29 @@ fn enumeration(text: &mut String, definition: &Yaml) {
     for entry in entries {
         assert!(entry["value"].is_badvalue());
         writeln!(text, "    \"{}\",", string(&entry["name"])).unwrap();
+    }
+    writeln!(text, "];").unwrap();
+}
+
+/// The names of flags with their bits. Without a number a flag has the bit after the last one.
+fn flags(text: &mut String, definition: &Yaml) {
+    let entries = list(&definition["entries"]);
+    writeln!(text).unwrap();
+    doc(text, "", &definition["doc"]);
+    writeln!(text, "/// Names and bits.").unwrap();
+    writeln!(text, "#[rustfmt::skip]").unwrap();
+    let name = constant(&definition["name"]);
+    writeln!(
+        text,
+        "pub const {name}: [(&str, u32); {}] = [",
+        entries.len()
+    )
+    .unwrap();
+    let mut number = 0;
+    for entry in entries {
+        number = entry["value"].as_i64().unwrap_or(number);
+        writeln!(text, "    (\"{}\", 1 << {number}),", string(&entry["name"])).unwrap();
+        number += 1;
     }
     writeln!(text, "];").unwrap();
 }

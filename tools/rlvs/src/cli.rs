@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::endpoint::{DestinationRange, ServiceId};
 use crate::error::Error;
+use crate::flags::Flag;
 use crate::spec;
 
 /// Administers the rlvs load balancer of the Linux kernel
@@ -154,28 +155,31 @@ pub enum ServiceCommand {
 Examples:
   rlvs service add tcp://192.0.2.10:80
   rlvs service add udp://[2001:db8::10]:53 --scheduler rr
+  rlvs service add tcp://192.0.2.10:443 --scheduler sh --flags sh-port,sh-fallback
   rlvs service add sctp://192.0.2.10:3868
   rlvs service add tcp://*:80")]
     Add {
         #[arg(help = SERVICE_HELP)]
         service: ServiceId,
-        /// Scheduler: rr, wrr or wlc [default: wlc]
-        #[arg(long, value_name = "NAME")]
-        scheduler: Option<String>,
+        #[command(flatten)]
+        settings: ServiceSettings,
     },
 
     /// Change a virtual service
     ///
-    /// The change takes effect for the next connection.
+    /// The change takes effect for the next connection. What is not given
+    /// stays as it is, but a new scheduler comes without flags of its own.
     #[command(after_help = "\
 Examples:
-  rlvs service edit tcp://192.0.2.10:80 --scheduler wrr")]
+  rlvs service edit tcp://192.0.2.10:80 --scheduler wrr
+  rlvs service edit tcp://192.0.2.10:443 --flags sh-port
+  rlvs service edit tcp://192.0.2.10:443 --flags none")]
+    #[command(mut_group("ServiceSettings", |group| group.required(true).multiple(true)))]
     Edit {
         #[arg(help = SERVICE_HELP)]
         service: ServiceId,
-        /// New scheduler: rr, wrr or wlc
-        #[arg(long, value_name = "NAME")]
-        scheduler: String,
+        #[command(flatten)]
+        settings: ServiceSettings,
     },
 
     /// Delete a virtual service and its destinations
@@ -254,6 +258,23 @@ Examples:
         #[arg(long)]
         now: bool,
     },
+}
+
+/// What can be set of a virtual service.
+#[derive(Debug, Default, Args)]
+pub struct ServiceSettings {
+    /// Scheduler: rr, wrr, wlc, sh, dh or mh [a new service has: wlc]
+    #[arg(long, value_name = "NAME")]
+    pub scheduler: Option<String>,
+    /// Flags that are to be set, all others are cleared: sh-port and mh-port
+    /// schedule by the client's port as well as its address; sh-fallback and
+    /// mh-fallback give a client another destination when its own takes no
+    /// new connections; none clears all
+    #[arg(long, value_name = "FLAG,...", value_delimiter = ',')]
+    pub flags: Option<Vec<Flag>>,
+    /// Slots of the table of the scheduler mh: 4093, as in IPVS, or 65537
+    #[arg(long, value_name = "SLOTS")]
+    pub table_size: Option<u32>,
 }
 
 /// Which destinations of which service.
@@ -358,7 +379,11 @@ mod tests {
             "rlvs service add tcp://192.0.2.10:80 --scheduler wlc",
             "rlvs service add udp://[2001:db8::10]:53",
             "rlvs service add sctp://192.0.2.10:3868",
+            "rlvs service add tcp://192.0.2.10:80 --scheduler sh --flags sh-port,sh-fallback",
+            "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537",
             "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
+            "rlvs service edit tcp://192.0.2.10:80 --flags none",
+            "rlvs service edit tcp://192.0.2.10:80 --table-size 4093",
             "rlvs service del tcp://192.0.2.10:80 --now",
             "rlvs service zero",
             "rlvs dest add tcp://192.0.2.10:80 :8001-8004 --weight 2 --method nat",
@@ -385,6 +410,11 @@ mod tests {
             "rlvs service add",
             "rlvs service add 192.0.2.10:80",
             "rlvs service edit tcp://192.0.2.10:80",
+            "rlvs service edit tcp://192.0.2.10:80 --flags",
+            "rlvs service edit tcp://192.0.2.10:80 --flags sh",
+            "rlvs service edit tcp://192.0.2.10:80 --flags port",
+            "rlvs service edit tcp://192.0.2.10:80 --flags scheduler-port",
+            "rlvs service edit tcp://192.0.2.10:80 --table-size many",
             "rlvs dest add tcp://192.0.2.10:80",
             "rlvs dest add tcp://192.0.2.10:80 8001",
             "rlvs dest add tcp://192.0.2.10:80 :8001 --weight -1",

@@ -5,9 +5,10 @@
 use std::net::IpAddr;
 
 use crate::attribute::{Attr, Binary, Builder};
-use crate::cli::{DestinationSettings, DestinationTarget};
+use crate::cli::{DestinationSettings, DestinationTarget, ServiceSettings};
 use crate::endpoint::{DestinationRange, ServiceId};
 use crate::error::{Error, Refusal};
+use crate::flags;
 use crate::model::{Connection, Counters, Destination, Service};
 use crate::spec::{self, command};
 use crate::transport::{Reply, Request, Transport};
@@ -30,18 +31,34 @@ impl<T: Transport> Client<T> {
     pub fn add_service(
         &mut self,
         service: &ServiceId,
-        scheduler: Option<&str>,
+        settings: &ServiceSettings,
     ) -> Result<(), Error> {
-        let mut request = identity(service);
-        request.put_some(spec::service::SCHEDULER, scheduler);
+        let request = service_settings(service, settings, || Ok(settings.scheduler.clone()))?;
         self.change(&Request::new(&command::SERVICE_ADD, request))
     }
 
-    /// Gives a virtual service another scheduler.
-    pub fn set_service(&mut self, service: &ServiceId, scheduler: &str) -> Result<(), Error> {
-        let mut request = identity(service);
-        request.put(spec::service::SCHEDULER, scheduler);
+    /// Changes how a virtual service schedules.
+    pub fn set_service(
+        &mut self,
+        service: &ServiceId,
+        settings: &ServiceSettings,
+    ) -> Result<(), Error> {
+        let request = service_settings(service, settings, || match &settings.scheduler {
+            Some(scheduler) => Ok(Some(scheduler.clone())),
+            None => self.scheduler(service).map(Some),
+        })?;
         self.change(&Request::new(&command::SERVICE_SET, request))
+    }
+
+    /// The scheduler that a service has.
+    fn scheduler(&mut self, service: &ServiceId) -> Result<String, Error> {
+        let request = Request::new(&command::SERVICE_GET, identity(service));
+        let replies = self.transport.request(&request)?;
+        let reply = replies
+            .first()
+            .ok_or_else(|| Error::Reply("it is empty".into()))?;
+        let scheduler = reply.attributes().require(spec::service::SCHEDULER)?;
+        Ok(scheduler.to_string())
     }
 
     /// Deletes a virtual service; `now` cuts its connections.
@@ -169,6 +186,23 @@ fn identity(service: &ServiceId) -> Builder {
     put_address(&mut attributes, spec::service::ADDRESS, service.address);
     attributes.put(spec::service::PORT, service.port);
     attributes
+}
+
+/// The attributes of a service and what is to be set of it. `scheduler` tells
+/// its scheduler, if it is known.
+fn service_settings(
+    service: &ServiceId,
+    settings: &ServiceSettings,
+    scheduler: impl FnOnce() -> Result<Option<String>, Error>,
+) -> Result<Builder, Error> {
+    use spec::service::*;
+    let mut attributes = identity(service);
+    attributes.put_some(SCHEDULER, settings.scheduler.as_deref());
+    if let Some(flags) = &settings.flags {
+        attributes.put(FLAGS, flags::bits(flags, scheduler)?);
+    }
+    attributes.put_some(TABLE_SIZE, settings.table_size);
+    Ok(attributes)
 }
 
 /// The attributes of a destination or a range of them.

@@ -10,6 +10,8 @@ use crate::attribute::{Attributes, Set};
 /// Why a command was not carried out.
 #[derive(Debug)]
 pub enum Error {
+    /// The command line does not fit together.
+    Usage(String),
     /// The kernel has no family of this name.
     NotLoaded,
     /// The kernel refused the request.
@@ -29,6 +31,7 @@ impl std::error::Error for Error {}
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Usage(text) => f.write_str(text),
             Self::NotLoaded => {
                 f.write_str("the rlvs module is not loaded: run 'insmod rlvs.ko' or 'modprobe rlvs'")
             }

@@ -15,6 +15,7 @@ mod cli;
 mod client;
 mod endpoint;
 mod error;
+mod flags;
 mod model;
 mod netlink;
 mod output;
@@ -45,7 +46,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rlvs: {error}");
-            ExitCode::FAILURE
+            match error {
+                Error::Usage(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -126,10 +130,8 @@ fn execute_service<T: Transport>(
     client: &mut Client<T>,
 ) -> Result<(), Error> {
     match command {
-        ServiceCommand::Add { service, scheduler } => {
-            client.add_service(service, scheduler.as_deref())
-        }
-        ServiceCommand::Edit { service, scheduler } => client.set_service(service, scheduler),
+        ServiceCommand::Add { service, settings } => client.add_service(service, settings),
+        ServiceCommand::Edit { service, settings } => client.set_service(service, settings),
         ServiceCommand::Del { service, now } => client.delete_service(service, *now),
         ServiceCommand::Zero { service } => client.zero(service.as_ref()),
     }

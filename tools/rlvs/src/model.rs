@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::attribute::{Attr, Attributes, Binary, Uint};
 use crate::endpoint::{Protocol, ServiceId};
 use crate::error::Error;
+use crate::flags;
 use crate::spec;
 
 /// A virtual service with its destinations.
@@ -20,8 +21,11 @@ pub struct Service {
     pub id: ServiceId,
     /// Name of the scheduler.
     pub scheduler: String,
-    /// Names of the flags that are set. The family has none so far.
+    /// Names of the flags that are set.
     pub flags: Vec<String>,
+    /// Slots of the scheduler's table, if it has a choice of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_size: Option<u32>,
     /// Destinations, by address and port.
     pub destinations: Vec<Destination>,
     /// What the service has carried.
@@ -35,14 +39,16 @@ impl Service {
     /// Reads a service; the destinations are in messages of their own.
     pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
         use spec::service::*;
+        let scheduler = attributes.require(SCHEDULER)?;
         Ok(Self {
             id: ServiceId {
                 protocol: Protocol(attributes.require(PROTOCOL)?),
                 address: address(attributes, ADDRESS)?,
                 port: attributes.require(PORT)?,
             },
-            scheduler: attributes.require(SCHEDULER)?.to_string(),
-            flags: Vec::new(),
+            scheduler: scheduler.to_string(),
+            flags: flags::names(attributes.require(FLAGS)?, scheduler),
+            table_size: attributes.get(TABLE_SIZE)?,
             destinations: Vec::new(),
             stats: Stats::decode(attributes.require(STATS)?)?,
             rates: None,

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::model::{Connection, Counters, Destination, Rates, Service, Stats};
 
+/// What the specification says of an absent table size.
+const USUAL_TABLE_SIZE: u32 = 4093;
+
 /// The services as JSON: `{"services":[...]}`.
 pub fn services_json(services: &[Service]) -> String {
     json("services", &services)
@@ -63,7 +66,7 @@ pub fn services_text(services: &[Service], numbers: Numbers) -> String {
     };
     table.row(heading.iter().chain(carried));
     for service in services {
-        let mut row = vec![service.id.to_string(), service.scheduler.clone()];
+        let mut row = vec![service.id.to_string(), scheduler_cell(service)];
         if numbers != Numbers::None {
             row.resize(heading.len(), String::new());
         }
@@ -76,6 +79,21 @@ pub fn services_text(services: &[Service], numbers: Numbers) -> String {
         }
     }
     table.text()
+}
+
+/// The scheduler with what is not usual of it.
+fn scheduler_cell(service: &Service) -> String {
+    let mut cell = service.scheduler.clone();
+    if let Some(slots) = service
+        .table_size
+        .filter(|slots| *slots != USUAL_TABLE_SIZE)
+    {
+        let _ = write!(cell, "/{slots}");
+    }
+    if !service.flags.is_empty() {
+        let _ = write!(cell, " {}", service.flags.join(","));
+    }
+    cell
 }
 
 fn destination_cells(destination: &Destination) -> Vec<String> {

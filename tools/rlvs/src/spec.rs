@@ -12,6 +12,16 @@ pub const FAMILY_NAME: &str = "rlvs";
 /// Version of the family.
 pub const FAMILY_VERSION: u8 = 1;
 
+/// Flags of a virtual service. Those that IPVS has too have its numbers.
+/// What scheduler-fallback and scheduler-port mean, and whether a service
+/// can have them, depends on its scheduler: sh and mh have both.
+/// Names and bits.
+#[rustfmt::skip]
+pub const SERVICE_FLAG: [(&str, u32); 2] = [
+    ("scheduler-fallback", 1 << 3),
+    ("scheduler-port", 1 << 4),
+];
+
 /// How a packet is carried from the virtual service to a destination.
 /// The value is the position in the list.
 #[rustfmt::skip]
@@ -72,7 +82,7 @@ pub mod service {
     pub const PORT: Attr<U16Be> = Attr::new(3, "port");
 
     /// Name of the scheduler that chooses the destination of a new
-    /// connection: `rr`, `wrr` or `wlc`.
+    /// connection: `rr`, `wrr`, `wlc`, `sh`, `dh` or `mh`.
     pub const SCHEDULER: Attr<Text> = Attr::new(4, "scheduler");
 
     /// End the connections at once instead of letting them finish: their
@@ -86,6 +96,20 @@ pub mod service {
     /// replies only.
     pub const STATS: Attr<Nest> = Attr::new(7, "stats");
 
+    /// Flags of the service, bits of service-flag; of a request, those that
+    /// flags-mask has. A change of the scheduler first clears those that
+    /// depend on the scheduler.
+    pub const FLAGS: Attr<U32> = Attr::new(8, "flags");
+
+    /// Which flags a request with flags sets or clears, bits of
+    /// service-flag; absent, all that there are. In requests only.
+    pub const FLAGS_MASK: Attr<U32> = Attr::new(9, "flags-mask");
+
+    /// Slots of the table of the scheduler mh: 4093, as in IPVS, when
+    /// absent, or 65537. No other scheduler has it. A change of the
+    /// scheduler sets it back.
+    pub const TABLE_SIZE: Attr<U32> = Attr::new(10, "table-size");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -98,6 +122,9 @@ pub mod service {
             CUT.entry(None),
             DESTINATIONS.entry(None),
             STATS.entry(Some(&super::stats::SET)),
+            FLAGS.entry(None),
+            FLAGS_MASK.entry(None),
+            TABLE_SIZE.entry(None),
         ],
     };
 }

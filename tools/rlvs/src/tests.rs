@@ -71,6 +71,17 @@ fn stats(first: u64) -> Builder {
 }
 
 fn service(protocol: u8, address: &str, port: u16, scheduler: &str) -> Reply {
+    service_with(protocol, address, port, scheduler, 0, None)
+}
+
+fn service_with(
+    protocol: u8,
+    address: &str,
+    port: u16,
+    scheduler: &str,
+    flags: u32,
+    table: Option<u32>,
+) -> Reply {
     use spec::service::*;
     let mut attributes = Builder::default();
     attributes
@@ -79,7 +90,9 @@ fn service(protocol: u8, address: &str, port: u16, scheduler: &str) -> Reply {
         .put(PORT, port)
         .put(SCHEDULER, scheduler)
         .put(DESTINATIONS, 2)
-        .put(STATS, stats(10).attributes());
+        .put(STATS, stats(10).attributes())
+        .put(FLAGS, flags);
+    attributes.put_some(TABLE_SIZE, table);
     Reply(attributes.into_bytes())
 }
 
@@ -207,6 +220,79 @@ fn rates_are_of_two_readings() {
 }
 
 #[test]
+fn list_shows_flags_and_table_sizes() {
+    let answers = || {
+        [
+            vec![
+                service_with(6, "192.0.2.10", 80, "sh", 0x18, None),
+                service_with(6, "192.0.2.10", 81, "mh", 0x10, Some(65537)),
+                service_with(6, "192.0.2.10", 82, "mh", 0, Some(4093)),
+            ],
+            vec![],
+            vec![],
+            vec![],
+        ]
+    };
+    let text = Fake::answering(answers()).run("rlvs list").unwrap();
+    let schedulers: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("tcp://192.0.2.10:8"))
+        .map(|line| line[1..].trim())
+        .collect();
+    assert_eq!(
+        schedulers,
+        ["sh sh-fallback,sh-port", "mh/65537 mh-port", "mh"]
+    );
+    let text = Fake::answering(answers()).run("rlvs list --json").unwrap();
+    for expected in [
+        r#""scheduler":"sh","flags":["sh-fallback","sh-port"],"destinations""#,
+        r#""scheduler":"mh","flags":["mh-port"],"table_size":65537,"destinations""#,
+        r#""scheduler":"mh","flags":[],"table_size":4093,"destinations""#,
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn flags_are_sent_as_bits() {
+    use spec::service::*;
+    let mut fake = Fake::default();
+    let add = "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537";
+    fake.run(&format!("{add} --flags mh-port,mh-fallback"))
+        .unwrap();
+    fake.run("rlvs service edit tcp://192.0.2.10:80 --flags none")
+        .unwrap();
+    // Which scheduler the service has, is asked for.
+    let of_sh = || vec![service(6, "192.0.2.10", 80, "sh")];
+    fake.answers.push_back(Ok(of_sh()));
+    let edit = "rlvs service edit tcp://192.0.2.10:80 --flags";
+    fake.run(&format!("{edit} sh-port")).unwrap();
+    fake.answers.push_back(Ok(of_sh()));
+    let error = fake.run(&format!("{edit} mh-port")).unwrap_err();
+    assert!(matches!(error, Error::Usage(_)), "{error}");
+    let error = fake
+        .run(&format!("{edit} mh-port --scheduler sh"))
+        .unwrap_err();
+    assert!(matches!(error, Error::Usage(_)), "{error}");
+
+    let sent: Vec<_> = fake
+        .requests
+        .iter()
+        .map(|request| request.command)
+        .collect();
+    let (add, set) = (command::SERVICE_ADD.number, command::SERVICE_SET.number);
+    let get = command::SERVICE_GET.number;
+    assert_eq!(sent, [add, set, get, set, get]);
+    let attributes = |index: usize| Attributes::new(&fake.requests[index].attributes);
+    assert_eq!(attributes(0).require(FLAGS).unwrap(), 0x18);
+    assert_eq!(attributes(0).require(TABLE_SIZE).unwrap(), 65537);
+    assert_eq!(attributes(1).require(FLAGS).unwrap(), 0);
+    assert!(attributes(1).get(SCHEDULER).unwrap().is_none());
+    assert_eq!(attributes(3).require(FLAGS).unwrap(), 0x10);
+    assert!(attributes(0).get(FLAGS_MASK).unwrap().is_none());
+}
+
+#[test]
 fn list_of_one_service_asks_for_that_one() {
     let mut fake = Fake::answering([vec![service(6, "192.0.2.10", 80, "wlc")], vec![]]);
     let text = fake.run("rlvs list tcp://192.0.2.10:80").unwrap();
@@ -321,6 +407,8 @@ fn options_that_are_not_given_are_not_sent() {
     let requests: Vec<_> = fake.requests.iter().collect();
     let attributes = |index: usize| Attributes::new(&requests[index].attributes);
     assert!(attributes(0).get(service::SCHEDULER).unwrap().is_none());
+    assert!(attributes(0).get(service::FLAGS).unwrap().is_none());
+    assert!(attributes(0).get(service::TABLE_SIZE).unwrap().is_none());
     assert!(attributes(1).get(service::CUT).unwrap().is_none());
     assert!(requests[2].attributes.is_empty());
     assert!(attributes(3).get(destination::METHOD).unwrap().is_none());

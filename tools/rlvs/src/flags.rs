@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names of a service's flags.
+//!
+//! Some flags have a meaning of their own for each scheduler, as in IPVS, and
+//! the specification calls them `scheduler-...`. People call them by the
+//! scheduler's name: `sh-port`.
+
+use std::str::FromStr;
+
+use crate::error::Error;
+use crate::spec;
+
+/// What the names of flags that depend on the scheduler begin with.
+const OF_SCHEDULER: &str = "scheduler-";
+
+/// The schedulers that have such flags.
+const SCHEDULERS: [&str; 2] = ["sh", "mh"];
+
+/// A flag as it is named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    name: String,
+    /// 0 for `none`.
+    bits: u32,
+    /// The scheduler that it belongs to, if it does.
+    scheduler: Option<&'static str>,
+}
+
+impl FromStr for Flag {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = || spec::SERVICE_FLAG.iter();
+        let flag = |bits, scheduler| Flag {
+            name: name.to_string(),
+            bits,
+            scheduler,
+        };
+        if name == "none" {
+            return Ok(flag(0, None));
+        }
+        let own = known().find(|(known, _)| *known == name && !known.starts_with(OF_SCHEDULER));
+        if let Some((_, bits)) = own {
+            return Ok(flag(*bits, None));
+        }
+        for scheduler in SCHEDULERS {
+            let found = known().find(|(known, _)| named(known, scheduler) == name);
+            if let Some((_, bits)) = found.filter(|(known, _)| known.starts_with(OF_SCHEDULER)) {
+                return Ok(flag(*bits, Some(scheduler)));
+            }
+        }
+        let names: Vec<String> = all_names();
+        Err(format!("use {} or none", names.join(", ")))
+    }
+}
+
+/// The flags as bits, if they fit together and the service has the scheduler
+/// that they belong to.
+///
+/// `scheduler` tells it; it is not asked when no flag depends on it, and may
+/// not know it.
+pub fn bits(
+    flags: &[Flag],
+    scheduler: impl FnOnce() -> Result<Option<String>, Error>,
+) -> Result<u32, Error> {
+    if flags.len() > 1 && flags.iter().any(|flag| flag.bits == 0) {
+        return Err(Error::Usage("none goes with no other flag".into()));
+    }
+    if flags.iter().any(|flag| flag.scheduler.is_some()) {
+        // A service with a scheduler that nobody has named is the kernel's to refuse.
+        if let Some(scheduler) = scheduler()? {
+            for flag in flags {
+                if let Some(of) = flag.scheduler.filter(|of| *of != scheduler) {
+                    return Err(Error::Usage(format!(
+                        "the flag {} is for the scheduler {of}, and the service has {scheduler}",
+                        flag.name
+                    )));
+                }
+            }
+        }
+    }
+    Ok(flags.iter().fold(0, |bits, flag| bits | flag.bits))
+}
+
+/// The names of the flags that are set, of a service with this scheduler. One
+/// that this tool does not know is shown as its bit.
+pub fn names(bits: u32, scheduler: &str) -> Vec<String> {
+    let each = (0..u32::BITS).map(|bit| 1 << bit);
+    each.filter(|bit| bits & bit != 0)
+        .map(|bit| {
+            let known = spec::SERVICE_FLAG.iter().find(|(_, bits)| *bits == bit);
+            known.map_or_else(|| format!("{bit:#x}"), |(name, _)| named(name, scheduler))
+        })
+        .collect()
+}
+
+/// What a flag of the specification is called for a scheduler.
+fn named(name: &str, scheduler: &str) -> String {
+    match name.strip_prefix(OF_SCHEDULER) {
+        Some(rest) => format!("{scheduler}-{rest}"),
+        None => name.to_string(),
+    }
+}
+
+/// What can be given on the command line.
+fn all_names() -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for scheduler in SCHEDULERS {
+        for (name, _) in spec::SERVICE_FLAG {
+            let name = named(name, scheduler);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(names: &str) -> Vec<Flag> {
+        names.split(',').map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn with(names: &str, scheduler: &str) -> Result<u32, Error> {
+        bits(&flags(names), || Ok(Some(scheduler.to_string())))
+    }
+
+    #[test]
+    fn numbers_are_those_of_ipvs() {
+        assert_eq!(with("sh-fallback", "sh").unwrap(), 0x08);
+        assert_eq!(with("sh-port", "sh").unwrap(), 0x10);
+        assert_eq!(with("mh-port,mh-fallback", "mh").unwrap(), 0x18);
+        assert_eq!(bits(&flags("none"), || panic!("not asked")).unwrap(), 0);
+        assert_eq!(bits(&flags("mh-port"), || Ok(None)).unwrap(), 0x10);
+    }
+
+    #[test]
+    fn a_flag_of_another_scheduler_is_refused() {
+        for (names, scheduler) in [("mh-port", "sh"), ("sh-port,mh-fallback", "sh")] {
+            let error = with(names, scheduler).unwrap_err().to_string();
+            assert!(error.contains("is for the scheduler mh"), "{error}");
+        }
+        assert!(with("sh-port", "wlc").is_err());
+        assert!(with("none,sh-port", "sh").is_err());
+    }
+
+    #[test]
+    fn unknown_names_are_told_the_known_ones() {
+        let error = "sh-foo".parse::<Flag>().unwrap_err();
+        assert_eq!(
+            error,
+            "use sh-fallback, sh-port, mh-fallback, mh-port or none"
+        );
+    }
+
+    #[test]
+    fn names_are_the_schedulers() {
+        assert_eq!(names(0x18, "sh"), ["sh-fallback", "sh-port"]);
+        assert_eq!(names(0x10, "mh"), ["mh-port"]);
+        assert_eq!(names(0x8000_0000, "rr"), ["0x80000000"]);
+        assert!(names(0, "rr").is_empty());
+    }
+}
