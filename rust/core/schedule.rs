@@ -34,6 +34,7 @@ pub mod p2c;
 pub mod rr;
 pub mod sed;
 pub mod sh;
+mod sort;
 pub mod twos;
 pub mod wlc;
 pub mod wrr;

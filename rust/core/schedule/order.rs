@@ -4,7 +4,7 @@
 
 use core::cmp::Reverse;
 
-use super::{eligible, Destinations, Memory};
+use super::{eligible, sort::sort_by_key, Destinations, Memory};
 use crate::refusal::Refusal;
 
 /// Numbers of destinations, in falling order of the weights they had when this was made; of equals
@@ -17,7 +17,7 @@ impl<M: Memory> ByWeight<M> {
         for (place, number) in order.iter_mut().zip(0..) {
             *place = number;
         }
-        order.sort_unstable_by_key(|number| {
+        sort_by_key(&mut order, |number| {
             let index = usize::try_from(*number).unwrap_or(usize::MAX);
             (Reverse(destinations.weight(index)), *number)
         });
