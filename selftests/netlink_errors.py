@@ -11,7 +11,8 @@ from lib.lab import FLOWS, TCP4, TCP6
 
 ADD, GET = N["RLVS_CMD_SERVICE_ADD"], N["RLVS_CMD_SERVICE_GET"]
 DEST_ADD = N["RLVS_CMD_DESTINATION_ADD"]
-PROTOCOL, ADDRESS, PORT = (N["RLVS_A_SERVICE_" + name] for name in ("PROTOCOL", "ADDRESS", "PORT"))
+PROTOCOL, ADDRESS, PORT, FLAGS, TABLE_SIZE = (
+    N["RLVS_A_SERVICE_" + name] for name in ("PROTOCOL", "ADDRESS", "PORT", "FLAGS", "TABLE_SIZE"))
 
 
 def refused(lab, connection, command, attributes, *errnos):
@@ -46,13 +47,20 @@ def test_errnos_and_texts_of_services(lab):
              (errno.EINVAL, errno.EAFNOSUPPORT)),
             (service(flow, 80, "224.0.0.1" if flow.version == 4 else "ff02::1"), ADDRESS,
              (errno.EINVAL,)),
+            (service(flow, 80) + attr(FLAGS, struct.pack("=I", 0x10)), FLAGS, (errno.EINVAL,)),
+            (service(flow, 80) + attr(FLAGS, struct.pack("=I", 1 << 31)), FLAGS,
+             (errno.EOPNOTSUPP,)),
+            (service(flow, 80, scheduler="mh") + attr(TABLE_SIZE, struct.pack("=I", 4092)),
+             TABLE_SIZE, (errno.ERANGE,)),
+            (service(flow, 80, scheduler="sh") + attr(TABLE_SIZE, struct.pack("=I", 4093)),
+             TABLE_SIZE, (errno.EINVAL,)),
         )
         for attributes, kind, errnos in bad:
             outcome = refused(lab, connection, ADD, attributes, *errnos)
             check(outcome.text, f"no text: {outcome}")
             texts.add(outcome.text)
             points_at(connection, ADD, attributes, outcome, kind)
-    equal(len(texts), 5, f"different texts of five reasons: {texts}")
+    equal(len(texts), 9, f"different texts of nine reasons: {texts}")
 
 
 def test_errnos_of_destinations(lab):

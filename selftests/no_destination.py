@@ -28,7 +28,7 @@ def test_no_destinations_at_all(lab, flow):
 
 @each(FLOWS)
 def test_every_destination_quiesced(lab, flow):
-    for scheduler in ("rr", "wrr", "wlc"):
+    for scheduler in ("rr", "wlc", "ovf", "sh", "p2c", "lblcr"):
         service = lab.balance(flow, scheduler=scheduler)
         lab.rlvs(f"dest edit {service} :8001-8004 --weight 0")
         for where in (lab.client, lab.lb):

@@ -3,9 +3,9 @@
 
 from collections import Counter
 
-from lib.clients import served_by, talk
-from lib.ktap import each, equal
-from lib.lab import FLOWS, TCP
+from lib.clients import refusal, served_by, talk
+from lib.ktap import check, each, equal
+from lib.lab import FLOWS, TCP, TCP4
 
 PORTS = range(8001, 8004)
 
@@ -94,3 +94,85 @@ def test_the_scheduler_can_be_changed_while_it_serves(lab, flow):
         equal(served_by(lab.client, flow, 8), {8001: 1, 8002: 1, 8003: 6}, "with wrr, by port")
         equal(lab.find(service)["scheduler"], "wrr", "the scheduler")
         kept.bulk(20_000)
+
+
+@each(FLOWS)
+def test_hashing_gives_a_client_the_same_destination(lab, flow):
+    lab.servers.listen(flow, PORTS)
+    service = lab.balance(flow, ports="8001-8003", scheduler="sh")
+    for scheduler in ("sh", "mh", "mh --table-size 65537", "dh"):
+        lab.rlvs(f"service edit {service} --scheduler {scheduler}")
+        equal(len(served_by(lab.client, flow, 6)), 1, f"with {scheduler}, destinations")
+
+
+@each(TCP)
+def test_hashing_of_ports_spreads_a_client(lab, flow):
+    lab.servers.listen(flow, PORTS)
+    service = lab.balance(flow, ports="8001-8003", scheduler="rr")
+    for scheduler in ("sh", "mh"):
+        lab.rlvs(f"service edit {service} --scheduler {scheduler} --flags {scheduler}-port")
+        found = lab.find(service)
+        equal((found["scheduler"], found["flags"]), (scheduler, [f"{scheduler}-port"]), "listed")
+        equal(sorted(served_by(lab.client, flow, 40)), list(PORTS), f"with {scheduler}, by port")
+
+
+@each(FLOWS)
+def test_fallback_takes_the_clients_of_a_quiesced_destination(lab, flow):
+    lab.servers.listen(flow, PORTS)
+    service = lab.balance(flow, ports="8001-8003")
+    for scheduler in ("sh", "mh"):
+        lab.rlvs(f"service edit {service} --scheduler {scheduler}")
+        own = next(iter(served_by(lab.client, flow, 1)))
+        with talk(lab.client, flow) as kept:
+            lab.rlvs(f"dest edit {service} :{own} --weight 0")
+            equal(refusal(lab.client, flow), "refused", f"with {scheduler}, a new connection")
+            lab.rlvs(f"service edit {service} --flags {scheduler}-fallback")
+            other = served_by(lab.client, flow, 3)
+            check(len(other) == 1 and own not in other, f"{scheduler}: {other} in place of {own}")
+            kept.say(b"still there?")
+        lab.rlvs(f"dest edit {service} :{own} --weight 1")
+        equal(served_by(lab.client, flow, 2), {own: 2}, f"with {scheduler}, once it is back")
+
+
+@each(TCP)
+def test_schedulers_by_load(lab, flow):
+    """What each makes of three destinations with weights 1, 1 and 4, while all connections last."""
+    for scheduler, expected in (
+            ("lc", {8001: 2, 8002: 2, 8003: 2}),
+            ("sed", {8001: 1, 8002: 1, 8003: 4}),
+            ("nq", {8001: 1, 8002: 1, 8003: 4}),
+            ("fo", {8003: 6}),
+            ("ovf", {8003: 5, 8001: 1})):
+        service = weighted(lab, flow, scheduler, (1, 1, 4))
+        held = [talk(lab.client, flow) for _ in range(6)]
+        equal(Counter(c.port for c in held), Counter(expected), f"with {scheduler}, by port")
+        for conversation in held:
+            conversation.close(reset=True)
+        lab.rlvs(f"service del {service} --now")
+        lab.servers.close_all()
+
+
+@each(FLOWS)
+def test_draws_reach_every_destination(lab, flow):
+    for scheduler in ("twos", "p2c"):
+        service = weighted(lab, flow, scheduler, (1, 1, 2))
+        held = [talk(lab.client, flow) for _ in range(24)]
+        found = Counter(c.port for c in held)
+        for port, share in ((8001, 6), (8002, 6), (8003, 12)):
+            check(abs(found[port] - share) <= 5, f"{scheduler}: port {port} has {found[port]}")
+        for conversation in held:
+            conversation.close()
+        lab.rlvs(f"service del {service} --now")
+        lab.servers.close_all()
+
+
+def test_flags_that_do_not_fit_are_refused(lab):
+    service = lab.balance(TCP4, scheduler="rr")
+    for settings, words in (("--scheduler wlc --flags none --table-size 65537", "table size"),
+                            ("--scheduler mh --table-size 4094", "4093 or 65537")):
+        text = lab.refused(f"service edit {service} {settings}")
+        check(words in text, f"{settings}: {text}")
+    for settings in ("--flags sh-port", "--scheduler mh --flags sh-port"):
+        done = lab.try_rlvs(f"service edit {service} {settings}")
+        equal(done.returncode, 2, f"{settings}: status")
+        check("is for the scheduler sh" in done.stderr, f"{settings}: {done.stderr}")

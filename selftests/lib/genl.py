@@ -188,15 +188,19 @@ class Director(Genl):
                                 for k in ("PROTOCOL", "ADDRESS", "PORT"))
             targets = self.must(N["RLVS_CMD_DESTINATION_GET"],
                                 nest(N["RLVS_A_DESTINATION_SERVICE"], identity), dump=True)
-            found.append({
+            scheduler = reply[N[kind + "SCHEDULER"]].rstrip(b"\0").decode("ascii")
+            entry = {
                 "protocol": PROTOCOLS[reply[N[kind + "PROTOCOL"]][0]],
                 "address": _text(reply[N[kind + "ADDRESS"]]),
                 "port": int.from_bytes(reply[N[kind + "PORT"]], "big"),
-                "scheduler": reply[N[kind + "SCHEDULER"]].rstrip(b"\0").decode("ascii"),
-                "flags": [],
+                "scheduler": scheduler,
+                "flags": _flags(_number(reply[N[kind + "FLAGS"]]), scheduler),
                 "destinations": [_destination(target) for target in targets],
                 "stats": _stats(reply[N[kind + "STATS"]]),
-            })
+            }
+            if N[kind + "TABLE_SIZE"] in reply:
+                entry["table_size"] = _number(reply[N[kind + "TABLE_SIZE"]])
+            found.append(entry)
         return found
 
 
@@ -214,6 +218,13 @@ def _text(payload):
     """An address as text."""
     family = socket.AF_INET if len(payload) == 4 else socket.AF_INET6
     return socket.inet_ntop(family, payload)
+
+
+def _flags(bits, scheduler):
+    """The names of flags."""
+    kind = "RLVS_SERVICE_FLAG_"
+    names = [n.removeprefix(kind) for n, bit in N.items() if n.startswith(kind) and bits & bit]
+    return [n.lower().replace("_", "-").replace("scheduler-", scheduler + "-") for n in names]
 
 
 def _stats(payload):

@@ -132,6 +132,76 @@ fn maglev() {
     }
 }
 
+/// Digests of what is chosen for many flows: of [`SETS`] in their order, each for sh, sh with
+/// fallback, mh and mh with fallback, after 20,000 flows and after a million.
+#[rustfmt::skip]
+const DIGESTS: [[[u64; 2]; 4]; 4] = [
+    [
+        [1748808537954824272, 1719772514338018011],
+        [1748808537954824272, 1719772514338018011],
+        [5907480802114623552, 1316723483396858625],
+        [5907480802114623552, 1316723483396858625],
+    ],
+    [
+        [9926242574503129999, 18066294180122749516],
+        [3056693882293735924, 16097697474777049617],
+        [8447143806439524208, 8990885191535738772],
+        [11760085245790078284, 16838639546389910942],
+    ],
+    [
+        [6186365500833171456, 8295615948031954944],
+        [6186365500833171456, 8295615948031954944],
+        [760098718202107537, 6512005170269167423],
+        [12824168599886205762, 2529001143563437601],
+    ],
+    [
+        [13699158802092602087, 13224054813957024208],
+        [2627354049090605688, 13207212300023712920],
+        [12071670080721074444, 9181204281142554774],
+        [1732457709779815302, 1904637642030049028],
+    ],
+];
+
+/// 20,000 flows for each setup, or a million when the environment has `FULL=1`.
+#[test]
+fn many_flows() {
+    let full = std::env::var_os("FULL").is_some_and(|value| value == "1");
+    let (count, column) = if full { (1_000_000, 1) } else { (20_000, 0) };
+    let setups = [
+        (Kind::Sh, Flags::NONE),
+        (Kind::Sh, Flags::FALLBACK),
+        (Kind::Mh, Flags::NONE),
+        (Kind::Mh, Flags::FALLBACK),
+    ];
+    for (set, digests) in SETS.iter().zip(DIGESTS) {
+        for ((kind, flags), digest) in setups.iter().zip(digests) {
+            let pool = set.pool();
+            let settings = Settings {
+                flags: flags.changed(Flags::PORT, Flags::PORT.bits()),
+                ..Settings::new(*kind)
+            };
+            let mut scheduler = Scheduler::<Host>::new(&settings, &pool).unwrap();
+            let mut random: u64 = 1;
+            let found = (0..count).fold(0_u64, |found, _| {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let [a, b, c, d, e, f, ..] = random.to_be_bytes();
+                let flow = request(Address::V4([a, b, c, d]), u16::from_be_bytes([e, f]));
+                let picked = scheduler.pick(&pool, &flow).unwrap_or(255);
+                found
+                    .wrapping_mul(31)
+                    .wrapping_add(u64::try_from(picked).unwrap())
+            });
+            assert_eq!(
+                found, digest[column],
+                "{kind:?} {flags:?} {:?}",
+                set.weights
+            );
+        }
+    }
+}
+
 #[test]
 fn maglev_table() {
     for set in SETS {

@@ -16,6 +16,7 @@
 use super::{
     flags::Flags,
     hash::{self, fold, hsiphash, NOBODY},
+    sort::sort_by_key,
     Destinations, Memory, Request,
 };
 use crate::{
@@ -281,7 +282,7 @@ fn gcd(mut a: u32, mut b: u32) -> u32 {
 /// Fills the table so that after each round every destination has the slots that its weight gives
 /// it, to one: the heaviest takes one in each round, the others one in some.
 fn fill_by_weight(table: &mut [u32], preferences: &mut [Preference]) {
-    preferences.sort_unstable_by_key(|preference| preference.endpoint);
+    sort_by_key(preferences, |preference| preference.endpoint);
     let weights = preferences.iter().map(|preference| preference.weight);
     let largest = u64::from(weights.max().unwrap_or(0));
     if largest == 0 {
