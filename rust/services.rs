@@ -27,7 +27,7 @@ use rlvs_kext::{
     rcu::Rcu,
 };
 
-use crate::{stats::Stats, word::Word};
+use crate::{stats::Stats, timeouts::Tuned, word::Word};
 
 /// How many destinations are tried for one packet before it is refused.
 pub(crate) const MAX_TRIES: usize = 16;
@@ -51,6 +51,8 @@ pub(crate) struct Destination {
     pub(crate) stats: Stats,
     /// The service's; a destination belongs to one service.
     pub(crate) service_stats: Arc<Stats>,
+    /// The service's.
+    pub(crate) timeouts: Arc<Tuned>,
 }
 
 impl Destination {
@@ -73,6 +75,7 @@ impl Destination {
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
+                timeouts: service.timeouts.clone(),
             }? Error),
             GFP_KERNEL,
         )
@@ -276,6 +279,8 @@ impl Pool {
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
     pub(crate) stats: Arc<Stats>,
+    /// The timeouts that were set for the service.
+    pub(crate) timeouts: Arc<Tuned>,
     pool: Rcu<Pin<KBox<Pool>>>,
 }
 
@@ -286,6 +291,7 @@ impl Service {
             Self {
                 key,
                 stats: Arc::pin_init(Stats::new(), GFP_KERNEL)?,
+                timeouts: Arc::new(Tuned::new(), GFP_KERNEL)?,
                 pool: Rcu::new(pool),
             },
             GFP_KERNEL,

@@ -21,6 +21,7 @@ use rlvs_kext::netns::Handle;
 use crate::{
     namespace::State,
     services::{Destination, Pool, Service, Services},
+    timeouts,
 };
 
 /// A service as it is configured.
@@ -225,12 +226,18 @@ impl<'a> Changes<'a> {
     }
 
     /// Adds a service without destinations.
-    pub(crate) fn add_service(mut self, key: ServiceKey, change: &Change) -> Result<(), Failure> {
+    pub(crate) fn add_service(
+        mut self,
+        key: ServiceKey,
+        change: &Change,
+        timeouts: &timeouts::Change,
+    ) -> Result<(), Failure> {
         let settings = Settings::new(Kind::Wlc).changed(change)?;
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
         let service = Service::new(key, pool_of(&settings, [].iter(), |_| None)?)?;
+        service.timeouts.set(timeouts);
         let snapshot = self.config.snapshot(Some(&service), None)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
         self.ns.attach()?;
@@ -252,18 +259,28 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Changes how a service schedules.
-    pub(crate) fn set_service(mut self, key: &ServiceKey, change: &Change) -> Result<(), Failure> {
+    /// Changes how a service schedules, and its timeouts.
+    pub(crate) fn set_service(
+        mut self,
+        key: &ServiceKey,
+        change: &Change,
+        timeouts: &timeouts::Change,
+    ) -> Result<(), Failure> {
         let configured = self.configured(key)?;
         let settings = configured.settings.changed(change)?;
-        if settings == configured.settings {
-            return Ok(());
+        if settings != configured.settings {
+            let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
+            configured.settings = settings;
+            configured.service.publish(pool);
         }
-        let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
-        configured.settings = settings;
-        configured.service.publish(pool);
+        configured.service.timeouts.set(timeouts);
         self.changed();
         Ok(())
+    }
+
+    /// Changes the timeouts of the namespace.
+    pub(crate) fn set_timeouts(self, timeouts: &timeouts::Change) {
+        self.ns.state().timeouts.set(timeouts);
     }
 
     /// Deletes a service with its destinations.

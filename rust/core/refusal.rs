@@ -89,6 +89,9 @@ refusals! {
     PortRange => Inval, c"the last port is below the first: swap them";
     /// The weight has more than 16 bits.
     WeightRange => Range, c"weight out of range: use 0 to 65535";
+    /// A timeout is too long.
+    TimeoutRange => Range,
+        c"timeout out of range: use 1 to 2147483647 seconds, or 0 to have none set";
     /// An address has neither 4 nor 16 bytes.
     AddressLength => Inval, c"an address has 4 bytes for IPv4 or 16 bytes for IPv6";
     /// A multicast or broadcast address.
