@@ -41,7 +41,7 @@ def change_destinations(director, flow):
     for weight in (0, 3):
         director.must(N["RLVS_CMD_DESTINATION_SET"],
                       destination(service(flow, STEADY), *CHURNED, weight=weight))
-    scheduler = random.choice(("rr", "wrr", "wlc"))
+    scheduler = random.choice(("rr", "wrr", "wlc", "sed", "p2c", "lblc"))
     director.must(N["RLVS_CMD_SERVICE_SET"], service(flow, STEADY, scheduler=scheduler))
     cut = random.choice((b"", DESTINATION_CUT))
     director.must(N["RLVS_CMD_DESTINATION_DEL"], several + cut)

@@ -18,7 +18,8 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 LIMIT = SECONDS + 240
 COMMANDS = sorted(value for name, value in N.items() if name.startswith("RLVS_CMD_"))
 FLAGS = (0x4, 0x304, 0x300, 0x104, 0x204, 0x4 | 0x400, 0x804, 0x0)
-KINDS = ("rr", "wrr", "wlc", "sh", "dh", "mh")
+KINDS = ("rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "sh", "dh", "mh", "lblc", "lblcr", "twos",
+         "p2c")
 SCHEDULERS = KINDS + ("", "nosuch", "rr\0junk", "s" * 15, "s" * 16)
 
 

@@ -66,7 +66,8 @@ macro_rules! refusals {
 
 refusals! {
     /// No scheduler has this name.
-    UnknownScheduler => NoPkg, c"unknown scheduler: use rr, wrr, wlc, sh, dh or mh";
+    UnknownScheduler => NoPkg,
+        c"unknown scheduler: use rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr, twos or p2c";
     /// A bit that is no flag's.
     UnknownFlag => OpNotSupp, c"unknown flag: a newer module may have it";
     /// A flag of one scheduler for a service with another one.

@@ -18,19 +18,40 @@ use crate::{
 
 pub mod dh;
 pub mod flags;
+pub mod fo;
 mod hash;
+pub mod lblc;
+pub mod lblcr;
+pub mod lc;
 mod least;
+pub mod locality;
+mod lottery;
 pub mod mh;
+pub mod nq;
+mod order;
+pub mod ovf;
+pub mod p2c;
 pub mod rr;
+pub mod sed;
 pub mod sh;
+pub mod twos;
 pub mod wlc;
 pub mod wrr;
 
 use dh::Dh;
 use flags::Flags;
+use fo::Fo;
+use lblc::Lblc;
+use lblcr::Lblcr;
+use lc::Lc;
 use mh::{Mh, TableSize};
+use nq::Nq;
+use ovf::Ovf;
+use p2c::P2c;
 use rr::Rr;
+use sed::Sed;
 use sh::Sh;
+use twos::Twos;
 use wlc::Wlc;
 use wrr::Wrr;
 
@@ -115,14 +136,32 @@ kinds! {
     Rr c"rr",
     /// Each destination as often as its weight says.
     Wrr c"wrr",
+    /// The destination with the fewest connections.
+    Lc c"lc",
     /// The destination with the fewest connections for its weight.
     Wlc c"wlc",
+    /// The destination with the shortest expected delay.
+    Sed c"sed",
+    /// An idle destination, or else that with the shortest expected delay.
+    Nq c"nq",
+    /// The heaviest destination.
+    Fo c"fo",
+    /// The heaviest destination that is not full.
+    Ovf c"ovf",
     /// The same destination for the same client.
     Sh c"sh",
     /// The same destination for the same address of the service.
     Dh c"dh",
     /// The same destination for the same client, most of them also when destinations come or go.
     Mh c"mh",
+    /// The same destination for the same address of the service, until it has too much to do.
+    Lblc c"lblc",
+    /// One of a set of destinations for the same address of the service.
+    Lblcr c"lblcr",
+    /// The less loaded of two destinations that are drawn.
+    Twos c"twos",
+    /// The one of two different destinations with fewer connections in flight.
+    P2c c"p2c",
 }
 
 impl Kind {
@@ -135,13 +174,16 @@ impl Kind {
     /// Whether choices need random numbers.
     #[inline]
     pub const fn is_random(self) -> bool {
-        false
+        matches!(self, Self::Twos | Self::P2c)
     }
 
     /// Whether the scheduler is made for the weights that the destinations had then, so that it has
     /// to be made again when one changes. The others follow a change, and keep what they remember.
     pub const fn is_made_for_weights(self) -> bool {
-        matches!(self, Self::Sh | Self::Mh)
+        matches!(
+            self,
+            Self::Sh | Self::Mh | Self::Fo | Self::Ovf | Self::Twos | Self::P2c
+        )
     }
 }
 
@@ -219,14 +261,28 @@ pub enum Scheduler<M: Memory> {
 
 /// A scheduler that remembers no choice. Any CPU may choose at any time.
 pub enum Shared<M: Memory> {
+    /// See [`Kind::Lc`].
+    Lc(Lc),
     /// See [`Kind::Wlc`].
     Wlc(Wlc),
+    /// See [`Kind::Sed`].
+    Sed(Sed),
+    /// See [`Kind::Nq`].
+    Nq(Nq),
+    /// See [`Kind::Fo`].
+    Fo(Fo<M>),
+    /// See [`Kind::Ovf`].
+    Ovf(Ovf<M>),
     /// See [`Kind::Sh`].
     Sh(Sh<M>),
     /// See [`Kind::Dh`].
     Dh(Dh),
     /// See [`Kind::Mh`].
     Mh(Mh<M>),
+    /// See [`Kind::Twos`].
+    Twos(Twos<M>),
+    /// See [`Kind::P2c`].
+    P2c(P2c<M>),
 }
 
 /// A scheduler that remembers its choices.
@@ -235,6 +291,10 @@ pub enum Exclusive<M: Memory> {
     Rr(Rr),
     /// See [`Kind::Wrr`].
     Wrr(Wrr<M>),
+    /// See [`Kind::Lblc`].
+    Lblc(Lblc<M>),
+    /// See [`Kind::Lblcr`].
+    Lblcr(Lblcr<M>),
 }
 
 impl<M: Memory> Scheduler<M> {
@@ -245,14 +305,24 @@ impl<M: Memory> Scheduler<M> {
     /// [`Refusal::NoMemory`], or what the scheduler says of the destinations.
     pub fn new<D: Destinations>(settings: &Settings, destinations: &D) -> Result<Self, Refusal> {
         let flags = settings.flags;
-        Ok(match settings.kind {
-            Kind::Rr => Self::Exclusive(Exclusive::Rr(Rr::default())),
-            Kind::Wrr => Self::Exclusive(Exclusive::Wrr(Wrr::new(destinations)?)),
-            Kind::Wlc => Self::Shared(Shared::Wlc(Wlc)),
-            Kind::Sh => Self::Shared(Shared::Sh(Sh::new(destinations, flags)?)),
-            Kind::Dh => Self::Shared(Shared::Dh(Dh)),
-            Kind::Mh => Self::Shared(Shared::Mh(Mh::new(destinations, flags, settings.table)?)),
-        })
+        let shared = match settings.kind {
+            Kind::Rr => return Ok(Self::Exclusive(Exclusive::Rr(Rr::default()))),
+            Kind::Wrr => return Ok(Self::Exclusive(Exclusive::Wrr(Wrr::new(destinations)?))),
+            Kind::Lblc => return Ok(Self::Exclusive(Exclusive::Lblc(Lblc::new()?))),
+            Kind::Lblcr => return Ok(Self::Exclusive(Exclusive::Lblcr(Lblcr::new()?))),
+            Kind::Lc => Shared::Lc(Lc),
+            Kind::Wlc => Shared::Wlc(Wlc),
+            Kind::Sed => Shared::Sed(Sed),
+            Kind::Nq => Shared::Nq(Nq),
+            Kind::Fo => Shared::Fo(Fo::new(destinations)?),
+            Kind::Ovf => Shared::Ovf(Ovf::new(destinations)?),
+            Kind::Sh => Shared::Sh(Sh::new(destinations, flags)?),
+            Kind::Dh => Shared::Dh(Dh),
+            Kind::Mh => Shared::Mh(Mh::new(destinations, flags, settings.table)?),
+            Kind::Twos => Shared::Twos(Twos::new(destinations)?),
+            Kind::P2c => Shared::P2c(P2c::new(destinations)?),
+        };
+        Ok(Self::Shared(shared))
     }
 
     /// Chooses, as [`Shared::pick`] and [`Exclusive::pick`] do.
@@ -269,10 +339,17 @@ impl<M: Memory> Shared<M> {
     /// none for it: every one that may be chosen is quiesced or unusable. Any context.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         match self {
+            Self::Lc(lc) => lc.pick(destinations),
             Self::Wlc(wlc) => wlc.pick(destinations),
+            Self::Sed(sed) => sed.pick(destinations),
+            Self::Nq(nq) => nq.pick(destinations),
+            Self::Fo(fo) => fo.pick(destinations),
+            Self::Ovf(ovf) => ovf.pick(destinations),
             Self::Sh(sh) => sh.pick(destinations, request),
             Self::Dh(dh) => dh.pick(destinations, request),
             Self::Mh(mh) => mh.pick(destinations, request),
+            Self::Twos(twos) => twos.pick(destinations, request),
+            Self::P2c(p2c) => p2c.pick(destinations, request),
         }
     }
 }
@@ -283,10 +360,12 @@ impl<M: Memory> Exclusive<M> {
     ///
     /// Each choice counts as a connection. Destinations that the scheduler was not made for disturb
     /// the order for a while and nothing else.
-    pub fn pick<D: Destinations>(&mut self, destinations: &D, _request: &Request) -> Option<usize> {
+    pub fn pick<D: Destinations>(&mut self, destinations: &D, request: &Request) -> Option<usize> {
         match self {
             Self::Rr(rr) => rr.pick(destinations),
             Self::Wrr(wrr) => wrr.pick(destinations),
+            Self::Lblc(lblc) => lblc.pick(destinations, request),
+            Self::Lblcr(lblcr) => lblcr.pick(destinations, request),
         }
     }
 }

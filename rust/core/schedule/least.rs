@@ -13,6 +13,12 @@ pub(super) fn overhead<D: Destinations>(destinations: &D, index: usize) -> u64 {
     active.saturating_mul(257).saturating_add(inactive)
 }
 
+/// The active connections that a destination would have with one more.
+#[inline]
+pub(super) fn expected<D: Destinations>(destinations: &D, index: usize) -> u64 {
+    u64::from(destinations.active(index)).saturating_add(1)
+}
+
 /// Whether load `a` is less for weight `weight_a` than `b` is for `weight_b`. Without a division; a
 /// load below 2^48 times a weight fits.
 #[inline]

@@ -200,11 +200,68 @@ proptest! {
                 let eligible = pool.eligible();
                 let pick = picker.pick(pool);
                 prop_assert!(pick.is_none_or(|pick| eligible.contains(&pick)));
-                let finds_all = !matches!(kind, Kind::Sh | Kind::Dh | Kind::Mh);
-                let known = |index: &usize| kind != Kind::Wrr || *index < made_for.0.len();
+                let finds_all = !matches!(kind, Kind::Sh | Kind::Dh | Kind::Mh | Kind::Ovf);
+                // These have a place for each destination they were made for.
+                let places = matches!(kind, Kind::Wrr | Kind::Fo);
+                let known = |index: &usize| !places || *index < made_for.0.len();
                 let reachable = eligible.iter().any(known);
                 prop_assert!(pick.is_some() == reachable || (!finds_all && pick.is_none()));
             }
+        }
+    }
+
+    #[test]
+    fn draws_fill_by_weight(
+        kind in prop::sample::select(&[Kind::Twos, Kind::P2c][..]),
+        weights in weights(),
+        first in 0u64..1 << 40,
+    ) {
+        let mut pool = Pool::new(&weights);
+        let mut picker = Picker::new(kind, &pool);
+        picker.1 = first;
+        let connections = 40 * sum(&weights).min(100);
+        for _ in 0..connections {
+            let pick = picker.pick(&pool).expect("a destination can be used");
+            pool.0[pick].active += 1;
+        }
+        for (weight, destination) in weights.iter().zip(&pool.0) {
+            let expected = connections * usize::from(*weight) / sum(&weights);
+            let active = usize::try_from(destination.active).expect("few");
+            // Draws without a look at the load would be off by several times the square root.
+            prop_assert!(
+                active.abs_diff(expected) <= 12 + expected / 8,
+                "{active} of {expected}"
+            );
+        }
+    }
+
+    /// Weights that change after each choice neither starve a destination nor favour one, for any
+    /// scheduler that follows the connections there are.
+    #[test]
+    fn weights_that_change_all_the_time_do_not_skew(
+        kind in prop::sample::select(&[Kind::Wlc, Kind::Sed, Kind::Nq, Kind::Twos, Kind::P2c][..]),
+        heavy in 2u16..10,
+        n in 2usize..6,
+    ) {
+        // Each is the heavy one in turn: over time all are equal.
+        let mut pool = Pool::new(&vec![1; n]);
+        let mut picker = Picker::new(kind, &pool);
+        let rounds = 60;
+        for turn in 0..rounds * n {
+            let mut weights = vec![1; n];
+            weights[turn % n] = heavy;
+            pool.set_weights(&weights);
+            if kind.is_made_for_weights() {
+                let asked = picker.1;
+                picker = Picker::new(kind, &pool);
+                picker.1 = asked;
+            }
+            let pick = picker.pick(&pool).expect("a destination can be used");
+            pool.0[pick].active += 1;
+        }
+        for destination in &pool.0 {
+            let active = usize::try_from(destination.active).expect("few");
+            prop_assert!(active.abs_diff(rounds) <= rounds / 2, "{active} of {rounds}");
         }
     }
 

@@ -273,7 +273,8 @@ Examples:
 /// What can be set of a virtual service.
 #[derive(Debug, Default, Args)]
 pub struct ServiceSettings {
-    /// Scheduler: rr, wrr, wlc, sh, dh or mh [a new service has: wlc]
+    /// Scheduler: rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr,
+    /// twos or p2c [a new service has: wlc]
     #[arg(long, value_name = "NAME")]
     pub scheduler: Option<String>,
     /// Flags that are to be set, all others are cleared: sh-port and mh-port

@@ -82,7 +82,9 @@ pub mod service {
     pub const PORT: Attr<U16Be> = Attr::new(3, "port");
 
     /// Name of the scheduler that chooses the destination of a new
-    /// connection: `rr`, `wrr`, `wlc`, `sh`, `dh` or `mh`.
+    /// connection: `rr`, `wrr`, `lc`, `wlc`, `sed`, `nq`,
+    /// `fo`, `ovf`, `sh`, `dh`, `mh`, `lblc`, `lblcr`,
+    /// `twos` or `p2c`.
     pub const SCHEDULER: Attr<Text> = Attr::new(4, "scheduler");
 
     /// End the connections at once instead of letting them finish: their
