@@ -19,7 +19,9 @@ use rlvs_core::{
     config::{DestinationKey, Method, ServiceKey},
     lifecycle::Counts,
     refusal::Refusal,
-    schedule::{Destinations, Exclusive, Memory, Request, Scheduler, Settings, Shared},
+    schedule::{
+        flags::Flags, Destinations, Exclusive, Memory, Request, Scheduler, Settings, Shared,
+    },
 };
 use rlvs_kext::{
     bh::{LocalBhDisabled, SpinLockBh},
@@ -125,6 +127,7 @@ impl Memory for KernelMemory {
 #[pin_data]
 pub(crate) struct Pool {
     destinations: KVVec<Arc<Destination>>,
+    flags: Flags,
     is_random: bool,
     /// The scheduler, if it needs no lock.
     shared: Option<Shared<KernelMemory>>,
@@ -237,6 +240,7 @@ impl Pool {
         KBox::pin_init(
             try_pin_init!(Self {
                 destinations,
+                flags: settings.flags,
                 is_random: settings.kind.is_random(),
                 shared,
                 exclusive <- new_spinlock_bh!(exclusive, "rlvs_picker"),
@@ -245,6 +249,12 @@ impl Pool {
         )
         // Nothing else in it fails.
         .map_err(|_| Refusal::NoMemory)
+    }
+
+    /// The service's flags.
+    #[inline]
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
     }
 
     /// Whether a choice takes random numbers: [`Request::random`].

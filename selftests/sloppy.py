@@ -8,6 +8,7 @@ connection that the host has itself is left alone.
 import collections
 import contextlib
 import fcntl
+import json
 import socket
 import struct
 import termios
@@ -83,6 +84,32 @@ def test_a_connection_without_entry_goes_on(lab, flow):
         wait_until(lambda: entry(lab)["state"] == "CLOSE", "the reset has closed it")
         lab.director().flush_now()
         lab.balance(flow, ports="8001")
+
+
+@each(TCP)
+def test_a_service_can_be_sloppy_alone(lab, flow):
+    lab.rlvs(f"service add {flow.service(80)} --scheduler rr --flags sloppy")
+    lab.rlvs(f"dest add {flow.service(80)} :8001")
+    listed = json.loads(lab.rlvs(f"list {flow.service(80)} --json"))["services"][0]
+    equal(listed["flags"], ["sloppy"], "the flags")
+    lab.balance(flow, ports="8001", port=81)
+    raw = Raw(lab.client, "eth", lab.lb, "wan")
+    for port in (81, 80):
+        raw.send(segment(flow.client, flow.vip, 50000 + port, port, flags="A", ack=1))
+    wait_until(lambda: entry(lab, 50080), "the segment has an entry")
+    equal(entry(lab, 50081), None, "the entry of the other service's")
+    lab.rlvs(f"service edit {flow.service(80)} --flags none")
+    for port in (80, 81):
+        raw.send(segment(flow.client, flow.vip, 50100 + port, port, flags="A", ack=1))
+    with talk_when_served(lab, flow) as conversation:
+        equal([c["client_port"] for c in lab.conns() if c["client_port"] != 50080],
+              [conversation.name[1]], "client ports with an entry, without the flag")
+
+
+def talk_when_served(lab, flow):
+    """A conversation, which comes after what was sent before."""
+    lab.servers.listen(flow, [8001])
+    return talk(lab.client, flow)
 
 
 @each(TCP)

@@ -23,10 +23,14 @@
  *   otherwise.
  * @RLVS_SERVICE_FLAG_SCHEDULER_PORT: The client's port counts as well as its
  *   address: the connections of one client go to several destinations.
+ * @RLVS_SERVICE_FLAG_SLOPPY: A TCP segment or SCTP packet in mid-stream opens
+ *   a connection entry if it has none, as with the sysctls sloppy_tcp and
+ *   sloppy_sctp for all services. No effect for UDP.
  */
 enum rlvs_service_flag {
 	RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK = 8,
 	RLVS_SERVICE_FLAG_SCHEDULER_PORT = 16,
+	RLVS_SERVICE_FLAG_SLOPPY = 65536,
 };
 
 /**

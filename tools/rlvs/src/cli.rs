@@ -280,7 +280,8 @@ pub struct ServiceSettings {
     /// Flags that are to be set, all others are cleared: sh-port and mh-port
     /// schedule by the client's port as well as its address; sh-fallback and
     /// mh-fallback give a client another destination when its own takes no
-    /// new connections; none clears all
+    /// new connections; sloppy lets a packet in mid-stream open a connection;
+    /// none clears all
     #[arg(long, value_name = "FLAG,...", value_delimiter = ',')]
     pub flags: Option<Vec<Flag>>,
     /// Slots of the table of the scheduler mh: 4093, as in IPVS, or 65537
@@ -415,6 +416,7 @@ mod tests {
             "rlvs service add tcp://192.0.2.10:80 --scheduler sh --flags sh-port,sh-fallback",
             "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537",
             "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
+            "rlvs service add tcp://192.0.2.10:80 --flags sloppy,sh-port --scheduler sh",
             "rlvs service edit tcp://192.0.2.10:80 --flags none",
             "rlvs service edit tcp://192.0.2.10:80 --table-size 4093",
             "rlvs service del tcp://192.0.2.10:80 --now",

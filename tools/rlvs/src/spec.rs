@@ -17,9 +17,10 @@ pub const FAMILY_VERSION: u8 = 1;
 /// can have them, depends on its scheduler: sh and mh have both.
 /// Names and bits.
 #[rustfmt::skip]
-pub const SERVICE_FLAG: [(&str, u32); 2] = [
+pub const SERVICE_FLAG: [(&str, u32); 3] = [
     ("scheduler-fallback", 1 << 3),
     ("scheduler-port", 1 << 4),
+    ("sloppy", 1 << 16),
 ];
 
 /// How a packet is carried from the virtual service to a destination.
