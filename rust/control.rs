@@ -9,6 +9,7 @@ use kernel::prelude::*;
 use rlvs_core::{
     address::{Address, PortRange},
     config::{LocalView, Method, ServiceKey},
+    flow::{Timeouts, Tunable},
     refusal::{Errno, Refusal},
     schedule::{Change, Kind},
     threshold::Thresholds,
@@ -18,7 +19,7 @@ use rlvs_kext::{
     genetlink::{self, Attribute, DumpMessage, Family, Request, ServiceAttributes, Writer},
     inet::Net,
     netns::Handle,
-    uapi::{command, counters, destination, service, stats},
+    uapi::{command, counters, destination, service, stats, timeouts},
 };
 
 use crate::{
@@ -26,12 +27,23 @@ use crate::{
     namespace::State,
     services::DestinationSettings,
     stats::{Event, Stats, Traffic},
+    timeouts::Change as TimeoutChange,
 };
 
 pub(crate) mod config;
 mod dump;
 
 use config::{Changes, Edit, Range};
+
+/// The attributes with the timeouts of a service, in the order of [`Tunable::ALL`].
+const SERVICE_TIMEOUTS: [u16; Tunable::ALL.len()] = [
+    service::TIMEOUT_TCP,
+    service::TIMEOUT_FIN,
+    service::TIMEOUT_UDP,
+];
+
+/// Those with the timeouts of a namespace, in the same order.
+const TIMEOUTS: [u16; Tunable::ALL.len()] = [timeouts::TCP, timeouts::TCP_FIN, timeouts::UDP];
 
 type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
 
@@ -50,6 +62,8 @@ impl Family for State {
             command::DESTINATION_DEL => delete_destinations(ns, request),
             command::COUNTERS_GET => get_counters(ns, request),
             command::FLUSH => flush(ns, request),
+            command::TIMEOUTS_GET => get_timeouts(ns, request),
+            command::TIMEOUTS_SET => set_timeouts(ns, request),
             _ => Err(errno::not_supported().into()),
         }
     }
@@ -168,17 +182,57 @@ fn scheduling_failed<'a>(
 fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
     let scheduling = scheduling(request)?;
+    let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
     Changes::begin(ns)
-        .add_service(key, &scheduling)
+        .add_service(key, &scheduling, &timeouts)
         .map_err(|failure| scheduling_failed(request, failure))
 }
 
 fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
     let scheduling = scheduling(request)?;
+    let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
     Changes::begin(ns)
-        .set_service(&key, &scheduling)
+        .set_service(&key, &scheduling, &timeouts)
         .map_err(|failure| scheduling_failed(request, failure))
+}
+
+/// The timeouts that a request sets by these attributes.
+fn timeout_change<'a>(
+    request: &Request<'a>,
+    ids: [u16; Tunable::ALL.len()],
+) -> Answer<'a, TimeoutChange> {
+    let mut change = TimeoutChange::default();
+    for (id, seconds) in ids.into_iter().zip(change.0.iter_mut()) {
+        let attribute = request.get(id);
+        if let Some(given) = attribute.and_then(Attribute::u32) {
+            let checked = Tunable::check(given).map_err(|r| refuse(r).about(attribute))?;
+            *seconds = Some(checked);
+        }
+    }
+    Ok(change)
+}
+
+fn set_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let change = timeout_change(request, TIMEOUTS)?;
+    Changes::begin(ns).set_timeouts(&change);
+    Ok(())
+}
+
+/// Tells the timeouts that hold, the default where none is set.
+fn get_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let (set, defaults) = (&ns.state().timeouts, Timeouts::default());
+    request.reply(|out| {
+        for (id, tunable) in TIMEOUTS.into_iter().zip(Tunable::ALL) {
+            let seconds = match set.get(tunable) {
+                0 => defaults.of(tunable.state()),
+                seconds => seconds,
+            };
+            out.u32(id, seconds)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {

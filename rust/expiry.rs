@@ -23,6 +23,7 @@ use crate::{
     family::Family,
     namespace::State,
     stats::Event,
+    timeouts,
 };
 
 /// Entries looked at in one read-side section, after which others may run.
@@ -93,11 +94,12 @@ impl<'a> Round<'a> {
     /// for that when entries run out.
     fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
         let (state, seen) = (entry.state(), entry.last_seen());
-        let over = flow::expired(state, seen, self.now, &self.timeouts);
+        let timeout = timeouts::of_entry(entry, &self.timeouts, &self.state.timeouts);
+        let over = flow::expired(timeout, seen, self.now);
         let early = state.is_half_open()
             && self
                 .shortened
-                .is_some_and(|timeouts| flow::expired(state, seen, self.now, &timeouts));
+                .is_some_and(|timeouts| flow::expired(timeouts.of(state), seen, self.now));
         if early {
             if connections::is_established(self.net, entry) {
                 entry.touch(self.now);

@@ -12,7 +12,7 @@ use rlvs_core::{
     flow::{self, Segment},
     icmp::{self, IcmpError},
     nat::{self, Delta, Rewrite, Sums, TooShort, Which},
-    schedule::Request,
+    schedule::{flags::Flags, Request},
     tuple::{Side, Tuple},
     wire::{self, Bytes, Packet, Signal, Unhandled},
 };
@@ -148,7 +148,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         state.events.count(passage.context.bh, Event::Conflict);
         return Verdict::Drop;
     }
-    if !to_service || !passage.may_open(&packet) {
+    if !to_service || !flow::continues(packet.signal) {
         return Verdict::Accept;
     }
 
@@ -158,8 +158,8 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         address.is_local(passage.context.net())
     });
     match service {
-        Some(service) => passage.open(skb, &packet, service),
-        None => Verdict::Accept,
+        Some(service) if passage.may_open(&packet, service) => passage.open(skb, &packet, service),
+        _ => Verdict::Accept,
     }
 }
 
@@ -265,16 +265,16 @@ impl<'a, A: Family> Passage<'a, A> {
         )
     }
 
-    /// Whether a packet without an entry may open one: the first of a connection, or with the sysctl
-    /// for its protocol one in mid-stream. But a TCP connection that the host has itself with the
+    /// Whether a packet without an entry may open one: the first of a connection, or one in
+    /// mid-stream, if the service's flag or the sysctl for its protocol says so. But a TCP connection that the host has itself with the
     /// address and port that the packet goes to, perhaps one that is older than the service, is
     /// nobody else's.
-    fn may_open(&self, packet: &Packet<A>) -> bool {
+    fn may_open(&self, packet: &Packet<A>, service: &Service) -> bool {
         if flow::opens(packet.signal) {
             return true;
         }
-        self.state.sysctls.is_sloppy(packet.protocol)
-            && flow::continues(packet.signal)
+        let flags = service.pool(self.context.rcu).flags();
+        (flags.has(Flags::SLOPPY) || self.state.sysctls.is_sloppy(packet.protocol))
             && !(packet.protocol == Protocol::Tcp
                 && connections::window(
                     self.context.net(),

@@ -27,6 +27,7 @@ use crate::{
     services::Services,
     stats::Events,
     sysctls::Sysctls,
+    timeouts::Tuned,
 };
 
 /// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) connections6: Arc<Table<V6>>,
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
+    /// The timeouts that were set for the namespace.
+    pub(crate) timeouts: Tuned,
     pub(crate) drop_packet: DropPacket,
     /// For the message that the connection table is full.
     pub(crate) full_message: Limit,
@@ -79,6 +82,7 @@ impl Namespace for State {
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             events: Events::new()?,
             sysctls: Sysctls::new(net)?,
+            timeouts: Tuned::new(),
             drop_packet: DropPacket::new(),
             full_message: Limit::new(),
         }? Error)

@@ -34,6 +34,7 @@ mod ports;
 mod services;
 mod stats;
 mod sysctls;
+mod timeouts;
 mod word;
 
 use namespace::State;

@@ -19,7 +19,9 @@ use rlvs_core::{
     config::{DestinationKey, Method, ServiceKey},
     lifecycle::Counts,
     refusal::Refusal,
-    schedule::{Destinations, Exclusive, Memory, Request, Scheduler, Settings, Shared},
+    schedule::{
+        flags::Flags, Destinations, Exclusive, Memory, Request, Scheduler, Settings, Shared,
+    },
     threshold::Thresholds,
 };
 use rlvs_kext::{
@@ -28,7 +30,7 @@ use rlvs_kext::{
     rcu::Rcu,
 };
 
-use crate::{stats::Stats, word::Word};
+use crate::{stats::Stats, timeouts::Tuned, word::Word};
 
 /// How many destinations are tried for one packet before it is refused.
 pub(crate) const MAX_TRIES: usize = 16;
@@ -65,6 +67,8 @@ pub(crate) struct Destination {
     pub(crate) stats: Stats,
     /// The service's; a destination belongs to one service.
     pub(crate) service_stats: Arc<Stats>,
+    /// The service's.
+    pub(crate) timeouts: Arc<Tuned>,
 }
 
 impl Destination {
@@ -90,6 +94,7 @@ impl Destination {
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
+                timeouts: service.timeouts.clone(),
             }? Error),
             GFP_KERNEL,
         )
@@ -163,6 +168,7 @@ impl Memory for KernelMemory {
 #[pin_data]
 pub(crate) struct Pool {
     destinations: KVVec<Arc<Destination>>,
+    flags: Flags,
     is_random: bool,
     /// The scheduler, if it needs no lock.
     shared: Option<Shared<KernelMemory>>,
@@ -275,6 +281,7 @@ impl Pool {
         KBox::pin_init(
             try_pin_init!(Self {
                 destinations,
+                flags: settings.flags,
                 is_random: settings.kind.is_random(),
                 shared,
                 exclusive <- new_spinlock_bh!(exclusive, "rlvs_picker"),
@@ -283,6 +290,12 @@ impl Pool {
         )
         // Nothing else in it fails.
         .map_err(|_| Refusal::NoMemory)
+    }
+
+    /// The service's flags.
+    #[inline]
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
     }
 
     /// Whether a choice takes random numbers: [`Request::random`].
@@ -319,20 +332,33 @@ impl Pool {
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
     pub(crate) stats: Arc<Stats>,
+    /// The timeouts that were set for the service.
+    pub(crate) timeouts: Arc<Tuned>,
     pool: Rcu<Pin<KBox<Pool>>>,
 }
 
 impl Service {
     /// A service that has this pool. May sleep.
+    ///
+    /// `left` is a destination of a deleted service of the same key: its connections count, and
+    /// expire, by what the two services then share, so that it can come back with them.
     pub(crate) fn new(
         key: ServiceKey,
         pool: KBox<Pin<KBox<Pool>>>,
-        stats: Arc<Stats>,
+        left: Option<&Arc<Destination>>,
     ) -> Result<Arc<Self>> {
+        let (stats, timeouts) = match left {
+            Some(left) => (left.service_stats.clone(), left.timeouts.clone()),
+            None => (
+                Arc::pin_init(Stats::new(), GFP_KERNEL)?,
+                Arc::new(Tuned::new(), GFP_KERNEL)?,
+            ),
+        };
         Ok(Arc::new(
             Self {
                 key,
                 stats,
+                timeouts,
                 pool: Rcu::new(pool),
             },
             GFP_KERNEL,

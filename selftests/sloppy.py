@@ -8,6 +8,7 @@ connection that the host has itself is left alone.
 import collections
 import contextlib
 import fcntl
+import json
 import socket
 import struct
 import termios
@@ -16,7 +17,7 @@ from lib import kernel
 from lib.clients import RESET_AT_CLOSE, talk
 from lib.ktap import check, each, equal, seconds, wait_until
 from lib.lab import SCTP, TCP
-from lib.packets import Raw, sctp_data, segment
+from lib.packets import Raw, sctp_data, sctp_init, segment
 from lib.repair import end_of
 
 SENT, ANSWERED = 3_000_000_000, 4_294_967_290  # sequence numbers; the second one soon wraps
@@ -86,6 +87,32 @@ def test_a_connection_without_entry_goes_on(lab, flow):
 
 
 @each(TCP)
+def test_a_service_can_be_sloppy_alone(lab, flow):
+    lab.rlvs(f"service add {flow.service(80)} --scheduler rr --flags sloppy")
+    lab.rlvs(f"dest add {flow.service(80)} :8001")
+    listed = json.loads(lab.rlvs(f"list {flow.service(80)} --json"))["services"][0]
+    equal(listed["flags"], ["sloppy"], "the flags")
+    lab.balance(flow, ports="8001", port=81)
+    raw = Raw(lab.client, "eth", lab.lb, "wan")
+    for port in (81, 80):
+        raw.send(segment(flow.client, flow.vip, 50000 + port, port, flags="A", ack=1))
+    wait_until(lambda: entry(lab, 50080), "the segment has an entry")
+    equal(entry(lab, 50081), None, "the entry of the other service's")
+    lab.rlvs(f"service edit {flow.service(80)} --flags none")
+    for port in (80, 81):
+        raw.send(segment(flow.client, flow.vip, 50100 + port, port, flags="A", ack=1))
+    with talk_when_served(lab, flow) as conversation:
+        equal([c["client_port"] for c in lab.conns() if c["client_port"] != 50080],
+              [conversation.name[1]], "client ports with an entry, without the flag")
+
+
+def talk_when_served(lab, flow):
+    """A conversation, which comes after what was sent before."""
+    lab.servers.listen(flow, [8001])
+    return talk(lab.client, flow)
+
+
+@each(TCP)
 def test_the_scheduler_chooses(lab, flow):
     """Any segment but a reset; the state is that of the segment."""
     lab.balance(flow, ports="8001-8004")
@@ -94,18 +121,18 @@ def test_the_scheduler_chooses(lab, flow):
     def send(flags, number):
         raw.send(segment(flow.client, flow.vip, 50000 + number, 80, flags=flags, ack=1))
 
-    kinds = ("A", "PA", "FA", "SA", "F", "P", "")
+    kinds = ("A", "PA", "FA", "SA", "F")
     with sloppy(lab, flow):
         made = lab.counter("connections")
-        for number in range(12):
+        for number in range(14):
             send("A", number)
-        for number, flags in enumerate(kinds, 12):
+        for number, flags in enumerate(kinds, 14):
             send(flags, number)
         for number, flags in enumerate(("R", "RA", "RS"), 30):
             send(flags, number)
         send("A", 40)
         wait_until(lambda: entry(lab, 50040), "the last segment has an entry")
-        equal(lab.counter("connections") - made, 13 + len(kinds), "entries made")
+        equal(lab.counter("connections") - made, 15 + len(kinds), "entries made")
         ports = collections.Counter(c["destination_port"] for c in lab.conns())
         equal(ports, {port: 5 for port in range(8001, 8005)}, "entries of each destination")
 
@@ -125,7 +152,8 @@ def test_a_connection_to_the_host_itself_is_left_alone(lab, flow):
                 equal(own.ends(), "closed", "how the connection ended")
                 name = own.name
                 own.close()
-                raw.send(segment(address, flow.vip, name[1], 80, flags="FA"))
+                if where is lab.client:
+                    raw.send(segment(address, flow.vip, name[1], 80, flags="FA"))
                 with talk(where, flow) as balanced:
                     equal([c["client_port"] for c in lab.conns()], [balanced.name[1]],
                           "client ports with an entry")
@@ -160,7 +188,7 @@ def test_a_chunk_in_mid_stream(lab, flow):
     """Any but ABORT. What the destination's host would answer is kept back."""
     lab.balance(flow, ports="8001")
     lab.lb.must("nft", "-f", "-", input="flush ruleset\ntable inet quiet { chain out { "
-                "type filter hook output priority 0; meta l4proto { icmp, icmpv6, sctp } drop; } }")
+                "type filter hook output priority 0; meta l4proto sctp drop; } }")
     raw = Raw(lab.client, "eth", lab.lb, "wan")
     chunks = {"DATA": 0, "SACK": 3, "COOKIE ACK": 11, "HEARTBEAT": 4}
     try:
@@ -171,7 +199,7 @@ def test_a_chunk_in_mid_stream(lab, flow):
                 if value:
                     wait_until(lambda: entry(lab, 50004), "the last chunk has an entry")
                 else:
-                    raw.send(sctp_data(flow.client, flow.vip, 50005, 80, 1))
+                    raw.send(sctp_init(flow.client, flow.vip, 50005, 80))
                     wait_until(lambda: entry(lab, 50005), "an INIT has an entry")
                 found = {c["client_port"]: c["state"] for c in lab.conns()}
                 found.pop(50005, None)

@@ -22,7 +22,7 @@ use rlvs_kext::netns::Handle;
 use crate::{
     namespace::State,
     services::{Destination, DestinationSettings, Pool, Service, Services},
-    stats::Stats,
+    timeouts,
 };
 
 /// A service as it is configured.
@@ -198,19 +198,9 @@ impl Config {
         self.stale_ports = stale;
     }
 
-    /// The statistics of a service to be, at zero: those of a deleted one of the same key whose
-    /// connections still count there, so that its destinations can come back with them.
-    fn stats_for(&self, key: &ServiceKey) -> Result<Arc<Stats>, Failure> {
-        let mut found = None;
-        for left in self.draining.iter().filter(|d| d.service_key == *key) {
-            left.stats.zero();
-            found = Some(&left.service_stats);
-        }
-        let Some(stats) = found else {
-            return Ok(Arc::pin_init(Stats::new(), GFP_KERNEL)?);
-        };
-        stats.zero();
-        Ok(stats.clone())
+    /// Destinations of a deleted service of this key that have connections.
+    fn left_of<'a>(&'a self, key: &'a ServiceKey) -> impl Iterator<Item = &'a Arc<Destination>> {
+        self.draining.iter().filter(move |d| d.service_key == *key)
     }
 
     /// What packets look services up in, with `extra` in its place and without `omitted`.
@@ -264,18 +254,29 @@ impl<'a> Changes<'a> {
     }
 
     /// Adds a service without destinations.
-    pub(crate) fn add_service(mut self, key: ServiceKey, change: &Change) -> Result<(), Failure> {
+    pub(crate) fn add_service(
+        mut self,
+        key: ServiceKey,
+        change: &Change,
+        timeouts: &timeouts::Change,
+    ) -> Result<(), Failure> {
         let settings = Settings::new(Kind::Wlc).changed(change)?;
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
-        let stats = self.config.stats_for(&key)?;
         let pool = pool_of(&settings, [].iter(), |_| None)?;
-        let service = Service::new(key, pool, stats)?;
+        let service = Service::new(key, pool, self.config.left_of(&key).next())?;
         let snapshot = self.config.snapshot(Some(&service), None)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
         self.ns.attach()?;
 
+        // What is left of a deleted service becomes this one's, which is new otherwise.
+        for left in self.config.left_of(&key) {
+            left.stats.zero();
+        }
+        service.stats.zero();
+        service.timeouts.set(&timeouts::Change::UNSET);
+        service.timeouts.set(timeouts);
         let configured = Configured {
             service,
             settings,
@@ -293,18 +294,28 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Changes how a service schedules.
-    pub(crate) fn set_service(mut self, key: &ServiceKey, change: &Change) -> Result<(), Failure> {
+    /// Changes how a service schedules, and its timeouts.
+    pub(crate) fn set_service(
+        mut self,
+        key: &ServiceKey,
+        change: &Change,
+        timeouts: &timeouts::Change,
+    ) -> Result<(), Failure> {
         let configured = self.configured(key)?;
         let settings = configured.settings.changed(change)?;
-        if settings == configured.settings {
-            return Ok(());
+        if settings != configured.settings {
+            let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
+            configured.settings = settings;
+            configured.service.publish(pool);
         }
-        let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
-        configured.settings = settings;
-        configured.service.publish(pool);
+        configured.service.timeouts.set(timeouts);
         self.changed();
         Ok(())
+    }
+
+    /// Changes the timeouts of the namespace.
+    pub(crate) fn set_timeouts(self, timeouts: &timeouts::Change) {
+        self.ns.state().timeouts.set(timeouts);
     }
 
     /// Deletes a service with its destinations.

@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 use rlvs_core::{
     address::{V4, V6},
-    flow::{self, Timeouts},
+    flow::{self, Timeouts, Tunable},
     schedule::Kind,
 };
 use rlvs_kext::{
@@ -16,12 +16,13 @@ use rlvs_kext::{
     uapi::{command, connection, destination, service},
 };
 
-use super::{config::Configured, nested_key, refuse, write_stats, Answer};
+use super::{config::Configured, nested_key, refuse, write_stats, Answer, SERVICE_TIMEOUTS};
 use crate::{
     connections::{self, Connection, Entry},
     family::Family,
     namespace::State,
     services::Destination,
+    timeouts::{self, Tuned},
 };
 use rlvs_core::{address::Ip, refusal::Refusal};
 
@@ -116,7 +117,7 @@ fn connections<'a, A: Family>(
     let mut result = Ok(Record::Written);
     loop {
         let more = walker.batch(BATCH, |entry| {
-            result = out.record(|out| write_connection(out, entry));
+            result = out.record(|out| write_connection(out, entry, &ns.state().timeouts));
             matches!(result, Ok(Record::Written))
         });
         match result {
@@ -146,6 +147,9 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Re
         service::DESTINATIONS,
         u32::try_from(configured.destinations.len())?,
     )?;
+    for (id, tunable) in SERVICE_TIMEOUTS.into_iter().zip(Tunable::ALL) {
+        out.u32(id, configured.service.timeouts.get(tunable))?;
+    }
     write_stats(out, service::STATS, &configured.service.stats)
 }
 
@@ -161,7 +165,11 @@ fn write_destination(out: &mut Writer<'_>, of: &Destination) -> Result {
     write_stats(out, destination::STATS, &of.stats)
 }
 
-fn write_connection<A: Family>(out: &mut Writer<'_>, entry: &Entry<A>) -> Result {
+fn write_connection<A: Family>(
+    out: &mut Writer<'_>,
+    entry: &Entry<A>,
+    namespace: &Tuned,
+) -> Result {
     let (protocol, client, service) = connections::inbound(entry);
     let end = connections::destination(entry);
     let state = entry.state();
@@ -174,6 +182,7 @@ fn write_connection<A: Family>(out: &mut Writer<'_>, entry: &Entry<A>) -> Result
     out.u16_be(connection::DESTINATION_PORT, end.port)?;
     out.u8(connection::STATE, state.to_bits())?;
     let now = clock::seconds();
-    let left = flow::remaining(state, entry.last_seen(), now, &Timeouts::default());
+    let timeout = timeouts::of_entry(entry, &Timeouts::default(), namespace);
+    let left = flow::remaining(timeout, entry.last_seen(), now);
     out.u32(connection::EXPIRES, left)
 }

@@ -9,8 +9,10 @@
 
 mod sctp;
 mod tcp;
+mod tunable;
 mod window;
 
+pub use tunable::{effective, Tunable};
 pub use window::{Segment, Window};
 
 use crate::{
@@ -297,13 +299,14 @@ pub fn reopens(state: State, signal: Signal) -> bool {
     state.is_finished() && opens(signal)
 }
 
-/// How many seconds a connection has left without another packet; 0 when its time is over.
+/// How many seconds a connection with this timeout has left without another packet; 0 when its time
+/// is over.
 ///
 /// `last_seen` and `now` are seconds of one clock, which may wrap around. A `last_seen` of up to
 /// 2^31 seconds after `now` counts as now: another CPU has read the clock later.
 #[inline]
-pub fn remaining(state: State, last_seen: u32, now: u32, timeouts: &Timeouts) -> u32 {
-    timeouts.of(state).saturating_sub(idle(last_seen, now))
+pub fn remaining(timeout: u32, last_seen: u32, now: u32) -> u32 {
+    timeout.saturating_sub(idle(last_seen, now))
 }
 
 /// How many seconds a connection has been without a packet; for the times see [`remaining`].
@@ -321,8 +324,8 @@ pub fn idle(last_seen: u32, now: u32) -> u32 {
 ///
 /// As both times are whole seconds, this can be up to a second early.
 #[inline]
-pub fn expired(state: State, last_seen: u32, now: u32, timeouts: &Timeouts) -> bool {
-    remaining(state, last_seen, now, timeouts) == 0
+pub fn expired(timeout: u32, last_seen: u32, now: u32) -> bool {
+    remaining(timeout, last_seen, now) == 0
 }
 
 #[cfg(test)]

@@ -93,6 +93,9 @@ refusals! {
     /// The lower bound on a destination's connections is above the upper one.
     Thresholds => Range,
         c"min-connections is above max-connections: lower it, or raise max-connections";
+    /// A timeout is too long.
+    TimeoutRange => Range,
+        c"timeout out of range: use 1 to 2147483647 seconds, or 0 to have none set";
     /// An address has neither 4 nor 16 bytes.
     AddressLength => Inval, c"an address has 4 bytes for IPv4 or 16 bytes for IPv6";
     /// A multicast or broadcast address.

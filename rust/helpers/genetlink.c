@@ -97,6 +97,16 @@ int rlvs_nl_counters_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return rlvs_genl_doit(skb, info);
 }
 
+int rlvs_nl_timeouts_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
+int rlvs_nl_timeouts_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return rlvs_genl_doit(skb, info);
+}
+
 int rlvs_nl_flush_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	return rlvs_genl_doit(skb, info);

@@ -29,6 +29,8 @@ pub mod command {
         CONNECTION_GET = RLVS_CMD_CONNECTION_GET,
         COUNTERS_GET = RLVS_CMD_COUNTERS_GET,
         FLUSH = RLVS_CMD_FLUSH,
+        TIMEOUTS_GET = RLVS_CMD_TIMEOUTS_GET,
+        TIMEOUTS_SET = RLVS_CMD_TIMEOUTS_SET,
     }
 }
 
@@ -45,6 +47,9 @@ pub mod service {
         FLAGS = RLVS_A_SERVICE_FLAGS,
         FLAGS_MASK = RLVS_A_SERVICE_FLAGS_MASK,
         TABLE_SIZE = RLVS_A_SERVICE_TABLE_SIZE,
+        TIMEOUT_TCP = RLVS_A_SERVICE_TIMEOUT_TCP,
+        TIMEOUT_FIN = RLVS_A_SERVICE_TIMEOUT_FIN,
+        TIMEOUT_UDP = RLVS_A_SERVICE_TIMEOUT_UDP,
     }
 }
 
@@ -111,5 +116,14 @@ pub mod counters {
         DROP_PACKET = RLVS_A_COUNTERS_DROP_PACKET,
         DROP_ENTRY = RLVS_A_COUNTERS_DROP_ENTRY,
         EARLY_EXPIRED = RLVS_A_COUNTERS_EARLY_EXPIRED,
+    }
+}
+
+/// Attributes of a namespace's timeouts.
+pub mod timeouts {
+    numbers! { u16:
+        TCP = RLVS_A_TIMEOUTS_TCP,
+        TCP_FIN = RLVS_A_TIMEOUTS_TCP_FIN,
+        UDP = RLVS_A_TIMEOUTS_UDP,
     }
 }

@@ -19,7 +19,7 @@ const struct nla_policy rlvs_service_identity_nl_policy[RLVS_A_SERVICE_PORT + 1]
 };
 
 /* RLVS_CMD_SERVICE_ADD - do */
-static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_TABLE_SIZE + 1] = {
+static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_TIMEOUT_UDP + 1] = {
 	[RLVS_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[RLVS_A_SERVICE_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_SERVICE_PORT] = { .type = NLA_BE16, },
@@ -27,10 +27,13 @@ static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_TABLE_S
 	[RLVS_A_SERVICE_FLAGS] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_FLAGS_MASK] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_TABLE_SIZE] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TIMEOUT_TCP] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TIMEOUT_FIN] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TIMEOUT_UDP] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_SERVICE_SET - do */
-static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_TABLE_SIZE + 1] = {
+static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_TIMEOUT_UDP + 1] = {
 	[RLVS_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[RLVS_A_SERVICE_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_SERVICE_PORT] = { .type = NLA_BE16, },
@@ -38,6 +41,9 @@ static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_TABLE_S
 	[RLVS_A_SERVICE_FLAGS] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_FLAGS_MASK] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_TABLE_SIZE] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TIMEOUT_TCP] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TIMEOUT_FIN] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_TIMEOUT_UDP] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_SERVICE_DEL - do */
@@ -105,20 +111,27 @@ static const struct nla_policy rlvs_flush_nl_policy[RLVS_A_SERVICE_CUT + 1] = {
 	[RLVS_A_SERVICE_CUT] = { .type = NLA_FLAG, },
 };
 
+/* RLVS_CMD_TIMEOUTS_SET - do */
+static const struct nla_policy rlvs_timeouts_set_nl_policy[RLVS_A_TIMEOUTS_UDP + 1] = {
+	[RLVS_A_TIMEOUTS_TCP] = { .type = NLA_U32, },
+	[RLVS_A_TIMEOUTS_TCP_FIN] = { .type = NLA_U32, },
+	[RLVS_A_TIMEOUTS_UDP] = { .type = NLA_U32, },
+};
+
 /* Ops table for rlvs */
 static const struct genl_split_ops rlvs_nl_ops[] = {
 	{
 		.cmd		= RLVS_CMD_SERVICE_ADD,
 		.doit		= rlvs_nl_service_add_doit,
 		.policy		= rlvs_service_add_nl_policy,
-		.maxattr	= RLVS_A_SERVICE_TABLE_SIZE,
+		.maxattr	= RLVS_A_SERVICE_TIMEOUT_UDP,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= RLVS_CMD_SERVICE_SET,
 		.doit		= rlvs_nl_service_set_doit,
 		.policy		= rlvs_service_set_nl_policy,
-		.maxattr	= RLVS_A_SERVICE_TABLE_SIZE,
+		.maxattr	= RLVS_A_SERVICE_TIMEOUT_UDP,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -196,6 +209,18 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.doit		= rlvs_nl_flush_doit,
 		.policy		= rlvs_flush_nl_policy,
 		.maxattr	= RLVS_A_SERVICE_CUT,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= RLVS_CMD_TIMEOUTS_GET,
+		.doit	= rlvs_nl_timeouts_get_doit,
+		.flags	= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= RLVS_CMD_TIMEOUTS_SET,
+		.doit		= rlvs_nl_timeouts_set_doit,
+		.policy		= rlvs_timeouts_set_nl_policy,
+		.maxattr	= RLVS_A_TIMEOUTS_UDP,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

@@ -34,6 +34,8 @@ int rlvs_nl_connection_get_dumpit(struct sk_buff *skb,
 				  struct netlink_callback *cb);
 int rlvs_nl_counters_get_doit(struct sk_buff *skb, struct genl_info *info);
 int rlvs_nl_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int rlvs_nl_timeouts_get_doit(struct sk_buff *skb, struct genl_info *info);
+int rlvs_nl_timeouts_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 extern struct genl_family rlvs_nl_family;
 

@@ -27,7 +27,7 @@ def end_of(where, flow, local, remote, sent, received):
     sock.bind(local)
     for queue, number in ((SENT, sent), (RECEIVED, received)):
         sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, number)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", number))
     sock.connect(remote)
     sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_WINDOW,
                     struct.pack("=5I", received, WINDOW, WINDOW, WINDOW, received))

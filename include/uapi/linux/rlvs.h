@@ -23,10 +23,14 @@
  *   otherwise.
  * @RLVS_SERVICE_FLAG_SCHEDULER_PORT: The client's port counts as well as its
  *   address: the connections of one client go to several destinations.
+ * @RLVS_SERVICE_FLAG_SLOPPY: A TCP segment or SCTP packet in mid-stream opens
+ *   a connection entry if it has none, as with the sysctls sloppy_tcp and
+ *   sloppy_sctp for all services. No effect for UDP.
  */
 enum rlvs_service_flag {
 	RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK = 8,
 	RLVS_SERVICE_FLAG_SCHEDULER_PORT = 16,
+	RLVS_SERVICE_FLAG_SLOPPY = 65536,
 };
 
 /**
@@ -120,6 +124,9 @@ enum {
 	RLVS_A_SERVICE_FLAGS,
 	RLVS_A_SERVICE_FLAGS_MASK,
 	RLVS_A_SERVICE_TABLE_SIZE,
+	RLVS_A_SERVICE_TIMEOUT_TCP,
+	RLVS_A_SERVICE_TIMEOUT_FIN,
+	RLVS_A_SERVICE_TIMEOUT_UDP,
 
 	__RLVS_A_SERVICE_MAX,
 	RLVS_A_SERVICE_MAX = (__RLVS_A_SERVICE_MAX - 1)
@@ -192,6 +199,15 @@ enum {
 };
 
 enum {
+	RLVS_A_TIMEOUTS_TCP = 1,
+	RLVS_A_TIMEOUTS_TCP_FIN,
+	RLVS_A_TIMEOUTS_UDP,
+
+	__RLVS_A_TIMEOUTS_MAX,
+	RLVS_A_TIMEOUTS_MAX = (__RLVS_A_TIMEOUTS_MAX - 1)
+};
+
+enum {
 	RLVS_CMD_SERVICE_ADD = 1,
 	RLVS_CMD_SERVICE_SET,
 	RLVS_CMD_SERVICE_DEL,
@@ -204,6 +220,8 @@ enum {
 	RLVS_CMD_CONNECTION_GET,
 	RLVS_CMD_COUNTERS_GET,
 	RLVS_CMD_FLUSH,
+	RLVS_CMD_TIMEOUTS_GET,
+	RLVS_CMD_TIMEOUTS_SET,
 
 	__RLVS_CMD_MAX,
 	RLVS_CMD_MAX = (__RLVS_CMD_MAX - 1)

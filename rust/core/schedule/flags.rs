@@ -18,11 +18,14 @@ impl Flags {
     /// `sh-port`, `mh-port`: the client's port counts as well as its address
     /// (`IP_VS_SVC_F_SCHED2`).
     pub const PORT: Self = Self(1 << 4);
+    /// A packet of the service in mid-stream may open an entry, whatever the sysctls `sloppy_tcp` and
+    /// `sloppy_sctp` say. IPVS has no such flag: the number is above all of its own.
+    pub const SLOPPY: Self = Self(1 << 16);
 
     /// The flags that belong to schedulers; which ones depends on the scheduler.
     const SCHEDULERS: Self = Self(Self::FALLBACK.0 | Self::PORT.0);
     /// Every flag there is.
-    const ALL: Self = Self::SCHEDULERS;
+    const ALL: Self = Self(Self::SCHEDULERS.0 | Self::SLOPPY.0);
 
     /// The flags of these bits.
     ///
@@ -89,7 +92,7 @@ mod tests {
     #[test]
     fn unknown_bits_are_refused() {
         for bit in 0..32 {
-            let known = bit == 3 || bit == 4;
+            let known = [3, 4, 16].contains(&bit);
             let flags = Flags::from_bits(1 << bit);
             assert_eq!(flags.is_ok(), known, "bit {bit}");
             assert!(known || flags == Err(Refusal::UnknownFlag));
@@ -101,6 +104,7 @@ mod tests {
         for kind in Kind::ALL {
             let hashes_clients = matches!(kind, Kind::Sh | Kind::Mh);
             assert_eq!(Flags::NONE.check(*kind), Ok(()));
+            assert_eq!(Flags::SLOPPY.check(*kind), Ok(()));
             for flags in [Flags::PORT, Flags::FALLBACK, Flags::ALL] {
                 assert_eq!(flags.check(*kind).is_ok(), hashes_clients, "{kind:?}");
             }

@@ -128,6 +128,24 @@ Examples:
         now: bool,
     },
 
+    /// Show or set the timeouts of the network namespace
+    ///
+    /// An entry expires when so many seconds have passed without a packet. A
+    /// service can have timeouts of its own: rlvs service edit. Without an
+    /// option the timeouts are shown.
+    #[command(after_help = "\
+Examples:
+  rlvs timeouts
+  rlvs timeouts --udp 30
+  rlvs timeouts --tcp 0")]
+    Timeouts {
+        #[command(flatten)]
+        settings: TimeoutSettings,
+        /// Print JSON
+        #[arg(long, conflicts_with = "TimeoutSettings")]
+        json: bool,
+    },
+
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -270,12 +288,44 @@ pub struct ServiceSettings {
     /// Flags that are to be set, all others are cleared: sh-port and mh-port
     /// schedule by the client's port as well as its address; sh-fallback and
     /// mh-fallback give a client another destination when its own takes no
-    /// new connections; none clears all
+    /// new connections; sloppy lets a packet in mid-stream open a connection;
+    /// none clears all
     #[arg(long, value_name = "FLAG,...", value_delimiter = ',')]
     pub flags: Option<Vec<Flag>>,
     /// Slots of the table of the scheduler mh: 4093, as in IPVS, or 65537
     #[arg(long, value_name = "SLOTS")]
     pub table_size: Option<u32>,
+    /// Timeout of an established TCP connection, in seconds; 0: that of the
+    /// namespace holds
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout_tcp: Option<u32>,
+    /// Timeout of a TCP connection that one side has closed; 0 as above
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout_fin: Option<u32>,
+    /// Timeout of a UDP flow; 0 as above
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout_udp: Option<u32>,
+}
+
+/// Which timeouts of the namespace are to be set.
+#[derive(Debug, Default, Args)]
+pub struct TimeoutSettings {
+    /// Of an established TCP connection, in seconds; 0: the default, 900
+    #[arg(long, value_name = "SECONDS")]
+    pub tcp: Option<u32>,
+    /// Of a TCP connection that one side has closed; 0: the default, 120
+    #[arg(long, value_name = "SECONDS")]
+    pub tcp_fin: Option<u32>,
+    /// Of a UDP flow; 0: the default, 300
+    #[arg(long, value_name = "SECONDS")]
+    pub udp: Option<u32>,
+}
+
+impl TimeoutSettings {
+    /// Whether nothing is to be set.
+    pub fn is_empty(&self) -> bool {
+        self.tcp.is_none() && self.tcp_fin.is_none() && self.udp.is_none()
+    }
 }
 
 /// Which destinations of which service.
@@ -383,6 +433,7 @@ mod tests {
             "rlvs service add tcp://192.0.2.10:80 --scheduler sh --flags sh-port,sh-fallback",
             "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537",
             "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
+            "rlvs service add tcp://192.0.2.10:80 --flags sloppy,sh-port --scheduler sh",
             "rlvs service edit tcp://192.0.2.10:80 --flags none",
             "rlvs service edit tcp://192.0.2.10:80 --table-size 4093",
             "rlvs service del tcp://192.0.2.10:80 --now",
@@ -396,6 +447,11 @@ mod tests {
             "rlvs conns --json",
             "rlvs counters --json",
             "rlvs flush --now",
+            "rlvs service add udp://192.0.2.10:53 --timeout-udp 30",
+            "rlvs service edit tcp://192.0.2.10:80 --timeout-tcp 0 --timeout-fin 60",
+            "rlvs timeouts",
+            "rlvs timeouts --json",
+            "rlvs timeouts --tcp 7200 --tcp-fin 0 --udp 30",
             "rlvs completion fish",
         ] {
             assert!(accepts(line), "{line}");
@@ -422,6 +478,9 @@ mod tests {
             "rlvs dest add tcp://192.0.2.10:80 :8001 --weight many",
             "rlvs dest add tcp://192.0.2.10:80 :8001 --method teleport",
             "rlvs dest edit tcp://192.0.2.10:80 :8001",
+            "rlvs timeouts --udp -1",
+            "rlvs timeouts --udp 30 --json",
+            "rlvs timeouts 30",
             "rlvs list --xml",
             "rlvs completion powershell",
         ] {

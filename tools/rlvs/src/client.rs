@@ -5,11 +5,11 @@
 use std::net::IpAddr;
 
 use crate::attribute::{Attr, Binary, Builder};
-use crate::cli::{DestinationSettings, DestinationTarget, ServiceSettings};
+use crate::cli::{DestinationSettings, DestinationTarget, ServiceSettings, TimeoutSettings};
 use crate::endpoint::{DestinationRange, ServiceId};
 use crate::error::{Error, Refusal};
 use crate::flags;
-use crate::model::{Connection, Counters, Destination, Service};
+use crate::model::{Connection, Counters, Destination, Service, Timeouts};
 use crate::spec::{self, command};
 use crate::transport::{Reply, Request, Transport};
 
@@ -162,6 +162,27 @@ impl<T: Transport> Client<T> {
         Counters::decode(reply.attributes())
     }
 
+    /// The timeouts of the namespace.
+    pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        let request = Request::new(&command::TIMEOUTS_GET, Builder::default());
+        let replies = self.transport.request(&request)?;
+        let reply = replies
+            .first()
+            .ok_or_else(|| Error::Reply("it is empty".into()))?;
+        Timeouts::decode(reply.attributes())
+    }
+
+    /// Sets timeouts of the namespace.
+    pub fn set_timeouts(&mut self, settings: &TimeoutSettings) -> Result<(), Error> {
+        use spec::timeouts::*;
+        let mut request = Builder::default();
+        request
+            .put_some(TCP, settings.tcp)
+            .put_some(TCP_FIN, settings.tcp_fin)
+            .put_some(UDP, settings.udp);
+        self.change(&Request::new(&command::TIMEOUTS_SET, request))
+    }
+
     /// A request whose reply is only whether it was carried out.
     fn change(&mut self, request: &Request) -> Result<(), Error> {
         self.transport.request(request).map(|_| ())
@@ -201,7 +222,11 @@ fn service_settings(
     if let Some(flags) = &settings.flags {
         attributes.put(FLAGS, flags::bits(flags, scheduler)?);
     }
-    attributes.put_some(TABLE_SIZE, settings.table_size);
+    attributes
+        .put_some(TABLE_SIZE, settings.table_size)
+        .put_some(TIMEOUT_TCP, settings.timeout_tcp)
+        .put_some(TIMEOUT_FIN, settings.timeout_fin)
+        .put_some(TIMEOUT_UDP, settings.timeout_udp);
     Ok(attributes)
 }
 

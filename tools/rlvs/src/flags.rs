@@ -134,6 +134,10 @@ mod tests {
         assert_eq!(with("sh-fallback", "sh").unwrap(), 0x08);
         assert_eq!(with("sh-port", "sh").unwrap(), 0x10);
         assert_eq!(with("mh-port,mh-fallback", "mh").unwrap(), 0x18);
+        assert_eq!(
+            bits(&flags("sloppy"), || panic!("not asked")).unwrap(),
+            1 << 16
+        );
         assert_eq!(bits(&flags("none"), || panic!("not asked")).unwrap(), 0);
         assert_eq!(bits(&flags("mh-port"), || Ok(None)).unwrap(), 0x10);
     }
@@ -153,7 +157,7 @@ mod tests {
         let error = "sh-foo".parse::<Flag>().unwrap_err();
         assert_eq!(
             error,
-            "use sh-fallback, sh-port, mh-fallback, mh-port or none"
+            "use sh-fallback, sh-port, sloppy, mh-fallback, mh-port or none"
         );
     }
 
@@ -161,6 +165,7 @@ mod tests {
     fn names_are_the_schedulers() {
         assert_eq!(names(0x18, "sh"), ["sh-fallback", "sh-port"]);
         assert_eq!(names(0x10, "mh"), ["mh-port"]);
+        assert_eq!(names(0x1_0000, "rr"), ["sloppy"]);
         assert_eq!(names(0x8000_0000, "rr"), ["0x80000000"]);
         assert!(names(0, "rr").is_empty());
     }

@@ -105,6 +105,15 @@ fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<St
                 output::counters_text(&counters)
             })
         }
+        Command::Timeouts { settings, json } if settings.is_empty() => {
+            let timeouts = client.timeouts()?;
+            Ok(if *json {
+                output::timeouts_json(&timeouts)
+            } else {
+                output::timeouts_text(&timeouts)
+            })
+        }
+        Command::Timeouts { settings, .. } => client.set_timeouts(settings).map(|()| String::new()),
         Command::Flush { now } => client.flush(*now).map(|()| String::new()),
         Command::Completion { .. } | Command::Man { .. } => Ok(String::new()),
     }

@@ -26,6 +26,9 @@ pub struct Service {
     /// Slots of the scheduler's table, if it has a choice of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_size: Option<u32>,
+    /// Its timeouts, where they are not those of the namespace.
+    #[serde(flatten)]
+    pub timeouts: ServiceTimeouts,
     /// Destinations, by address and port.
     pub destinations: Vec<Destination>,
     /// What the service has carried.
@@ -49,9 +52,56 @@ impl Service {
             scheduler: scheduler.to_string(),
             flags: flags::names(attributes.require(FLAGS)?, scheduler),
             table_size: attributes.get(TABLE_SIZE)?,
+            timeouts: ServiceTimeouts {
+                timeout_tcp: set(attributes.get(TIMEOUT_TCP)?),
+                timeout_fin: set(attributes.get(TIMEOUT_FIN)?),
+                timeout_udp: set(attributes.get(TIMEOUT_UDP)?),
+            },
             destinations: Vec::new(),
             stats: Stats::decode(attributes.require(STATS)?)?,
             rates: None,
+        })
+    }
+}
+
+/// A timeout in seconds; 0 stands for none set.
+fn set(seconds: Option<u32>) -> Option<u32> {
+    seconds.filter(|seconds| *seconds != 0)
+}
+
+/// The timeouts that a service has of its own, in seconds.
+#[derive(Debug, Default, Serialize)]
+pub struct ServiceTimeouts {
+    /// Of an established TCP connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_tcp: Option<u32>,
+    /// Of a TCP connection that one side has closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_fin: Option<u32>,
+    /// Of a UDP flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_udp: Option<u32>,
+}
+
+/// The timeouts of a network namespace, in seconds.
+#[derive(Debug, Serialize)]
+pub struct Timeouts {
+    /// Of an established TCP connection.
+    pub tcp: u32,
+    /// Of a TCP connection that one side has closed.
+    pub tcp_fin: u32,
+    /// Of a UDP flow.
+    pub udp: u32,
+}
+
+impl Timeouts {
+    /// Reads the timeouts.
+    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        use spec::timeouts::*;
+        Ok(Self {
+            tcp: attributes.require(TCP)?,
+            tcp_fin: attributes.require(TCP_FIN)?,
+            udp: attributes.require(UDP)?,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::model::{Connection, Counters, Destination, Rates, Service, Stats};
+use crate::model::{Connection, Counters, Destination, Rates, Service, Stats, Timeouts};
 
 /// What the specification says of an absent table size.
 const USUAL_TABLE_SIZE: u32 = 4093;
@@ -25,6 +25,24 @@ pub fn connections_json(connections: &[Connection]) -> String {
 /// The counters as JSON: `{"counters":{...}}`.
 pub fn counters_json(counters: &Counters) -> String {
     json("counters", counters)
+}
+
+/// The timeouts as JSON: `{"timeouts":{...}}`.
+pub fn timeouts_json(timeouts: &Timeouts) -> String {
+    json("timeouts", timeouts)
+}
+
+/// The timeouts, one on each line.
+pub fn timeouts_text(timeouts: &Timeouts) -> String {
+    let mut table = Table::new("lr");
+    for (name, seconds) in [
+        ("tcp", timeouts.tcp),
+        ("tcp-fin", timeouts.tcp_fin),
+        ("udp", timeouts.udp),
+    ] {
+        table.row([name.to_string(), seconds.to_string()]);
+    }
+    table.text()
 }
 
 /// A JSON object of one line with one member.
@@ -92,6 +110,15 @@ fn scheduler_cell(service: &Service) -> String {
     }
     if !service.flags.is_empty() {
         let _ = write!(cell, " {}", service.flags.join(","));
+    }
+    for (name, seconds) in [
+        ("tcp", service.timeouts.timeout_tcp),
+        ("fin", service.timeouts.timeout_fin),
+        ("udp", service.timeouts.timeout_udp),
+    ] {
+        if let Some(seconds) = seconds {
+            let _ = write!(cell, " {name}={seconds}s");
+        }
     }
     cell
 }

@@ -17,9 +17,10 @@ pub const FAMILY_VERSION: u8 = 1;
 /// can have them, depends on its scheduler: sh and mh have both.
 /// Names and bits.
 #[rustfmt::skip]
-pub const SERVICE_FLAG: [(&str, u32); 2] = [
+pub const SERVICE_FLAG: [(&str, u32); 3] = [
     ("scheduler-fallback", 1 << 3),
     ("scheduler-port", 1 << 4),
+    ("sloppy", 1 << 16),
 ];
 
 /// How a packet is carried from the virtual service to a destination.
@@ -112,6 +113,17 @@ pub mod service {
     /// scheduler sets it back.
     pub const TABLE_SIZE: Attr<U32> = Attr::new(10, "table-size");
 
+    /// Seconds without a packet after which an established TCP connection
+    /// of the service expires, 1 to 2147483647; 0, the namespace's timeout
+    /// holds. Connections that there are follow a change.
+    pub const TIMEOUT_TCP: Attr<U32> = Attr::new(11, "timeout-tcp");
+
+    /// The same for TCP connections that one side has closed (fin-wait).
+    pub const TIMEOUT_FIN: Attr<U32> = Attr::new(12, "timeout-fin");
+
+    /// The same for UDP flows.
+    pub const TIMEOUT_UDP: Attr<U32> = Attr::new(13, "timeout-udp");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -127,6 +139,9 @@ pub mod service {
             FLAGS.entry(None),
             FLAGS_MASK.entry(None),
             TABLE_SIZE.entry(None),
+            TIMEOUT_TCP.entry(None),
+            TIMEOUT_FIN.entry(None),
+            TIMEOUT_UDP.entry(None),
         ],
     };
 }
@@ -392,6 +407,35 @@ pub mod counters {
     };
 }
 
+/// Timeouts of a network namespace: seconds without a packet after which a
+/// connection entry expires, for services that have none of their own.
+pub mod timeouts {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// Of an established TCP connection, 1 to 2147483647; 0 in a request
+    /// stands for the default, 900.
+    pub const TCP: Attr<U32> = Attr::new(1, "tcp");
+
+    /// Of a TCP connection that one side has closed (fin-wait); 0 in a
+    /// request stands for the default, 120.
+    pub const TCP_FIN: Attr<U32> = Attr::new(2, "tcp-fin");
+
+    /// Of a UDP flow; 0 in a request stands for the default, 300.
+    pub const UDP: Attr<U32> = Attr::new(3, "udp");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "timeouts",
+        attributes: &[
+            TCP.entry(None),
+            TCP_FIN.entry(None),
+            UDP.entry(None),
+        ],
+    };
+}
+
 /// The commands of the family.
 pub mod command {
     use crate::transport::Command;
@@ -478,5 +522,18 @@ pub mod command {
     pub static FLUSH: Command = Command {
         number: 12,
         attributes: &super::service::SET,
+    };
+
+    /// Get the timeouts of the namespace that hold, defaults included.
+    pub static TIMEOUTS_GET: Command = Command {
+        number: 13,
+        attributes: &super::timeouts::SET,
+    };
+
+    /// Set timeouts of the namespace. What is absent keeps its value.
+    /// Connections that there are follow the change.
+    pub static TIMEOUTS_SET: Command = Command {
+        number: 14,
+        attributes: &super::timeouts::SET,
     };
 }

@@ -415,7 +415,7 @@ impl<F: Fault> Cpu<'_, F> {
         for number in self.walk() {
             let life = &self.world.flows[number].life;
             self.world.flows[number].read();
-            if flow::expired(life.state(), life.last_seen(), now, &self.world.timeouts) {
+            if flow::expired(self.world.timeouts.of(life.state()), life.last_seen(), now) {
                 self.remove(number);
             }
         }

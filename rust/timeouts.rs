@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Timeouts that an operator has set, of a namespace or of a service.
+//!
+//! No packet reads them: the periodic work does, and listings, which find those of the service at
+//! the entry's destination. So a change holds for the connections that there are.
+
+use kernel::sync::atomic::{Atomic, Relaxed};
+use rlvs_core::flow::{self, Timeouts, Tunable};
+
+use crate::{
+    connections::{self, Entry},
+    family::Family,
+};
+
+/// What was set of each [`Tunable`], in seconds; 0 for nothing.
+pub(crate) struct Tuned([Atomic<u32>; Tunable::ALL.len()]);
+
+impl Tuned {
+    /// Nothing is set.
+    pub(crate) const fn new() -> Self {
+        Self([Atomic::new(0), Atomic::new(0), Atomic::new(0)])
+    }
+
+    /// What is set; 0 for nothing.
+    pub(crate) fn get(&self, tunable: Tunable) -> u32 {
+        self.0
+            .get(tunable as usize)
+            .map_or(0, |seconds| seconds.load(Relaxed))
+    }
+
+    /// Sets what a request names. Written under the configuration's mutex.
+    pub(crate) fn set(&self, change: &Change) {
+        for (seconds, new) in self.0.iter().zip(change.0) {
+            if let Some(new) = new {
+                seconds.store(new, Relaxed);
+            }
+        }
+    }
+}
+
+/// What a request sets of each [`Tunable`], checked; none for what it does not name.
+#[derive(Default)]
+pub(crate) struct Change(pub(crate) [Option<u32>; Tunable::ALL.len()]);
+
+impl Change {
+    /// Nothing is set any more.
+    pub(crate) const UNSET: Self = Self([Some(0); Tunable::ALL.len()]);
+}
+
+/// The timeout of an entry, in seconds.
+pub(crate) fn of_entry<A: Family>(entry: &Entry<A>, defaults: &Timeouts, namespace: &Tuned) -> u32 {
+    let (protocol, _, _) = connections::inbound(entry);
+    let service = &entry.destination().timeouts;
+    flow::effective(
+        protocol,
+        entry.state(),
+        defaults,
+        |tunable| service.get(tunable),
+        |tunable| namespace.get(tunable),
+    )
+}
