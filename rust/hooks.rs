@@ -266,9 +266,9 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// Whether a packet without an entry may open one: the first of a connection, or one in
-    /// mid-stream, if the service's flag or the sysctl for its protocol says so. But a TCP connection that the host has itself with the
-    /// address and port that the packet goes to, perhaps one that is older than the service, is
-    /// nobody else's.
+    /// mid-stream, if the service's flag or the sysctl for its protocol says so. But a TCP
+    /// connection that the host has itself with the address and port that the packet goes to,
+    /// perhaps one that is older than the service, is nobody else's.
     fn may_open(&self, packet: &Packet<A>, service: &Service) -> bool {
         if flow::opens(packet.signal) {
             return true;

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_mask_protects_what_it_leaves_out() {
-        let both = Flags::ALL;
+        let both = Flags::SCHEDULERS;
         assert_eq!(
             both.changed(Flags::NONE, Flags::PORT.bits()),
             Flags::FALLBACK
@@ -121,6 +121,7 @@ mod tests {
         assert_eq!(Flags::NONE.changed(both, Flags::PORT.bits()), Flags::PORT);
         assert_eq!(both.changed(Flags::NONE, u32::MAX), Flags::NONE);
         assert_eq!(both.without_scheduler(), Flags::NONE);
+        assert_eq!(Flags::ALL.without_scheduler(), Flags::SLOPPY);
         assert!(both.has(Flags::PORT) && !Flags::PORT.has(both));
     }
 }
