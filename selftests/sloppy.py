@@ -187,8 +187,8 @@ def test_a_connection_straight_to_a_destination_is_left_alone(lab, flow):
 def test_a_chunk_in_mid_stream(lab, flow):
     """Any but ABORT. What the destination's host would answer is kept back."""
     lab.balance(flow, ports="8001")
-    lab.lb.must("nft", "-f", "-", input="flush ruleset\ntable inet quiet { chain out { "
-                "type filter hook output priority 0; meta l4proto sctp drop; } }")
+    lab.lb.must("nft", "-f", "-", input="flush ruleset\ntable inet quiet {\n chain out {\n"
+                "  type filter hook output priority 0\n  meta l4proto sctp drop\n }\n}\n")
     raw = Raw(lab.client, "eth", lab.lb, "wan")
     chunks = {"DATA": 0, "SACK": 3, "COOKIE ACK": 11, "HEARTBEAT": 4}
     try:
