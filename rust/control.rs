@@ -395,17 +395,16 @@ fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Ans
     Ok(())
 }
 
-/// What it takes to end connections, if the request says so.
+/// What it takes to end connections, if the request or the sysctl says so.
 fn prepare_cut<'a>(
     ns: &Handle<'_, State>,
     wanted: Option<Attribute<'a>>,
 ) -> Answer<'a, Option<Cut>> {
-    match wanted {
-        Some(_) => Ok(Some(
-            Cut::prepare(ns.state()).map_err(|error| failed(error.into()))?,
-        )),
-        None => Ok(None),
+    if wanted.is_none() && !ns.state().sysctls.ends_deleted() {
+        return Ok(None);
     }
+    let cut = Cut::prepare(ns.state()).map_err(|error| failed(error.into()))?;
+    Ok(Some(cut))
 }
 
 /// Ends the connections of deleted destinations, if that was prepared.

@@ -140,7 +140,8 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
     if let Some(entry) = passage.lookup(Side::Inbound, tuple) {
         // A client that uses its port again for a new connection has it scheduled anew.
-        if !flow::reopens(entry.state(), packet.signal) || !passage.give_way(entry) {
+        let reopens = flow::reopens(entry.state(), packet.signal) && state.sysctls.reschedules();
+        if !reopens || !passage.give_way(entry) {
             return passage.forward(skb, &packet, entry, Side::Inbound);
         }
     }

@@ -22,9 +22,11 @@ enum Setting {
     SecureTcp,
     SloppyTcp,
     SloppySctp,
+    ConnReuseMode,
+    ExpireNodestConn,
 }
 
-const COUNT: usize = Setting::SloppySctp as usize + 1;
+const COUNT: usize = Setting::ExpireNodestConn as usize + 1;
 
 /// Those that are the [`Mode`] of a defence.
 const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::SecureTcp];
@@ -43,9 +45,11 @@ static SPECS: [Spec; COUNT] = [
     Spec::new(c_str!("secure_tcp"), 0, Mode::Always.number()),
     Spec::new(c_str!("sloppy_tcp"), i32::MIN, i32::MAX),
     Spec::new(c_str!("sloppy_sctp"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("conn_reuse_mode"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("expire_nodest_conn"), i32::MIN, i32::MAX),
 ];
 
-const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0];
+const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0, 1, 0];
 
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
@@ -108,6 +112,18 @@ impl Sysctls {
             Protocol::Sctp => self.is_on(Setting::SloppySctp),
             Protocol::Udp => false,
         }
+    }
+
+    /// Whether a client's new connection from a port whose last one has ended is scheduled anew,
+    /// not given to the destination that had the last one.
+    #[inline]
+    pub(crate) fn reschedules(&self) -> bool {
+        self.is_on(Setting::ConnReuseMode)
+    }
+
+    /// Whether connections end when their destination is deleted.
+    pub(crate) fn ends_deleted(&self) -> bool {
+        self.is_on(Setting::ExpireNodestConn)
     }
 
     /// Moves the automatic modes after a look at the memory.

@@ -55,19 +55,34 @@ def test_a_service_that_comes_back_leaves_old_connections_alone(lab, flow):
         conversation.close()
 
 
+def cut_by(lab, flow, deletion):
+    """Both ends of each connection are reset by a deletion, and no entry is left."""
+    service, held = held_conversations(lab, flow)
+    lab.rlvs(deletion.format(service=service))
+    for conversation in held:
+        served = lab.servers.served(conversation.name)
+        equal(conversation.ends(), "reset", f"the client's end after {deletion}")
+        wait_until(lambda s=served: s.ended is not None,
+                   f"the server's end is closed after {deletion}")
+        equal(served.ended, "reset", f"the server's end after {deletion}")
+    equal(lab.conns(), [], "connection entries")
+    lab.reset()
+
+
 @each(TCP)
 def test_now_resets_both_ends(lab, flow):
     for deletion in DELETIONS:
-        service, held = held_conversations(lab, flow)
-        lab.rlvs(deletion.format(service=service) + " --now")
-        for conversation in held:
-            served = lab.servers.served(conversation.name)
-            equal(conversation.ends(), "reset", f"the client's end after {deletion} --now")
-            wait_until(lambda s=served: s.ended is not None,
-                       f"the server's end is closed after {deletion} --now")
-            equal(served.ended, "reset", f"the server's end after {deletion} --now")
-        equal(lab.conns(), [], "connection entries")
-        lab.reset()
+        cut_by(lab, flow, deletion + " --now")
+
+
+@each(TCP)
+def test_a_sysctl_makes_every_deletion_one_now(lab, flow):
+    lab.lb.sysctl("net.ipv4.vs.expire_nodest_conn", 1)
+    try:
+        for deletion in DELETIONS:
+            cut_by(lab, flow, deletion)
+    finally:
+        lab.lb.sysctl("net.ipv4.vs.expire_nodest_conn", 0)
 
 
 @each(TCP)

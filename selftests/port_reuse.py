@@ -40,3 +40,21 @@ def test_after_the_server_closed(lab, flow):
             lab.servers.finish(lab.servers.served(conversation.name))
             equal(conversation.ends(), "closed", "how the connection ended")
         again(lab, flow, lab.client, flow.client2)
+
+
+@each(TCP)
+def test_the_same_destination_again(lab, flow):
+    """With conn_reuse_mode 0 as long as the entry is there; in turn with any other value."""
+    lab.servers.listen(flow, range(8001, 8005))
+    lab.balance(flow)
+    for mode, expected in ((0, 1), (1, 4), (2, 4)):
+        lab.lb.sysctl("net.ipv4.vs.conn_reuse_mode", mode)
+        ports = set()
+        for _ in range(4):
+            with talk(lab.client, flow, source=flow.client, source_port=SOURCE_PORT) as one:
+                check(one.connect_time < 0.9, f"connecting took {one.connect_time:.2f} s")
+                one.bulk(20_000)
+                ports.add(one.port)
+                one.close(reset=True)
+        equal(len(ports), expected, f"destinations of four connections with {mode}: {ports}")
+    lab.lb.sysctl("net.ipv4.vs.conn_reuse_mode", 1)
