@@ -36,6 +36,17 @@ def sloppy(lab, flow, value=1):
         lab.lb.sysctl(name, 0)
 
 
+@contextlib.contextmanager
+def quiet(host):
+    """No SCTP packet leaves the host."""
+    host.must("nft", "-f", "-", input="flush ruleset\ntable inet quiet {\n chain out {\n"
+              "  type filter hook output priority 0\n  meta l4proto sctp drop\n }\n}\n")
+    try:
+        yield
+    finally:
+        host.must("nft", "flush", "ruleset")
+
+
 def places(lab, flow):
     """A remote and a local client, and their addresses."""
     return ((lab.client, flow.client), (lab.lb, flow.vip))
@@ -187,26 +198,21 @@ def test_a_connection_straight_to_a_destination_is_left_alone(lab, flow):
 def test_a_chunk_in_mid_stream(lab, flow):
     """Any but ABORT. What the destination's host would answer is kept back."""
     lab.balance(flow, ports="8001")
-    lab.lb.must("nft", "-f", "-", input="flush ruleset\ntable inet quiet {\n chain out {\n"
-                "  type filter hook output priority 0\n  meta l4proto sctp drop\n }\n}\n")
     raw = Raw(lab.client, "eth", lab.lb, "wan")
     chunks = {"DATA": 0, "SACK": 3, "COOKIE ACK": 11, "HEARTBEAT": 4}
-    try:
-        for value in (0, 1):
-            with sloppy(lab, flow, value):
-                for port, kind in enumerate((6, *chunks.values()), 50000):
-                    raw.send(sctp_data(flow.client, flow.vip, port, 80, kind))
-                if value:
-                    wait_until(lambda: entry(lab, 50004), "the last chunk has an entry")
-                else:
-                    raw.send(sctp_init(flow.client, flow.vip, 50005, 80))
-                    wait_until(lambda: entry(lab, 50005), "an INIT has an entry")
-                found = {c["client_port"]: c["state"] for c in lab.conns()}
-                found.pop(50005, None)
-                equal(found, {port: "ESTABLISHED" for port in range(50001, 50005)} if value else {},
-                      "the entries")
-    finally:
-        lab.lb.must("nft", "flush", "ruleset")
+    for value in (0, 1):
+        with quiet(lab.lb), sloppy(lab, flow, value):
+            for port, kind in enumerate((6, *chunks.values()), 50000):
+                raw.send(sctp_data(flow.client, flow.vip, port, 80, kind))
+            if value:
+                wait_until(lambda: entry(lab, 50004), "the last chunk has an entry")
+            else:
+                raw.send(sctp_init(flow.client, flow.vip, 50005, 80))
+                wait_until(lambda: entry(lab, 50005), "an INIT has an entry")
+            found = {c["client_port"]: c["state"] for c in lab.conns()}
+            found.pop(50005, None)
+            equal(found, {port: "ESTABLISHED" for port in range(50001, 50005)} if value else {},
+                  "the entries")
 
 
 @each([*TCP, *SCTP])
@@ -230,7 +236,10 @@ def test_a_transfer_survives_the_module(lab, flow):
                 equal((found["state"], found["destination_port"]), ("ESTABLISHED", 8001),
                       "the entry")
             reload(lab, conversation)
-            conversation.sock.send(b"lost")
+            # SCTP of this kernel walks a list outside RCU, and lockdep says so, when an ABORT comes
+            # while the sender holds the socket: it has to answer what a timer retransmits.
+            with quiet(where):
+                conversation.sock.send(b"lost")
             check(conversation.ends(limit=5) in ("reset", "closed"),
                   f"the {flow} connection goes on, with sloppy off")
         lab.reset()

@@ -18,6 +18,8 @@ SYNS = 1_000_000 if os.environ.get("FULL") else fewer(30_000, 10_000)  # in each
 MOST = 4000  # entries
 CONN_MAX = "net.ipv4.vs.conn_max"
 DEFAULT = 4194304
+HALF_OPEN = 60  # seconds until an entry of a SYN that was answered is over
+ROUNDS = 3
 
 
 def note(text):
@@ -140,18 +142,22 @@ def pings(conversation, count, between):
     return sorted(times)
 
 
+def percentile(times, percent=99):
+    """Of sorted times."""
+    return times[len(times) * percent // 100]
+
+
 def described(times):
     """The median, the 99th percentile and the maximum."""
-    return (f"p50 {times[len(times) // 2]:.2f} p99 {times[len(times) * 99 // 100]:.2f} "
+    return (f"p50 {percentile(times, 50):.2f} p99 {percentile(times):.2f} "
             f"max {times[-1]:.2f} ms")
 
 
-def test_growing_and_shrinking_is_no_pause(lab):
-    """Pings of a UDP client between bursts of SYNs: of the same connections again, then of new
-    ones, so that the table grows, and while all those are removed."""
-    serve(lab)
-    flood = Flood(lab, TCP4, 80)
-    burst, count = 64, fewer(400, 120)
+def grow_and_shrink(lab, conversation, flood):
+    """Pings between bursts of SYNs: of the same connections again, then of new ones, so that the
+    table grows, and while all those are removed. Returns the largest p99 of the latter two, and
+    what is allowed."""
+    burst, count = 64, fewer(400, 80)
     flood.renew(burst)
     flood.send(burst)
 
@@ -159,24 +165,39 @@ def test_growing_and_shrinking_is_no_pause(lab):
         flood.renew(burst)
         flood.send(burst)
 
-    with talk(lab.client, UDP4) as conversation:
-        steady = pings(conversation, count, lambda _: flood.send(burst))
-        growing = pings(conversation, count, new)
-        entries = lab.counter("entries")
-        check(entries > count * burst * 9 // 10, f"{entries} entries after the growth")
-        # Nearly all are over at once, and go in the next walks.
-        lab.lb.sysctl(CONN_MAX, 2)
-        try:
-            shrinking, begun = [], time.monotonic()
-            while lab.counter("entries") > 1 and time.monotonic() - begun < seconds(30):
-                shrinking += pings(conversation, 20, lambda _: time.sleep(0.002))
-            equal(lab.counter("entries"), 1, "entries after the flood")
-        finally:
-            lab.lb.sysctl(CONN_MAX, DEFAULT)
-        shrinking.sort()
+    steady = pings(conversation, count, lambda _: flood.send(burst))
+    begun = time.monotonic()
+    growing = pings(conversation, count, new)
+    entries = lab.counter("entries")
+    # On a slow machine the first are over before the last come.
+    there = min(1, HALF_OPEN * 0.8 / (time.monotonic() - begun))
+    check(entries > count * burst * there * 0.9, f"{entries} entries after the growth")
+    # Nearly all are over at once, and go in the next walks.
+    lab.lb.sysctl(CONN_MAX, 2)
+    try:
+        shrinking, begun = [], time.monotonic()
+        while lab.counter("entries") > 1 and time.monotonic() - begun < seconds(30):
+            shrinking += pings(conversation, 20, lambda _: time.sleep(0.002))
+        equal(lab.counter("entries"), 1, "entries after the flood")
+    finally:
+        lab.lb.sysctl(CONN_MAX, DEFAULT)
+    shrinking.sort()
     note(f"the same connections again: {described(steady)}")
     note(f"growing to {entries} entries: {described(growing)}")
     note(f"shrinking to 1: {described(shrinking)} ({len(shrinking)} pings)")
-    allowed = max(steady[len(steady) * 99 // 100] * 10, 50 * (6 if is_debug_kernel() else 1))
-    for times in (growing, shrinking):
-        check(times[len(times) * 99 // 100] < allowed, f"p99 is above {allowed:.0f} ms")
+    allowed = max(percentile(steady) * 10, 50 * (6 if is_debug_kernel() else 1))
+    return max(percentile(growing), percentile(shrinking)), allowed
+
+
+def test_growing_and_shrinking_is_no_pause(lab):
+    """A table that stops for it does so each time; a machine that does something else does not."""
+    serve(lab)
+    with talk(lab.client, UDP4) as conversation:
+        flood = Flood(lab, TCP4, 80)
+        rounds = []
+        while len(rounds) < ROUNDS:
+            longest, allowed = grow_and_shrink(lab, conversation, flood)
+            if longest < allowed:
+                return
+            rounds.append(f"{longest:.0f} of {allowed:.0f} ms")
+        check(False, f"p99 and what is allowed: {', '.join(rounds)}")
