@@ -13,11 +13,8 @@ PORTS = range(8001, 8004)
 def weighted(lab, flow, scheduler, weights):
     """A service whose destinations from port 8001 on have these weights."""
     lab.servers.listen(flow, range(8001, 8001 + len(weights)))
-    service = flow.service(80)
-    lab.rlvs(f"service add {service} --scheduler {scheduler}")
-    for port, weight in enumerate(weights, 8001):
-        lab.rlvs(f"dest add {service} :{port} --weight {weight}")
-    return service
+    lab.director().add_weighted(flow, 80, 8001, scheduler, weights)
+    return flow.service(80)
 
 
 @each(FLOWS)
@@ -143,27 +140,25 @@ def test_schedulers_by_load(lab, flow):
             ("nq", {8001: 1, 8002: 1, 8003: 4}),
             ("fo", {8003: 6}),
             ("ovf", {8003: 5, 8001: 1})):
-        service = weighted(lab, flow, scheduler, (1, 1, 4))
+        weighted(lab, flow, scheduler, (1, 1, 4))
         held = [talk(lab.client, flow) for _ in range(6)]
         equal(Counter(c.port for c in held), Counter(expected), f"with {scheduler}, by port")
         for conversation in held:
             conversation.close(reset=True)
-        lab.rlvs(f"service del {service} --now")
-        lab.servers.close_all()
+        lab.reset()
 
 
 @each(FLOWS)
 def test_draws_reach_every_destination(lab, flow):
     for scheduler in ("twos", "p2c"):
-        service = weighted(lab, flow, scheduler, (1, 1, 2))
+        weighted(lab, flow, scheduler, (1, 1, 2))
         held = [talk(lab.client, flow) for _ in range(24)]
         found = Counter(c.port for c in held)
         for port, share in ((8001, 6), (8002, 6), (8003, 12)):
             check(abs(found[port] - share) <= 5, f"{scheduler}: port {port} has {found[port]}")
         for conversation in held:
             conversation.close()
-        lab.rlvs(f"service del {service} --now")
-        lab.servers.close_all()
+        lab.reset()
 
 
 def test_flags_that_do_not_fit_are_refused(lab):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Several services on several addresses share the same destinations."""
 
+from lib import genl
 from lib.clients import served_by, talk
+from lib.genl import N
 from lib.ktap import each, equal
 from lib.lab import FLOWS
 
@@ -13,10 +15,10 @@ def three_services(lab, flow):
     lab.servers.listen(flow, PORTS)
     lab.balance(flow, ports="8001-8002", port=80)
     lab.balance(flow, ports="8001-8002", port=81)
-    other = flow.service(80, flow.vip2)
-    lab.rlvs(f"service add {other} --scheduler rr")
-    for port in PORTS:
-        lab.rlvs(f"dest add {other} {flow.endpoint(flow.vip, port)}")
+    director, other = lab.director(), genl.service(flow, 80, flow.vip2)
+    director.must(N["RLVS_CMD_SERVICE_ADD"], genl.service(flow, 80, flow.vip2, scheduler="rr"))
+    director.must(N["RLVS_CMD_DESTINATION_ADD"],
+                  genl.destination(other, PORTS[0], PORTS[-1], address=flow.vip))
 
 
 @each(FLOWS)

@@ -166,6 +166,13 @@ class Director(Genl):
         self.must(N["RLVS_CMD_DESTINATION_ADD"],
                   destination(service(flow, port, address), int(first), int(last or first)))
 
+    def add_weighted(self, flow, port, first, scheduler, weights):
+        """A service and destinations from a port on, one with each weight."""
+        self.must(N["RLVS_CMD_SERVICE_ADD"], service(flow, port, scheduler=scheduler))
+        for number, weight in enumerate(weights, first):
+            self.must(N["RLVS_CMD_DESTINATION_ADD"],
+                      destination(service(flow, port), number, weight=weight))
+
     def flush_now(self):
         """No services and no connections any more."""
         self.must(N["RLVS_CMD_FLUSH"], attr(N["RLVS_A_SERVICE_CUT"]))

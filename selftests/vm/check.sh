@@ -124,7 +124,7 @@ vm_tests() {
 	fi
 	IFS=_ read -r _ kernel part <<<"$1"
 	[[ -z $part ]] || command+=" --part $part/$debug_parts"
-	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-2700} \
+	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-3600} \
 		"$ROOT/selftests/vm/vm.sh" "$kernel" "$command"
 }
 
