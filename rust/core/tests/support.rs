@@ -17,6 +17,7 @@ pub(crate) fn cases(cost: u32) -> ProptestConfig {
         cases: cases / cost,
         failure_persistence: None,
         max_global_rejects: u32::MAX,
+        max_local_rejects: u32::MAX,
         ..ProptestConfig::default()
     }
 }
