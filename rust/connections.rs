@@ -6,11 +6,15 @@
 //! life. Its addresses are its keys; the rest is a state and a time, both atomics.
 
 use core::marker::PhantomData;
-use kernel::sync::Arc;
+use kernel::sync::{
+    atomic::{AtomicFlag, Relaxed},
+    Arc,
+};
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     flow::{Rules, State, Window},
-    lifecycle::Lifecycle,
+    lifecycle::{Lifecycle, Tally},
+    persistence::Bond,
     tuple::{Side, Tuple},
     wire::Signal,
 };
@@ -27,6 +31,10 @@ pub(crate) struct Connection<A> {
     destination: Arc<Destination>,
     /// The state and the time of the last packet.
     life: Lifecycle<Word>,
+    /// The client's first packet has gone to the destination, and nothing has come back yet.
+    unanswered: AtomicFlag,
+    /// Of the template that led it to its destination.
+    bond: Option<Arc<Bond<Word>>>,
     family: PhantomData<A>,
 }
 
@@ -50,10 +58,17 @@ pub(crate) fn table_side(side: Side) -> flow_table::Side {
 
 impl<A: Family> Connection<A> {
     /// An entry's value; [`begin`] counts it once it is in the table.
-    pub(crate) fn new(destination: Arc<Destination>, state: State, now: u32) -> Self {
+    pub(crate) fn new(
+        destination: Arc<Destination>,
+        bond: Option<Arc<Bond<Word>>>,
+        state: State,
+        now: u32,
+    ) -> Self {
         Self {
             destination,
             life: Lifecycle::new(state, now),
+            unanswered: AtomicFlag::new(false),
+            bond,
             family: PhantomData,
         }
     }
@@ -73,18 +88,53 @@ impl<A: Family> Connection<A> {
         self.life.last_seen()
     }
 
+    /// Whether the client's first packet waits for its answer: [`crate::retry`].
+    #[inline]
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.unanswered.load(Relaxed)
+    }
+
+    /// Says whether it does.
+    pub(crate) fn set_unanswered(&self, unanswered: bool) {
+        self.unanswered.store(unanswered, Relaxed);
+    }
+
     /// A packet was seen.
     #[inline]
     pub(crate) fn touch(&self, now: u32) {
         self.life.touch(now);
     }
 
-    /// Moves the state by a packet of `side`, and the destination's counts with it.
+    /// Moves the state by a packet of `side`, and the counts with it.
     #[inline]
     pub(crate) fn advance(&self, side: Side, signal: Signal, rules: Rules) {
-        self.life.advance(&self.destination.counts, |from| {
-            rules.next(from, side, signal)
+        self.life
+            .advance(&self.tally(), |from| rules.next(from, side, signal));
+        if let Some(bond) = &self.bond {
+            // A UDP flow says nothing of the client's address until it is answered.
+            let state = self.state();
+            let told = side == Side::Reply || state != State::Udp;
+            if told && state.is_active() && !state.is_half_open() {
+                bond.prove();
+            }
+        }
+    }
+
+    /// The connection is over, whatever its packets have told: late ones are still matched.
+    pub(crate) fn close(&self) {
+        self.life.advance(&self.tally(), |from| {
+            if from.has_socket() {
+                State::TimeWait
+            } else {
+                from
+            }
         });
+    }
+
+    /// Where it is counted.
+    fn tally(&self) -> impl Tally + '_ {
+        let bond = self.bond.as_deref().map(Bond::counts);
+        (&self.destination.counts, bond)
     }
 }
 
@@ -102,16 +152,18 @@ pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
 /// Counts an entry that was inserted. Its inserter calls this, in the read-side section of the
 /// insertion.
 pub(crate) fn begin<A: Family>(entry: &Entry<A>) {
-    entry.life.begin(&entry.destination.counts);
+    entry.destination.entry_made();
+    entry.life.begin(&entry.tally());
 }
 
-/// Takes an entry out of the table and out of its destination's counts. False when somebody else
+/// Takes an entry out of the table and out of the counts. False when somebody else
 /// did.
 pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBhDisabled) -> bool {
     if !table.remove(entry, bh) {
         return false;
     }
-    entry.life.end(&entry.destination.counts);
+    entry.life.end(&entry.tally());
+    entry.destination.entry_gone();
     true
 }
 

@@ -8,8 +8,9 @@
 use kernel::prelude::*;
 use rlvs_core::{
     address::{Address, PortRange},
-    config::{LocalView, Method, ServiceKey},
+    config::{check_destination, LocalView, Method, ServiceKey},
     flow::{Timeouts, Tunable},
+    persistence,
     refusal::{Errno, Refusal},
     schedule::{Change, Kind},
     threshold::Thresholds,
@@ -23,7 +24,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    expiry::Cut,
+    cut::Cut,
     namespace::State,
     services::DestinationSettings,
     stats::{Event, Stats, Traffic},
@@ -86,6 +87,7 @@ fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
         Errno::Srch => ESRCH,
         Errno::Range => ERANGE,
         Errno::OpNotSupp => errno::not_supported(),
+        Errno::AddrInUse => errno::address_in_use(),
         Errno::AddrNotAvail => errno::address_not_available(),
         Errno::AfNoSupport => errno::family_not_supported(),
         Errno::HostUnreach => errno::host_unreachable(),
@@ -146,7 +148,7 @@ fn nested_key<'a>(nested: Option<ServiceAttributes<'a>>) -> Answer<'a, ServiceKe
 }
 
 /// What the request says of how the service schedules.
-fn scheduling<'a>(request: &Request<'a>) -> Answer<'a, Change> {
+fn scheduling<'a>(key: &ServiceKey, request: &Request<'a>) -> Answer<'a, Change> {
     let attribute = request.get(service::SCHEDULER);
     let kind = match attribute {
         None => None,
@@ -157,10 +159,24 @@ fn scheduling<'a>(request: &Request<'a>) -> Answer<'a, Change> {
     };
     let number = |id| request.get(id).and_then(Attribute::u32);
     let mask = number(service::FLAGS_MASK).unwrap_or(u32::MAX);
+    let prefix = request.get(service::PERSISTENT_PREFIX);
+    let persistence = persistence::Change::new(
+        number(service::PERSISTENT),
+        prefix.and_then(Attribute::u8),
+        key.address.family(),
+    )
+    .map_err(|refusal| {
+        refuse(refusal).about(match refusal {
+            Refusal::PrefixLength => prefix,
+            _ => request.get(service::PERSISTENT),
+        })
+    })?;
     Ok(Change {
         kind,
         flags: number(service::FLAGS).map(|flags| (flags, mask)),
         table: number(service::TABLE_SIZE),
+        persistence,
+        slow_start: number(service::SLOW_START),
     })
 }
 
@@ -170,10 +186,18 @@ fn scheduling_failed<'a>(
     failure: config::Failure,
 ) -> genetlink::Refusal<'a> {
     let at = match failure {
-        config::Failure::Refused(Refusal::UnknownFlag | Refusal::FlagOfOtherScheduler) => {
-            service::FLAGS
-        }
+        config::Failure::Refused(
+            Refusal::UnknownFlag
+            | Refusal::FlagOfOtherScheduler
+            | Refusal::OnePacketProtocol
+            | Refusal::OnePacketAddress
+            | Refusal::SharedDestination,
+        ) => service::FLAGS,
         config::Failure::Refused(Refusal::TableSize | Refusal::NoTable) => service::TABLE_SIZE,
+        config::Failure::Refused(Refusal::SteerSloppy) => service::FLAGS,
+        config::Failure::Refused(Refusal::SteerPersistent) => service::PERSISTENT,
+        config::Failure::Refused(Refusal::NotPersistent) => service::PERSISTENT_PREFIX,
+        config::Failure::Refused(Refusal::SlowStartRange) => service::SLOW_START,
         other => return failed(other),
     };
     failed(failure).about(request.get(at))
@@ -181,7 +205,7 @@ fn scheduling_failed<'a>(
 
 fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
-    let scheduling = scheduling(request)?;
+    let scheduling = scheduling(&key, request)?;
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
     Changes::begin(ns)
         .add_service(key, &scheduling, &timeouts)
@@ -190,7 +214,7 @@ fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
 
 fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
-    let scheduling = scheduling(request)?;
+    let scheduling = scheduling(&key, request)?;
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
     Changes::begin(ns)
         .set_service(&key, &scheduling, &timeouts)
@@ -298,14 +322,14 @@ impl Destinations {
         })
     }
 
-    /// Checks every destination of the range; the weight.
+    /// Checks every destination of the range; the weight, and the method that is asked for.
     fn check<'a>(
         &self,
         net: &Net,
         request: &Request<'a>,
         method: Method,
         weight: u32,
-    ) -> Answer<'a, u16> {
+    ) -> Answer<'a, (u16, Method)> {
         let local = LocalView {
             is_local: match self.range.address {
                 Address::V4(octets) => net.is_local4(&octets) || net.is_vrf_local4(&octets),
@@ -313,30 +337,32 @@ impl Destinations {
             },
             route_localnet: net.route_localnet(),
         };
-        let mut checked = 0;
+        let mut checked = (0, method);
         for key in self.range.keys() {
-            checked =
-                rlvs_core::config::check_destination(&self.service, &key, method, weight, local)
-                    .map_err(|refusal| {
-                        refuse(refusal).about(request.get(match refusal {
-                            Refusal::WeightRange => destination::WEIGHT,
-                            Refusal::OwnService => destination::PORT,
-                            _ => destination::ADDRESS,
-                        }))
-                    })?;
+            let weight = check_destination(&self.service, &key, method, weight, local).map_err(
+                |refusal| {
+                    refuse(refusal).about(request.get(match refusal {
+                        Refusal::WeightRange => destination::WEIGHT,
+                        Refusal::OwnService => destination::PORT,
+                        Refusal::SteerProtocol => destination::METHOD,
+                        _ => destination::ADDRESS,
+                    }))
+                },
+            )?;
+            checked = (weight, method.settled(&self.service, &key, local));
         }
         Ok(checked)
     }
 }
 
-fn method<'a>(request: &Request<'a>) -> Answer<'a, Method> {
+fn method<'a>(request: &Request<'a>) -> Answer<'a, Option<Method>> {
     let attribute = request.get(destination::METHOD);
     match attribute {
-        None => Ok(Method::Nat),
-        Some(number) => number
-            .u8()
-            .and_then(Method::from_number)
-            .ok_or_else(|| refuse(Refusal::UnknownMethod).about(attribute)),
+        None => Ok(None),
+        Some(number) => match number.u8().and_then(Method::from_number) {
+            None => Err(refuse(Refusal::UnknownMethod).about(attribute)),
+            known => Ok(known),
+        },
     }
 }
 
@@ -354,35 +380,62 @@ fn edit<'a>(request: &Request<'a>) -> Answer<'a, Edit> {
         weight,
         upper: number(destination::MAX_CONNECTIONS),
         lower: number(destination::MIN_CONNECTIONS),
+        private: request
+            .get(destination::PRIVATE)
+            .and_then(Attribute::u8)
+            .map(|private| private != 0),
+        method: method(request)?,
     })
 }
 
 fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
-    let method = method(request)?;
+    let method = method(request)?.unwrap_or(Method::Auto);
     let weight = request
         .get(destination::WEIGHT)
         .and_then(Attribute::u32)
         .unwrap_or(1);
-    let weight = named.check(ns.net(), request, method, weight)?;
-    let bounds = edit(request)?;
-    let (upper, lower) = (bounds.upper.unwrap_or(0), bounds.lower.unwrap_or(0));
+    let (weight, method) = named.check(ns.net(), request, method, weight)?;
+    let given = edit(request)?;
+    let (upper, lower) = (given.upper.unwrap_or(0), given.lower.unwrap_or(0));
     let thresholds = Thresholds::new(upper, lower)
         .map_err(|refusal| refuse(refusal).about(request.get(destination::MIN_CONNECTIONS)))?;
-    let settings = DestinationSettings { weight, thresholds };
+    let settings = DestinationSettings {
+        weight,
+        thresholds,
+        private: given.private.unwrap_or(false),
+        method,
+    };
     Changes::begin(ns)
-        .add_destinations(&named.service, &named.range, method, settings)
-        .map_err(failed)
+        .add_destinations(&named.service, &named.range, settings)
+        .map_err(|failure| destinations_failed(request, failure))
+}
+
+/// Why a change of destinations was not made, with the attribute that is at fault.
+fn destinations_failed<'a>(
+    request: &Request<'a>,
+    failure: config::Failure,
+) -> genetlink::Refusal<'a> {
+    let at = match failure {
+        config::Failure::Refused(Refusal::OnePacketAddress) => destination::ADDRESS,
+        config::Failure::Refused(Refusal::SharedDestination) => destination::PORT,
+        config::Failure::Refused(
+            Refusal::MixedMethods | Refusal::SteerPersistent | Refusal::SteerSloppy,
+        ) => destination::METHOD,
+        other => return failed(other),
+    };
+    failed(failure).about(request.get(at))
 }
 
 fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
-    // There is one method so far: naming it changes nothing, but it has to be known.
-    method(request)?;
-    let edit = edit(request)?;
+    let mut edit = edit(request)?;
+    if let Some(method) = edit.method {
+        edit.method = Some(named.check(ns.net(), request, method, 1)?.1);
+    }
     Changes::begin(ns)
         .set_destinations(&named.service, &named.range, &edit)
-        .map_err(failed)
+        .map_err(|failure| destinations_failed(request, failure))
 }
 
 fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -435,9 +488,9 @@ fn get_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
 
 fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let state = ns.state();
-    let entries = u64::from(state.connections4.len()) + u64::from(state.connections6.len());
     request.reply(|out| {
-        out.uint(counters::ENTRIES, entries)?;
+        out.uint(counters::ENTRIES, u64::from(state.entries()))?;
+        out.uint(counters::TEMPLATES, u64::from(state.templates()))?;
         for (id, event) in [
             (counters::CONNECTIONS, Event::Connection),
             (counters::NO_DESTINATION, Event::NoDestination),
@@ -454,6 +507,14 @@ fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
             (counters::DROP_PACKET, Event::DropPacket),
             (counters::DROP_ENTRY, Event::DropEntry),
             (counters::EARLY_EXPIRED, Event::EarlyExpired),
+            (counters::NO_ENTRY, Event::NoEntry),
+            (counters::RETRIED, Event::Retried),
+            (counters::RETRY_NOT_KEPT, Event::RetryNotKept),
+            (counters::RETRY_NO_DESTINATION, Event::RetryNoDestination),
+            (counters::RETRY_NOT_HANDLED, Event::RetryNotHandled),
+            (counters::PRIVATE, Event::Private),
+            (counters::STEERED, Event::Steered),
+            (counters::UNCOUNTED, Event::Uncounted),
         ] {
             out.uint(id, state.events.total(event))?;
         }
@@ -462,12 +523,17 @@ fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
     Ok(())
 }
 
-/// Writes the statistics of a service or destination into the nest `id`.
-fn write_stats(out: &mut Writer<'_>, id: u16, of: &Stats) -> Result {
+/// Writes the statistics of a service or destination into the nest `id`. Of one that steers only
+/// the connections are known.
+fn write_stats(out: &mut Writer<'_>, id: u16, of: &Stats, steers: bool) -> Result {
     let totals = of.totals();
     out.nest(id, |out| {
+        out.uint(stats::CONNECTIONS, totals.get(Traffic::Connections))?;
+        out.uint(stats::AVOIDED, totals.get(Traffic::Avoided))?;
+        if steers {
+            return Ok(());
+        }
         for (id, which) in [
-            (stats::CONNECTIONS, Traffic::Connections),
             (stats::IN_PACKETS, Traffic::InPackets),
             (stats::OUT_PACKETS, Traffic::OutPackets),
             (stats::IN_BYTES, Traffic::InBytes),

@@ -8,29 +8,24 @@
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
-    address::{Protocol, V4, V6},
     defence::{may_drop, shortened, Sample},
     flow::{self, Timeouts},
-    tuple::{Side, Tuple},
 };
 use rlvs_kext::{
     bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, random, task,
 };
 
 use crate::{
-    connections::{self, Connection, Entry, Table},
-    defence,
+    connections::{self, Entry, Table},
+    defence, drain,
     family::Family,
     namespace::State,
     stats::Event,
-    timeouts,
+    steered, templates, timeouts,
 };
 
 /// Entries looked at in one read-side section, after which others may run.
 const BATCH: usize = 256;
-
-/// Entries that are cut between two walks over the table.
-const CUT_BATCH: usize = 64;
 
 /// Runs once a second while the hooks are registered. Process context.
 pub(crate) fn tick(ns: &Handle<'_, State>) {
@@ -38,13 +33,23 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     defence::adapt(&state.sysctls, &state.drop_packet);
     let mut round = Round::new(ns);
     // Short of memory there is nothing to do but to try again in a second.
-    let _ = round.expire(&state.connections4);
-    let _ = round.expire(&state.connections6);
+    let walked4 = round.expire(&state.connections4);
+    let walked6 = round.expire(&state.connections6);
+    let _ = expire_templates(&state.templates4);
+    let _ = expire_templates(&state.templates6);
+    let now = clock::seconds();
+    state.retries4.expire(now);
+    state.retries6.expire(now);
+    let _ = steered::expire(&state.steered4, ns.net(), clock::seconds());
+    let _ = steered::expire(&state.steered6, ns.net(), clock::seconds());
 
     let mut config = state.config.lock();
-    config.forget_drained(state);
-    if config.is_empty() && state.connections4.is_empty() && state.connections6.is_empty() {
+    config.walked(ns, walked4.is_ok() && walked6.is_ok());
+    if config.is_empty() && state.is_idle() {
         ns.detach();
+        // There is no tick any more that would.
+        state.retries4.clear();
+        state.retries6.clear();
     }
 }
 
@@ -70,7 +75,7 @@ impl<'a> Round<'a> {
             net: ns.net(),
             now: clock::seconds(),
             timeouts,
-            shortened: shortened(&timeouts, state.entries(), state.sysctls.conn_max()),
+            shortened: shortened(&timeouts, state.used(), state.sysctls.conn_max()),
             drop_entry: on.then(|| Sample::new(random::u32())),
         }
     }
@@ -93,6 +98,7 @@ impl<'a> Round<'a> {
     /// process still has stays in any case; one that the client has not completed does not count
     /// for that when entries run out.
     fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
+        drain::look_at(self.net, entry, self.now);
         let (state, seen) = (entry.state(), entry.last_seen());
         let timeout = timeouts::of_entry(entry, &self.timeouts, &self.state.timeouts);
         let over = flow::expired(timeout, seen, self.now);
@@ -135,87 +141,20 @@ impl<'a> Round<'a> {
     }
 }
 
-/// What it takes to end connections. It is had before the change that needs it, which is then not
-/// refused half done when memory is short.
-pub(crate) struct Cut {
-    v4: FamilyCut<V4>,
-    v6: FamilyCut<V6>,
-}
-
-struct FamilyCut<A: Family> {
-    walker: Walker<A::Words, Connection<A>>,
-    found: KVec<(A::Words, A::Words)>,
-}
-
-impl Cut {
-    /// Allocates. Process context; may sleep.
-    pub(crate) fn prepare(state: &State) -> Result<Self> {
-        Ok(Self {
-            v4: FamilyCut::prepare(&state.connections4)?,
-            v6: FamilyCut::prepare(&state.connections6)?,
-        })
+/// Removes the templates that lead no connection any more.
+fn expire_templates<A: Family>(table: &Arc<templates::Table<A>>) -> Result {
+    if table.is_empty() {
+        return Ok(());
     }
-
-    /// Ends the connections of the destinations that are marked for it: the processes' sockets are
-    /// aborted, which also tells the clients, and the entries removed.
-    ///
-    /// Process context; sleeps. No packet may use the destinations for new connections any more.
-    pub(crate) fn run(mut self, ns: &Handle<'_, State>) {
-        self.v4.run(&ns.state().connections4, ns.net());
-        self.v6.run(&ns.state().connections6, ns.net());
-    }
-}
-
-impl<A: Family> FamilyCut<A> {
-    fn prepare(table: &Arc<Table<A>>) -> Result<Self> {
-        Ok(Self {
-            walker: Walker::new(table.clone())?,
-            found: KVec::with_capacity(CUT_BATCH, GFP_KERNEL)?,
-        })
-    }
-
-    fn run(&mut self, table: &Table<A>, net: &Net) {
-        let Self { walker, found } = self;
-        // Removing entries moves the others in their bucket, so that a walk may pass some over: it
-        // is repeated until it finds none. None is added meanwhile.
-        let mut again = true;
-        while core::mem::take(&mut again) {
-            walker.restart();
-            let mut more = true;
-            while more {
-                more = walker.batch(BATCH, |entry| {
-                    if !entry.destination().is_cut() {
-                        return true;
-                    }
-                    // When the list is full, this entry comes again in the next batch.
-                    found
-                        .push_within_capacity((entry.inbound_key(), entry.reply_key()))
-                        .is_ok()
-                });
-                for (inbound, reply) in found.drain_all() {
-                    again = true;
-                    cut_entry::<A>(table, net, inbound, reply);
-                }
-                task::cond_resched();
-            }
+    let now = clock::seconds();
+    let mut walker = Walker::new(table.clone())?;
+    while walker.batch(BATCH, |template| {
+        if template.is_over(now) {
+            with_bh_disabled(|bh| templates::remove(table, template, bh));
         }
+        true
+    }) {
+        task::cond_resched();
     }
-}
-
-/// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
-fn cut_entry<A: Family>(table: &Table<A>, net: &Net, inbound: A::Words, reply: A::Words) {
-    let client = Tuple::<A>::from_words(inbound);
-    let end = Tuple::<A>::from_words(reply).source();
-    if client.protocol() == Protocol::Tcp {
-        net.tcp_abort(&A::ends(&end, &client.source()));
-    }
-    with_bh_disabled(|bh| {
-        let guard = kernel::sync::rcu::read_lock();
-        let side = connections::table_side(Side::Inbound);
-        if let Some(entry) = table.lookup(side, inbound, &guard) {
-            if entry.reply_key() == reply {
-                connections::remove(table, entry, bh);
-            }
-        }
-    });
+    Ok(())
 }

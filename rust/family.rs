@@ -10,7 +10,7 @@ use rlvs_kext::{
     netfilter,
 };
 
-use crate::{connections::Table, namespace::State};
+use crate::{connections::Table, namespace::State, retry::Retries, steered, templates};
 
 /// An address family: its addresses, and where its connections are.
 pub(crate) trait Family: Ip<Words: Key> {
@@ -19,6 +19,15 @@ pub(crate) trait Family: Ip<Words: Key> {
 
     /// The namespace's connections of this family.
     fn connections(state: &State) -> &Arc<Table<Self>>;
+
+    /// The namespace's templates of this family.
+    fn templates(state: &State) -> &Arc<templates::Table<Self>>;
+
+    /// The namespace's first packets of this family that are not yet answered.
+    fn retries(state: &State) -> &Retries<Self>;
+
+    /// The namespace's steered connections of this family.
+    fn steered(state: &State) -> &Arc<steered::Table<Self>>;
 
     /// The ends of a connection, as sockets are looked up.
     fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends;
@@ -33,6 +42,21 @@ impl Family for V4 {
     #[inline]
     fn connections(state: &State) -> &Arc<Table<Self>> {
         &state.connections4
+    }
+
+    #[inline]
+    fn templates(state: &State) -> &Arc<templates::Table<Self>> {
+        &state.templates4
+    }
+
+    #[inline]
+    fn retries(state: &State) -> &Retries<Self> {
+        &state.retries4
+    }
+
+    #[inline]
+    fn steered(state: &State) -> &Arc<steered::Table<Self>> {
+        &state.steered4
     }
 
     #[inline]
@@ -54,6 +78,21 @@ impl Family for V6 {
     #[inline]
     fn connections(state: &State) -> &Arc<Table<Self>> {
         &state.connections6
+    }
+
+    #[inline]
+    fn templates(state: &State) -> &Arc<templates::Table<Self>> {
+        &state.templates6
+    }
+
+    #[inline]
+    fn retries(state: &State) -> &Retries<Self> {
+        &state.retries6
+    }
+
+    #[inline]
+    fn steered(state: &State) -> &Arc<steered::Table<Self>> {
+        &state.steered6
     }
 
     #[inline]

@@ -9,9 +9,12 @@
 
 use rlvs_core::{
     address::{Endpoint, Protocol},
+    backends::End,
+    choice::Choice,
     flow::{self, Segment},
-    icmp::{self, IcmpError},
+    icmp,
     nat::{self, Delta, Rewrite, Sums, TooShort, Which},
+    persistence::Bond,
     schedule::{flags::Flags, Request},
     tuple::{Side, Tuple},
     wire::{self, Bytes, Packet, Signal, Unhandled},
@@ -28,12 +31,25 @@ use core::marker::PhantomData;
 use kernel::{prelude::*, sync::Arc};
 
 use crate::{
+    backends::Backend,
     connections::{self, Connection, Entry, Table},
     family::Family,
     namespace::State,
-    services::{Destination, Service, Tried, MAX_TRIES},
-    stats::Event,
+    retry::Refusers,
+    services::{Destination, Pool, Service},
+    stats::{Event, Stats},
+    templates::{self, Place},
+    word::Word,
 };
+
+mod choose;
+mod errors;
+mod one_packet;
+mod private;
+mod retry;
+pub(crate) mod steer;
+
+use choose::{Delivery, Offer};
 
 /// After the raw table (-300), before connection tracking (`NF_IP_PRI_CONNTRACK`, -200).
 const BEFORE_CONNTRACK: i32 = -201;
@@ -67,6 +83,9 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        if context.is_refusal(skb) {
+            return Verdict::Accept;
+        }
         from_client(&Passage::<A>::new(state, context, true), skb)
     }
 }
@@ -89,12 +108,21 @@ impl<A: Family> Hook<State> for Answer<A> {
             return Verdict::Accept;
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
-        match passage.lookup(Side::Reply, tuple) {
-            Some(entry) => match passage.forward(skb, &packet, entry, Side::Reply) {
-                Verdict::Accept => passage.complete(skb),
-                other => other,
+        let sent = match passage.lookup(Side::Reply, tuple) {
+            Some(entry) if entry.is_unanswered() && passage.tries_again(skb, &packet, entry) => {
+                return Verdict::Sent;
+            }
+            Some(entry) => passage.forward(skb, &packet, entry, Side::Reply),
+            None => match passage.one_packet(packet.protocol, &packet.source) {
+                Some((destination, service)) => {
+                    passage.answer_once(skb, &packet, destination, service)
+                }
+                None => return passage.without_entry(skb, &packet),
             },
-            None => Verdict::Accept,
+        };
+        match sent {
+            Verdict::Accept => passage.complete(skb),
+            other => other,
         }
     }
 }
@@ -107,6 +135,11 @@ struct Passage<'a, A: Family> {
     /// The packet has been routed, as this host sends it.
     routed: bool,
     now: u32,
+    /// Of an ICMP error for which an entry is opened: the sequence number of the answer that it
+    /// quotes.
+    quoted: Option<u32>,
+    /// Of a first packet that comes again: who has refused it. It is counted for the service already.
+    refusers: Option<&'a Refusers>,
 }
 
 /// A packet's bytes, for the parser.
@@ -149,18 +182,17 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         state.events.count(passage.context.bh, Event::Conflict);
         return Verdict::Drop;
     }
-    if !to_service || !flow::continues(packet.signal) {
+    if !flow::continues(packet.signal) {
         return Verdict::Accept;
     }
+    if !to_service {
+        return passage.straight(skb, &packet);
+    }
 
-    let services = state.services.read(passage.context.rcu);
-    let address = packet.destination.address;
-    let service = services.find(packet.protocol, address.to_address(), port, || {
-        address.is_local(passage.context.net())
-    });
-    match service {
+    match passage.service(packet.protocol, &packet.destination) {
         Some(service) if passage.may_open(&packet, service) => passage.open(skb, &packet, service),
-        _ => Verdict::Accept,
+        Some(_) => Verdict::Accept,
+        None => passage.straight(skb, &packet),
     }
 }
 
@@ -182,6 +214,8 @@ impl<'a, A: Family> Passage<'a, A> {
             connections: A::connections(state),
             routed,
             now: clock::seconds(),
+            quoted: None,
+            refusers: None,
         }
     }
 
@@ -215,48 +249,6 @@ impl<'a, A: Family> Passage<'a, A> {
         Verdict::Accept
     }
 
-    /// Rewrites an ICMP error that is about a packet of a connection. An error that goes to the
-    /// destination quotes a packet to the client, and one that goes to the client a packet to the
-    /// destination.
-    fn forward_error(&self, skb: &mut Skb<'_>, error: &IcmpError<A>, side: Side) -> Verdict {
-        if !self.concerns(skb) {
-            return Verdict::Accept;
-        }
-        let quoted = &error.quoted;
-        let (tuple, which, from) = match side {
-            // Only who has sent the packet is told of its error; anything else is somebody's play.
-            Side::Inbound if error.destination != quoted.source.address => return Verdict::Accept,
-            Side::Inbound => (
-                Tuple::inbound(quoted.protocol, quoted.destination, quoted.source),
-                Which::Source,
-                quoted.source,
-            ),
-            Side::Reply => (
-                Tuple::reply(quoted.protocol, quoted.destination, quoted.source),
-                Which::Destination,
-                quoted.destination,
-            ),
-        };
-        let Some(entry) = self.lookup(side, tuple) else {
-            return Verdict::Accept;
-        };
-        let rewrite = Rewrite {
-            side: which,
-            from,
-            to: far_end(entry, side),
-        };
-        let len = nat::writable_len_of_error(error);
-        let written = rewrite_packet(skb, error.offset, len, |header, sums| {
-            nat::apply_to_error(header, error, sums, &rewrite)
-        });
-        if !written {
-            self.state.events.count(self.context.bh, Event::Unwritable);
-            return Verdict::Drop;
-        }
-        self.state.events.count(self.context.bh, Event::IcmpError);
-        self.route_again(skb, &rewrite)
-    }
-
     #[inline]
     fn lookup(&self, side: Side, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
         self.connections.lookup(
@@ -266,24 +258,38 @@ impl<'a, A: Family> Passage<'a, A> {
         )
     }
 
+    /// The service that a packet to this end is for.
+    fn service(&self, protocol: Protocol, end: &Endpoint<A>) -> Option<&'a Arc<Service>> {
+        let services = self.state.services.read(self.context.rcu);
+        let address = end.address;
+        services.find(protocol, address.to_address(), end.port, || {
+            address.is_local(self.context.net())
+        })
+    }
+
     /// Whether a packet without an entry may open one: the first of a connection, or one in
     /// mid-stream, if the service's flag or the sysctl for its protocol says so. But a TCP
     /// connection that the host has itself with the address and port that the packet goes to,
-    /// perhaps one that is older than the service, is nobody else's.
+    /// perhaps one that is older than the service, is nobody else's. Nor has a service entries that
+    /// steers.
     fn may_open(&self, packet: &Packet<A>, service: &Service) -> bool {
+        let pool = service.pool(self.context.rcu);
+        if pool.steers() {
+            return false;
+        }
         if flow::opens(packet.signal) {
             return true;
         }
-        let flags = service.pool(self.context.rcu).flags();
+        let flags = pool.flags();
         (flags.has(Flags::SLOPPY) || self.state.sysctls.is_sloppy(packet.protocol))
-            && !(packet.protocol == Protocol::Tcp
-                && connections::window(
-                    self.context.net(),
-                    &packet.destination,
-                    &packet.source,
-                    self.context.input_device(),
-                )
-                .is_some())
+            && !self.is_hosts_own(packet)
+    }
+
+    /// Whether the host has a TCP connection with the very ends of a packet to a service.
+    fn is_hosts_own(&self, packet: &Packet<A>) -> bool {
+        let (net, device) = (self.context.net(), self.context.input_device());
+        packet.protocol == Protocol::Tcp
+            && connections::window(net, &packet.destination, &packet.source, device).is_some()
     }
 
     /// Whether a packet to a destination's own port can go there without being mixed up with a
@@ -310,15 +316,14 @@ impl<'a, A: Family> Passage<'a, A> {
     /// Schedules a new connection and sends its first packet on its way.
     fn open(&self, skb: &mut Skb<'_>, packet: &Packet<A>, service: &Service) -> Verdict {
         let bh = self.context.bh;
-        let made = if !self.has_room() {
-            Err(Event::TableFull)
-        } else if self.state.drop_packet.takes_next(&self.state.sysctls) {
-            Err(Event::DropPacket)
+        let pool = service.pool(self.context.rcu);
+        let sent = if pool.flags().has(Flags::ONE_PACKET) {
+            self.send_once(skb, packet, pool)
         } else {
-            self.schedule(skb, packet, service)
+            self.begin(skb, packet, service)
         };
-        let event = match made {
-            Ok(entry) => return self.forward(skb, packet, entry, Side::Inbound),
+        let event = match sent {
+            Ok(verdict) => return verdict,
             Err(event) => event,
         };
         self.state.events.count(bh, event);
@@ -332,11 +337,49 @@ impl<'a, A: Family> Passage<'a, A> {
         Verdict::Refuse
     }
 
+    /// What becomes of a packet that this host sends and that no service has asked for: a
+    /// destination is told so, if the operator wants that. A reset is let through, as it ends what
+    /// there may be.
+    fn without_entry(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
+        if !self.state.sysctls.refuses_without_entry() || !flow::continues(packet.signal) {
+            return Verdict::Accept;
+        }
+        if self.backend(packet.protocol, &packet.source).is_none() {
+            return Verdict::Accept;
+        }
+        self.state.events.count(self.context.bh, Event::NoEntry);
+        self.context.port_unreachable(skb);
+        Verdict::Refuse
+    }
+
+    /// The destination that has this end, of any service that there is.
+    fn backend(&self, protocol: Protocol, end: &Endpoint<A>) -> Option<&'a Backend> {
+        let backends = self.state.backends.read(self.context.rcu);
+        let is_local = || end.address.is_local(self.context.net());
+        backends.find(backend_end(protocol, end), is_local)
+    }
+
+    /// Makes the entry of a new connection, if there may be another one.
+    fn admit(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        service: &Service,
+    ) -> Result<&'a Entry<A>, Event> {
+        if !self.has_room() {
+            return Err(Event::TableFull);
+        }
+        if self.state.drop_packet.takes_next(&self.state.sysctls) {
+            return Err(Event::DropPacket);
+        }
+        self.schedule(skb, packet, service)
+    }
+
     /// Whether the namespace may have another connection. The first that may not be is logged, and
     /// then one in a minute at most: an operator has to learn why clients do not get through.
     fn has_room(&self) -> bool {
         let most = self.state.sysctls.conn_max();
-        if self.state.entries() < most {
+        if self.state.used() < most {
             return true;
         }
         if self.state.full_message.passes(self.now) {
@@ -371,7 +414,37 @@ impl<'a, A: Family> Passage<'a, A> {
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
-        let request = Request {
+        let offer = Offer::new(self, packet, pool, Delivery::Translated);
+        let mut choice = Choice::default();
+        if pool.persistence().seconds() != 0 {
+            if let Some(entry) = self.persist(skb, packet, &offer, &mut choice)? {
+                return Ok(entry);
+            }
+        }
+        while let Some(destination) = offer.next(&mut choice) {
+            match self.attempt(skb, packet, destination, None) {
+                Attempt::Entry(entry) => {
+                    self.count_avoided(&choice, entry.destination());
+                    return Ok(entry);
+                }
+                Attempt::NoMemory => return Err(Event::NoMemory),
+                Attempt::Conflict => {}
+            }
+        }
+        Err(Event::NoDestination)
+    }
+
+    /// Counts a connection that went where it is served instead of where it would not have been.
+    fn count_avoided(&self, choice: &Choice, destination: &Destination) {
+        if choice.has_avoided() {
+            destination.stats.avoided(self.context.bh);
+            destination.service_stats.avoided(self.context.bh);
+        }
+    }
+
+    /// What a scheduler is asked for a packet.
+    fn request(&self, packet: &Packet<A>, pool: &Pool) -> Request {
+        Request {
             client: packet.source.to_any(),
             service: packet.destination.to_any(),
             now: self.now,
@@ -380,38 +453,60 @@ impl<'a, A: Family> Passage<'a, A> {
             } else {
                 [0; 2]
             },
-        };
-        let mut tried = Tried::default();
-        for _ in 0..MAX_TRIES {
-            let Some((index, destination)) = pool.pick(&request, &tried, self.context.bh) else {
-                break;
-            };
-            match self.attempt(skb, packet, destination) {
-                Attempt::Entry(entry) => return Ok(entry),
-                Attempt::NoMemory => return Err(Event::NoMemory),
-                Attempt::Conflict => tried.add(index),
-            }
         }
-        Err(Event::NoDestination)
     }
 
-    /// Tries to give the packet's connection to `destination`.
+    /// Makes the entry of a new connection at the destination that the client's template leads to,
+    /// which is made if there is none. None when the connection cannot go there, or nobody would
+    /// take it there: it goes elsewhere, and the next ones go there.
+    fn persist(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        offer: &Offer<'_, '_, '_, A>,
+        choice: &mut Choice,
+    ) -> Result<Option<&'a Entry<A>>, Event> {
+        let (rcu, bh, now) = (self.context.rcu, self.context.bh, self.now);
+        let table: &'a templates::Table<A> = A::templates(self.state);
+        let prefix = offer.pool.persistence().prefix(A::FAMILY);
+        let place = Place::new(packet.protocol, packet.source, packet.destination, prefix);
+        let to_quiesced = !self.state.sysctls.expires_quiescent_templates();
+        let template = match place.find(table, now, to_quiesced, rcu, bh) {
+            Some(template) => {
+                let readiness = offer.readiness_of(template.destination());
+                if choice.passes_over(readiness) {
+                    return Ok(None);
+                }
+                template
+            }
+            None => {
+                let destination = offer.next(choice).ok_or(Event::NoDestination)?;
+                place
+                    .make(table, destination, now, rcu, bh)
+                    .ok_or(Event::NoMemory)?
+            }
+        };
+        match self.attempt(skb, packet, template.destination(), Some(template.bond())) {
+            Attempt::Entry(entry) => {
+                template.bond().open(now);
+                self.count_avoided(choice, entry.destination());
+                Ok(Some(entry))
+            }
+            Attempt::NoMemory => Err(Event::NoMemory),
+            Attempt::Conflict => Ok(None),
+        }
+    }
+
+    /// Tries to give the packet's connection to `destination`; `bond` is that of the template that
+    /// led it there.
     fn attempt(
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
         destination: &Arc<Destination>,
+        bond: Option<&Arc<Bond<Word>>>,
     ) -> Attempt<'a, A> {
-        let key = &destination.key;
-        // The wildcard stands for the address that the client used.
-        let address = match A::from_address(key.address) {
-            Some(address) if !address.is_unspecified() => address,
-            _ => packet.destination.address,
-        };
-        let end = Endpoint {
-            address,
-            port: key.port,
-        };
+        let end = destination.end(packet.destination.address);
         if end == packet.source {
             return Attempt::Conflict;
         }
@@ -435,7 +530,7 @@ impl<'a, A: Family> Passage<'a, A> {
             };
         }
         let first = flow::initial(packet.protocol);
-        let connection = Connection::new(destination.clone(), first, self.now);
+        let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
         let refused = match self.connections.insert(
             inbound.as_words(),
             reply.as_words(),
@@ -447,8 +542,7 @@ impl<'a, A: Family> Passage<'a, A> {
                 connections::begin(entry);
                 destination.is_full();
                 self.state.events.count(bh, Event::Connection);
-                destination.stats.connection(bh);
-                destination.service_stats.connection(bh);
+                self.count_connection(destination);
                 return Attempt::Entry(entry);
             }
             Err(refused) => refused,
@@ -463,11 +557,25 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
+    /// Counts a connection made, for its destination; for its service, at the first try.
+    fn count_connection(&self, destination: &Destination) {
+        destination.stats.connection(self.context.bh);
+        if self.refusers.is_none() {
+            destination.service_stats.connection(self.context.bh);
+        }
+    }
+
     /// Whether a new entry can lead to `end`: the client may have a TCP connection straight to it
-    /// from the same port. One that a segment in mid-stream fits is the one that has lost its entry.
+    /// from the same port. One that a segment in mid-stream fits, or an error about an answer, is the
+    /// one that has lost its entry.
     fn is_free(&self, skb: &Skb<'_>, packet: &Packet<A>, end: &Endpoint<A>) -> bool {
         if packet.protocol != Protocol::Tcp {
             return true;
+        }
+        if let Some(sequence) = self.quoted {
+            let (net, device) = (self.context.net(), self.context.input_device());
+            return connections::window(net, end, &packet.source, device)
+                .is_none_or(|window| window.is_in_flight(sequence));
         }
         if !flow::opens(packet.signal) {
             return self.fits(skb, packet, end).unwrap_or(true);
@@ -484,7 +592,6 @@ impl<'a, A: Family> Passage<'a, A> {
         entry: &Entry<A>,
         side: Side,
     ) -> Verdict {
-        let bh = self.context.bh;
         let (which, from) = match side {
             Side::Inbound => (Which::Destination, packet.destination),
             Side::Reply => (Which::Source, packet.source),
@@ -495,13 +602,7 @@ impl<'a, A: Family> Passage<'a, A> {
             to: far_end(entry, side),
         };
         let bytes = skb.length();
-        let len = nat::writable_len(packet);
-        let written = rewrite.from == rewrite.to
-            || rewrite_packet(skb, packet.l4_offset, len, |header, sums| {
-                nat::apply(header, packet, sums, &rewrite)
-            });
-        if !written {
-            self.state.events.count(bh, Event::Unwritable);
+        if !self.rewrite(skb, packet, &rewrite) {
             return Verdict::Drop;
         }
 
@@ -509,19 +610,34 @@ impl<'a, A: Family> Passage<'a, A> {
         if self.is_credible(skb, packet, entry, side) {
             entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
         }
-        let destination = entry.destination();
-        match side {
-            Side::Inbound => {
-                destination.stats.inbound(bh, bytes);
-                destination.service_stats.inbound(bh, bytes);
-            }
-            Side::Reply => {
-                destination.stats.reply(bh, bytes);
-                destination.service_stats.reply(bh, bytes);
-            }
-        }
-
+        self.count_traffic(entry.destination(), side, bytes);
         self.route_again(skb, &rewrite)
+    }
+
+    /// Rewrites a packet; false when it cannot be written to, which is counted.
+    fn rewrite(&self, skb: &mut Skb<'_>, packet: &Packet<A>, rewrite: &Rewrite<A>) -> bool {
+        let len = nat::writable_len(packet);
+        let written = rewrite.from == rewrite.to
+            || rewrite_packet(skb, packet.l4_offset, len, |header, sums| {
+                nat::apply(header, packet, sums, rewrite)
+            });
+        if !written {
+            self.state.events.count(self.context.bh, Event::Unwritable);
+        }
+        written
+    }
+
+    /// Counts a packet of so many bytes for its destination; for its service, when it first comes.
+    fn count_traffic(&self, destination: &Destination, side: Side, bytes: u32) {
+        let bh = self.context.bh;
+        let count = |stats: &Stats| match side {
+            Side::Inbound => stats.inbound(bh, bytes),
+            Side::Reply => stats.reply(bh, bytes),
+        };
+        count(&destination.stats);
+        if self.refusers.is_none() {
+            count(&destination.service_stats);
+        }
     }
 
     /// Whether a packet of a connection may move its state. A reset or FIN that comes in may be a
@@ -577,6 +693,15 @@ impl<'a, A: Family> Passage<'a, A> {
             return Verdict::Drop;
         }
         verdict
+    }
+}
+
+/// The end of a packet as destinations are looked up by it.
+fn backend_end<A: Family>(protocol: Protocol, end: &Endpoint<A>) -> End {
+    End {
+        protocol,
+        port: end.port,
+        address: end.address.to_address(),
     }
 }
 

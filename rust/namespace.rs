@@ -18,15 +18,19 @@ use rlvs_kext::{
 };
 
 use crate::{
+    backends::Backends,
     connections::Table,
     control::config::Config,
     defence::DropPacket,
     expiry,
-    hooks::{Answer, Incoming, LocalClient},
+    hooks::{steer::Steering, Answer, Incoming, LocalClient},
     ports::Ports,
+    retry::Retries,
     services::Services,
     stats::Events,
+    steered,
     sysctls::Sysctls,
+    templates,
     timeouts::Tuned,
 };
 
@@ -37,11 +41,21 @@ pub(crate) struct State {
     #[pin]
     pub(crate) config: Mutex<Config>,
     pub(crate) services: Rcu<Services>,
+    pub(crate) backends: Rcu<Backends>,
+    /// Of services whose packets are rewritten.
     pub(crate) service_ports: Ports,
-    /// Also of deleted destinations, as long as they have connections.
+    /// The same of destinations; also of deleted ones, as long as they have connections.
     pub(crate) destination_ports: Ports,
+    /// Of services that steer.
+    pub(crate) steered_ports: Ports,
     pub(crate) connections4: Arc<Table<V4>>,
     pub(crate) connections6: Arc<Table<V6>>,
+    pub(crate) templates4: Arc<templates::Table<V4>>,
+    pub(crate) templates6: Arc<templates::Table<V6>>,
+    pub(crate) retries4: Pin<KVBox<Retries<V4>>>,
+    pub(crate) retries6: Pin<KVBox<Retries<V6>>>,
+    pub(crate) steered4: Arc<steered::Table<V4>>,
+    pub(crate) steered6: Arc<steered::Table<V6>>,
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
     /// The timeouts that were set for the namespace.
@@ -58,6 +72,29 @@ impl State {
             .len()
             .saturating_add(self.connections6.len())
     }
+
+    /// Templates of both families; other CPUs may be changing it.
+    pub(crate) fn templates(&self) -> u32 {
+        self.templates4.len().saturating_add(self.templates6.len())
+    }
+
+    /// Steered connections of both families that are counted; other CPUs may be changing it.
+    pub(crate) fn steered(&self) -> u32 {
+        self.steered4.len().saturating_add(self.steered6.len())
+    }
+
+    /// What `conn_max` bounds.
+    pub(crate) fn used(&self) -> u32 {
+        let entries = self.entries().saturating_add(self.templates());
+        entries.saturating_add(self.steered())
+    }
+
+    /// Whether no packet of a connection is expected any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        let tables4 = self.connections4.is_empty() && self.templates4.is_empty();
+        let tables6 = self.connections6.is_empty() && self.templates6.is_empty();
+        tables4 && tables6 && self.steered() == 0
+    }
 }
 
 impl Namespace for State {
@@ -68,6 +105,8 @@ impl Namespace for State {
         Entry::of::<LocalClient<V6>>(),
         Entry::of::<Answer<V4>>(),
         Entry::of::<Answer<V6>>(),
+        Entry::of::<Steering<V4>>(),
+        Entry::of::<Steering<V6>>(),
     ];
 
     const TICK_MS: u32 = 1000;
@@ -76,10 +115,18 @@ impl Namespace for State {
         try_pin_init!(Self {
             config <- new_mutex!(Config::new(), "rlvs_config"),
             services: Rcu::new(KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?),
+            backends: Rcu::new(KBox::new(Backends::default(), GFP_KERNEL)?),
             service_ports: Ports::new()?,
             destination_ports: Ports::new()?,
+            steered_ports: Ports::new()?,
             connections4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            templates4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            templates6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            retries4: KVBox::pin_init(Retries::new(), GFP_KERNEL)?,
+            retries6: KVBox::pin_init(Retries::new(), GFP_KERNEL)?,
+            steered4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            steered6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             events: Events::new()?,
             sysctls: Sysctls::new(net)?,
             timeouts: Tuned::new(),

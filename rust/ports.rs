@@ -4,7 +4,7 @@
 
 use kernel::{
     prelude::*,
-    sync::atomic::{Atomic, Relaxed},
+    sync::atomic::{Atomic, AtomicFlag, Relaxed},
 };
 
 use crate::control::config::Config;
@@ -17,6 +17,8 @@ const WORDS: usize = (1 << 16) / 64;
 /// right. A port that has is always in the set.
 pub(crate) struct Ports {
     words: KVec<Atomic<u64>>,
+    /// There may be a port in it.
+    any: AtomicFlag,
 }
 
 impl Ports {
@@ -26,7 +28,14 @@ impl Ports {
         for _ in 0..WORDS {
             words.push(Atomic::new(0), GFP_KERNEL)?;
         }
-        Ok(Self { words })
+        let any = AtomicFlag::new(false);
+        Ok(Self { words, any })
+    }
+
+    /// Whether no port is in the set.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.any.load(Relaxed)
     }
 
     /// Whether the port, in host byte order, is in the set.
@@ -43,6 +52,7 @@ impl Ports {
         if let Some(word) = self.words.get(usize::from(port >> 6)) {
             word.store(word.load(Relaxed) | bit(port), Relaxed);
         }
+        self.any.store(true, Relaxed);
     }
 
     /// Makes the set exactly `ports`; a port that stays in it is in it all the time. As for
@@ -58,9 +68,11 @@ impl Ports {
                 *word |= bit(port);
             }
         }
+        let any = fresh.iter().any(|word| *word != 0);
         for (word, fresh) in self.words.iter().zip(fresh.iter()) {
             word.store(*fresh, Relaxed);
         }
+        self.any.store(any, Relaxed);
         Ok(())
     }
 }

@@ -6,10 +6,14 @@
 //! - [`namespace`] is the state of a network namespace, which has everything else;
 //! - [`services`] are the virtual services and destinations, as packets see them;
 //! - [`connections`] are the connection entries;
+//! - [`steered`] counts the connections that have none, as the host carries them by itself;
 //! - [`hooks`] handle packets;
+//! - [`retry`] keeps the first packets of connections until they are answered;
 //! - [`sysctls`] are the settings that an operator can change;
 //! - [`defence`] is what is done against floods of new connections;
 //! - [`expiry`] is the periodic work;
+//! - [`drain`] tells when a destination's process can be stopped;
+//! - [`notify`] tells what becomes of destinations;
 //! - [`control`] answers netlink requests.
 //!
 //! Documentation/architecture.rst tells how a packet walks, Documentation/locking.rst what guards
@@ -23,17 +27,25 @@ use rlvs_kext::{
     netns,
 };
 
+mod backends;
+mod changes;
 mod connections;
 mod control;
+mod cut;
 mod defence;
+mod drain;
 mod expiry;
 mod family;
 mod hooks;
 mod namespace;
+mod notify;
 mod ports;
+mod retry;
 mod services;
 mod stats;
+mod steered;
 mod sysctls;
+mod templates;
 mod timeouts;
 mod word;
 

@@ -10,36 +10,49 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{Atomic, AtomicFlag, Relaxed},
-        rcu::Guard,
+        rcu::{self, Guard},
         Arc,
     },
 };
 use rlvs_core::{
-    address::{Address, Endpoint, Protocol},
+    address::{Address, Endpoint, Ip, Protocol},
+    choice::Tried,
     config::{DestinationKey, Method, ServiceKey},
     lifecycle::Counts,
+    persistence::Persistence,
     refusal::Refusal,
     schedule::{
-        flags::Flags, Destinations, Exclusive, Memory, Request, Scheduler, Settings, Shared,
+        flags::Flags, Destinations, Exclusive, Kind, Memory, Request, Scheduler, Settings, Shared,
     },
+    slow_start::SlowStart,
     threshold::Thresholds,
 };
 use rlvs_kext::{
-    bh::{LocalBhDisabled, SpinLockBh},
+    bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     new_spinlock_bh,
-    rcu::Rcu,
+    rcu::{replace_both, Rcu},
 };
 
-use crate::{stats::Stats, timeouts::Tuned, word::Word};
-
-/// How many destinations are tried for one packet before it is refused.
-pub(crate) const MAX_TRIES: usize = 16;
+use crate::{
+    backends::Backends,
+    changes::{Changes, Mark, Marked},
+    drain::Held,
+    notify::Notes,
+    retry::Refusers,
+    stats::Stats,
+    timeouts::Tuned,
+    word::Word,
+};
 
 /// What can be set of a destination.
 #[derive(Clone, Copy)]
 pub(crate) struct DestinationSettings {
     pub(crate) weight: u16,
     pub(crate) thresholds: Thresholds,
+    /// Only services lead there from outside of the host.
+    pub(crate) private: bool,
+    /// The forwarding method that was asked for.
+    pub(crate) method: Method,
 }
 
 /// A destination. Lives until it is deleted and its last connection is gone.
@@ -48,7 +61,9 @@ pub(crate) struct Destination {
     pub(crate) key: DestinationKey,
     /// Its service, which may have been deleted before it is gone.
     pub(crate) service_key: ServiceKey,
-    pub(crate) method: Method,
+    /// The number of the forwarding method that was asked for; written under the configuration's
+    /// mutex. What is in use is the service's: [`Service::steers`].
+    method: Atomic<u32>,
     /// The last weight that was not 0, or 0; written under the configuration's mutex.
     last_weight: Atomic<u32>,
     /// 0 to 65535; written under the configuration's mutex.
@@ -59,8 +74,25 @@ pub(crate) struct Destination {
     lower: Atomic<u32>,
     /// It had as many connections as the upper bound says, and not yet less than the lower one.
     full: AtomicFlag,
-    /// How many connections it has.
-    pub(crate) counts: Counts<Word>,
+    /// It is not the service's any more; written under the configuration's mutex.
+    deleted: AtomicFlag,
+    /// The last packet found nobody listening at its process's port, or there was none yet; and the
+    /// second when one found somebody again. Only packets write these, for slow start.
+    deaf: AtomicFlag,
+    listens_since: Atomic<u32>,
+    /// Nobody outside of the host may connect straight to it; written under the configuration's
+    /// mutex.
+    private: AtomicFlag,
+    /// How many templates lead to it.
+    templates: Atomic<u32>,
+    /// How many of its connections have an entry, as their packets are rewritten.
+    entries: Atomic<u32>,
+    /// How many connections it has, and its mark among the service's destinations.
+    pub(crate) counts: Counts<Word, Mark>,
+    /// What the periodic work finds of its connections while it drains.
+    pub(crate) held: Held,
+    /// What is told of it.
+    pub(crate) notes: Notes,
     /// The destination was deleted, and its connections are to be ended. Never unset.
     cut: AtomicFlag,
     #[pin]
@@ -76,7 +108,6 @@ impl Destination {
     pub(crate) fn new(
         service: &Service,
         key: DestinationKey,
-        method: Method,
         settings: DestinationSettings,
     ) -> Result<Arc<Self>> {
         let weight = u32::from(settings.weight);
@@ -84,13 +115,21 @@ impl Destination {
             try_pin_init!(Self {
                 key,
                 service_key: service.key,
-                method,
+                method: Atomic::new(u32::from(settings.method.number())),
                 last_weight: Atomic::new(weight),
                 weight: Atomic::new(weight),
                 upper: Atomic::new(settings.thresholds.upper()),
                 lower: Atomic::new(settings.thresholds.lower()),
                 full: AtomicFlag::new(false),
-                counts: Counts::new(),
+                deleted: AtomicFlag::new(false),
+                deaf: AtomicFlag::new(true),
+                listens_since: Atomic::new(0),
+                private: AtomicFlag::new(settings.private),
+                templates: Atomic::new(0),
+                entries: Atomic::new(0),
+                counts: Counts::new(Mark::new(&service.changes)),
+                held: Held::new(),
+                notes: Notes::new(),
                 cut: AtomicFlag::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
@@ -98,6 +137,23 @@ impl Destination {
             }? Error),
             GFP_KERNEL,
         )
+    }
+
+    /// Where its process is, for a client that has sent to `service`: on that address, if the
+    /// destination is on the wildcard one.
+    pub(crate) fn end<A: Ip>(&self, service: A) -> Endpoint<A> {
+        Endpoint {
+            address: specific(self.key.address, service),
+            port: self.key.port,
+        }
+    }
+
+    /// Where its service is, for a client that it has answered from `own`.
+    pub(crate) fn service_end<A: Ip>(&self, own: A) -> Endpoint<A> {
+        Endpoint {
+            address: specific(self.service_key.address, own),
+            port: self.service_key.port,
+        }
     }
 
     /// The weight.
@@ -124,6 +180,33 @@ impl Destination {
         self.weight.store(u32::from(settings.weight), Relaxed);
         self.upper.store(settings.thresholds.upper(), Relaxed);
         self.lower.store(settings.thresholds.lower(), Relaxed);
+        self.private.store(settings.private, Relaxed);
+        self.held.forget();
+        let method = u32::from(settings.method.number());
+        self.method.store(method, Relaxed);
+        self.counts.observer().set();
+    }
+
+    /// The forwarding method that was asked for.
+    pub(crate) fn method(&self) -> Method {
+        let number = u8::try_from(self.method.load(Relaxed)).ok();
+        number.and_then(Method::from_number).unwrap_or(Method::Auto)
+    }
+
+    /// Counts an entry, besides counting its connection.
+    pub(crate) fn entry_made(&self) {
+        self.entries.add(1, Relaxed);
+    }
+
+    /// Counts one less.
+    pub(crate) fn entry_gone(&self) {
+        self.entries.add(u32::MAX, Relaxed);
+    }
+
+    /// Whether it has connections whose packets are rewritten. Final once it is false, a grace
+    /// period after it got the last one.
+    pub(crate) fn has_entries(&self) -> bool {
+        self.entries.load(Relaxed) != 0
     }
 
     /// Whether it has as many connections as it may. Remembers the answer, as it is full until the
@@ -142,7 +225,61 @@ impl Destination {
         is
     }
 
-    /// Marks a deleted destination for [`crate::expiry::Cut`].
+    /// Whether it may get new connections: it is neither quiesced nor full.
+    pub(crate) fn takes_new(&self) -> bool {
+        self.weight() != 0 && !self.is_full()
+    }
+
+    /// Remembers whether its process listens, at the second `now`.
+    #[inline]
+    pub(crate) fn hear(&self, listens: bool, now: u32) {
+        let was_deaf = self.deaf.load(Relaxed);
+        if was_deaf == listens {
+            if listens {
+                self.listens_since.store(now, Relaxed);
+            }
+            self.deaf.store(!listens, Relaxed);
+        }
+    }
+
+    /// Since which second its process has listened, as far as packets have found out.
+    pub(crate) fn listens_since(&self) -> u32 {
+        self.listens_since.load(Relaxed)
+    }
+
+    /// Whether nobody outside of the host may connect straight to it.
+    #[inline]
+    pub(crate) fn is_private(&self) -> bool {
+        self.private.load(Relaxed)
+    }
+
+    /// Whether it was deleted, and did not come back.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Relaxed)
+    }
+
+    /// Says whether it is deleted. Under the configuration's mutex.
+    pub(crate) fn set_deleted(&self, deleted: bool) {
+        self.deleted.store(deleted, Relaxed);
+        self.held.forget();
+    }
+
+    /// How many templates lead to it.
+    pub(crate) fn templates(&self) -> u32 {
+        self.templates.load(Relaxed)
+    }
+
+    /// Counts a template that leads to it.
+    pub(crate) fn template_made(&self) {
+        self.templates.add(1, Relaxed);
+    }
+
+    /// Counts one less.
+    pub(crate) fn template_gone(&self) {
+        self.templates.add(u32::MAX, Relaxed);
+    }
+
+    /// Marks a deleted destination for [`crate::cut::Cut`].
     pub(crate) fn mark_cut(&self) {
         self.cut.store(true, Relaxed);
     }
@@ -150,6 +287,14 @@ impl Destination {
     /// Whether its connections are to be ended.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
+    }
+}
+
+/// The configured address, or the one that a packet has if that is the wildcard.
+fn specific<A: Ip>(configured: Address, used: A) -> A {
+    match A::from_address(configured) {
+        Some(address) if !address.is_unspecified() => address,
+        _ => used,
     }
 }
 
@@ -169,24 +314,40 @@ impl Memory for KernelMemory {
 pub(crate) struct Pool {
     destinations: KVVec<Arc<Destination>>,
     flags: Flags,
+    persistence: Persistence,
+    slow_start: SlowStart,
     is_random: bool,
+    /// Each choice of the scheduler takes a turn.
+    takes_turns: bool,
+    /// New connections are steered.
+    steers: bool,
     /// The scheduler, if it needs no lock.
     shared: Option<Shared<KernelMemory>>,
-    /// The scheduler, if it remembers what it picks. Softirq picks as well: under a lock that needs
+    /// For the scheduler under the lock: the destinations by their marks.
+    marked: Option<Marked>,
+    /// The scheduler, if it remembers anything. Softirq picks as well: under a lock that needs
     /// bottom halves off.
     #[pin]
     exclusive: SpinLockBh<Option<Exclusive<KernelMemory>>>,
 }
 
 /// Destinations as a scheduler sees them.
-struct Candidates<'a, W, U> {
+struct Candidates<'a, W, T, Q> {
     destinations: &'a [Arc<Destination>],
     /// The weight that a destination is about to get, if it is to get another one.
     planned: W,
-    usable: U,
+    tried: T,
+    /// See [`Destinations::queue`].
+    queue: Q,
+    marked: Option<&'a Marked>,
 }
 
-impl<W, U> Candidates<'_, W, U>
+/// Nothing waits anywhere: for those who do not ask.
+fn no_queue(_: &Destination) -> Option<u32> {
+    Some(0)
+}
+
+impl<W, T, Q> Candidates<'_, W, T, Q>
 where
     W: Fn(&Destination) -> Option<u16>,
 {
@@ -197,13 +358,18 @@ where
     }
 }
 
-impl<W, U> Destinations for Candidates<'_, W, U>
+impl<W, T, Q> Destinations for Candidates<'_, W, T, Q>
 where
     W: Fn(&Destination) -> Option<u16>,
-    U: Fn(usize) -> bool,
+    T: Fn(usize) -> bool,
+    Q: Fn(&Destination) -> Option<u32>,
 {
     fn len(&self) -> usize {
         self.destinations.len()
+    }
+
+    fn id(&self, index: usize) -> u32 {
+        self.get(index).map_or(0, |d| d.counts.observer().number())
     }
 
     fn endpoint(&self, index: usize) -> Option<Endpoint<Address>> {
@@ -233,57 +399,63 @@ where
         self.get(index).map_or(0, |d| d.counts.inactive())
     }
 
-    fn usable(&self, index: usize) -> bool {
-        (self.usable)(index)
+    fn full(&self, index: usize) -> bool {
+        self.get(index).is_some_and(Destination::is_full)
     }
-}
 
-/// The destinations that one packet was refused by.
-#[derive(Default)]
-pub(crate) struct Tried {
-    indices: [usize; MAX_TRIES],
-    count: usize,
-}
+    fn queue(&self, index: usize) -> Option<u32> {
+        self.get(index).and_then(|d| (self.queue)(d))
+    }
 
-impl Tried {
-    /// Remembers a destination; what exceeds [`MAX_TRIES`] is not.
-    pub(crate) fn add(&mut self, index: usize) {
-        if let Some(place) = self.indices.get_mut(self.count) {
-            *place = index;
-            self.count = self.count.saturating_add(1);
+    fn tried(&self, index: usize) -> bool {
+        (self.tried)(index)
+    }
+
+    fn take_changed(&self, each: impl FnMut(usize)) {
+        if let Some(marked) = self.marked {
+            marked.take(each);
         }
-    }
-
-    fn contains(&self, index: usize) -> bool {
-        self.indices.iter().take(self.count).any(|i| *i == index)
     }
 }
 
 impl Pool {
-    /// A pool of the destinations, with a scheduler that starts afresh. May sleep.
+    /// A pool of the destinations, with a scheduler that has chosen nothing yet. May sleep.
     ///
-    /// `planned` tells the weight of each destination that is to get another one as soon as the
-    /// pool is published.
+    /// `steers` says that new connections are steered; `planned` tells the weight of each destination
+    /// that is to get another one as soon as the pool is published.
     pub(crate) fn new(
         settings: &Settings,
+        steers: bool,
         destinations: KVVec<Arc<Destination>>,
         planned: impl Fn(&Destination) -> Option<u16>,
     ) -> Result<Pin<KBox<Self>>, Refusal> {
         let candidates = Candidates {
             destinations: &destinations,
             planned,
-            usable: |_| true,
+            tried: |_| false,
+            queue: no_queue,
+            marked: None,
         };
         let (shared, exclusive) = match Scheduler::new(settings, &candidates)? {
             Scheduler::Shared(shared) => (Some(shared), None),
             Scheduler::Exclusive(exclusive) => (None, Some(exclusive)),
         };
+        let mark = |index: usize| Some(destinations.get(index)?.counts.observer());
+        let marked = match exclusive {
+            Some(_) => Marked::new(destinations.len(), mark)?,
+            None => None,
+        };
         KBox::pin_init(
             try_pin_init!(Self {
                 destinations,
                 flags: settings.flags,
+                persistence: settings.persistence,
+                slow_start: settings.slow_start,
                 is_random: settings.kind.is_random(),
+                takes_turns: matches!(settings.kind, Kind::Rr | Kind::Wrr),
+                steers,
                 shared,
+                marked,
                 exclusive <- new_spinlock_bh!(exclusive, "rlvs_picker"),
             }? Error),
             GFP_KERNEL,
@@ -298,33 +470,98 @@ impl Pool {
         self.flags
     }
 
+    /// The service's persistence.
+    #[inline]
+    pub(crate) fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+
+    /// The service's slow start.
+    #[inline]
+    pub(crate) fn slow_start(&self) -> SlowStart {
+        self.slow_start
+    }
+
     /// Whether a choice takes random numbers: [`Request::random`].
     pub(crate) fn is_random(&self) -> bool {
         self.is_random
     }
 
-    /// Picks a destination that was not tried, or none when there is none left for the request.
+    /// Whether new connections are steered.
+    #[inline]
+    pub(crate) fn steers(&self) -> bool {
+        self.steers
+    }
+
+    /// Whether each choice is one's turn, which another choice would take from it.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.takes_turns
+    }
+
+    /// Has the scheduler go on where that of the service's last pool is.
+    fn inherit(&self, old: &Self, bh: &LocalBhDisabled) {
+        // One lock at a time: they are of the same class.
+        let Some(mut scheduler) = self.exclusive.lock_with(bh).take() else {
+            return;
+        };
+        if let Some(old_scheduler) = old.exclusive.lock_with(bh).as_ref() {
+            scheduler.inherit(old_scheduler, &old.all(), &self.all());
+        }
+        *self.exclusive.lock_with(bh) = Some(scheduler);
+    }
+
+    /// All destinations, of which no packet has tried any.
+    fn all(&self) -> impl Destinations + '_ {
+        Candidates {
+            destinations: &self.destinations,
+            planned: |_: &Destination| None,
+            tried: |_| false,
+            queue: no_queue,
+            marked: None,
+        }
+    }
+
+    /// How many destinations there are.
+    pub(crate) fn len(&self) -> usize {
+        self.destinations.len()
+    }
+
+    /// A destination by its number.
+    pub(crate) fn get(&self, index: usize) -> Option<&Arc<Destination>> {
+        self.destinations.get(index)
+    }
+
+    /// Whether a destination takes new connections that has not refused this one. Looks at all of
+    /// them; which one the scheduler has for the connection, if any, it does not tell.
+    pub(crate) fn has_another(&self, refusers: &Refusers) -> bool {
+        self.destinations
+            .iter()
+            .any(|destination| destination.takes_new() && !refusers.contains(destination))
+    }
+
+    /// The number of a destination that was not tried, or none when there is none left for the
+    /// request. `queue` tells what waits at a destination: [`Destinations::queue`].
     pub(crate) fn pick(
         &self,
         request: &Request,
         tried: &Tried,
+        queue: impl Fn(&Destination) -> Option<u32>,
         bh: &LocalBhDisabled,
-    ) -> Option<(usize, &Arc<Destination>)> {
+    ) -> Option<usize> {
         let candidates = Candidates {
             destinations: &self.destinations,
             planned: |_: &Destination| None,
-            usable: |index| {
-                !tried.contains(index) && self.destinations.get(index).is_some_and(|d| !d.is_full())
-            },
+            tried: |index| tried.contains(index),
+            queue,
+            marked: self.marked.as_ref(),
         };
-        let index = match &self.shared {
-            Some(scheduler) => scheduler.pick(&candidates, request)?,
+        match &self.shared {
+            Some(scheduler) => scheduler.pick(&candidates, request),
             None => {
                 let mut scheduler = self.exclusive.lock_with(bh);
-                scheduler.as_mut()?.pick(&candidates, request)?
+                scheduler.as_mut()?.pick(&candidates, request)
             }
-        };
-        Some((index, self.destinations.get(index)?))
+        }
     }
 }
 
@@ -334,11 +571,17 @@ pub(crate) struct Service {
     pub(crate) stats: Arc<Stats>,
     /// The timeouts that were set for the service.
     pub(crate) timeouts: Arc<Tuned>,
+    /// Which of its destinations have changed.
+    changes: Arc<Changes>,
+    /// A packet that has not been rewritten before it was routed is to be steered. Unlike what the
+    /// pool says this changes back only when no packet is left that was not rewritten because of
+    /// it. Written under the configuration's mutex.
+    steers: AtomicFlag,
     pool: Rcu<Pin<KBox<Pool>>>,
 }
 
 impl Service {
-    /// A service that has this pool. May sleep.
+    /// A service that has this pool, which is empty. May sleep.
     ///
     /// `left` is a destination of a deleted service of the same key: its connections count, and
     /// expire, by what the two services then share, so that it can come back with them.
@@ -347,11 +590,16 @@ impl Service {
         pool: KBox<Pin<KBox<Pool>>>,
         left: Option<&Arc<Destination>>,
     ) -> Result<Arc<Self>> {
-        let (stats, timeouts) = match left {
-            Some(left) => (left.service_stats.clone(), left.timeouts.clone()),
+        let (stats, timeouts, changes) = match left {
+            Some(left) => (
+                left.service_stats.clone(),
+                left.timeouts.clone(),
+                left.counts.observer().changes().clone(),
+            ),
             None => (
                 Arc::pin_init(Stats::new(), GFP_KERNEL)?,
                 Arc::new(Tuned::new(), GFP_KERNEL)?,
+                Changes::new()?,
             ),
         };
         Ok(Arc::new(
@@ -359,6 +607,8 @@ impl Service {
                 key,
                 stats,
                 timeouts,
+                changes,
+                steers: AtomicFlag::new(pool.steers),
                 pool: Rcu::new(pool),
             },
             GFP_KERNEL,
@@ -371,9 +621,60 @@ impl Service {
         self.pool.read(guard)
     }
 
-    /// Publishes another pool. Sleeps for a grace period, after which no packet uses the old one.
+    /// Publishes another pool, whose scheduler goes on where the old one is, if it is of the same
+    /// kind; what is picked with the old one meanwhile, in a few microseconds, it does not know of.
+    /// Sleeps for a grace period, after which no packet uses the old pool.
     pub(crate) fn publish(&self, pool: KBox<Pin<KBox<Pool>>>) {
-        self.pool.replace(pool);
+        self.switch(pool, |pool| self.pool.replace(pool));
+    }
+
+    /// Whether its connections are steered, for a packet that is about to be delivered, and for who
+    /// holds the configuration's mutex.
+    #[inline]
+    pub(crate) fn steers(&self) -> bool {
+        self.steers.load(Relaxed)
+    }
+
+    /// Has `replace` replace the pool, which takes a grace period.
+    fn switch(&self, pool: KBox<Pin<KBox<Pool>>>, replace: impl FnOnce(KBox<Pin<KBox<Pool>>>)) {
+        let steers = pool.steers;
+        self.inherit(&pool);
+        if steers {
+            self.steers.store(true, Relaxed);
+        }
+        replace(pool);
+        if !steers {
+            self.steers.store(false, Relaxed);
+        }
+        self.mark_all();
+    }
+
+    /// Lets a pool go on where the present one is.
+    fn inherit(&self, pool: &Pool) {
+        with_bh_disabled(|bh| {
+            let guard = rcu::read_lock();
+            pool.inherit(self.pool(&guard), bh);
+        });
+    }
+
+    /// Lets the scheduler look at every destination.
+    fn mark_all(&self) {
+        // While both pools were in use, packets with the old one may have taken marks that the new
+        // one needed.
+        let guard = rcu::read_lock();
+        for destination in self.pool(&guard).destinations.iter() {
+            destination.counts.observer().set();
+        }
+    }
+
+    /// The same, after an index that has the pool's destinations: it is there before a packet that
+    /// has to be answered by it.
+    pub(crate) fn publish_with(
+        &self,
+        index: (&Rcu<Backends>, KBox<Backends>),
+        pool: KBox<Pin<KBox<Pool>>>,
+    ) {
+        self.switch(pool, |pool| replace_both(index, (&self.pool, pool)));
     }
 }
 

@@ -22,9 +22,11 @@ pub(crate) enum Traffic {
     InBytes,
     /// Bytes to clients, from the network header on.
     OutBytes,
+    /// Connections that another destination would have refused or dropped.
+    Avoided,
 }
 
-const TRAFFIC: usize = Traffic::OutBytes as usize + 1;
+const TRAFFIC: usize = Traffic::Avoided as usize + 1;
 
 /// Totals of a service or destination.
 #[derive(Clone, Copy, Default)]
@@ -60,6 +62,12 @@ impl Stats {
     #[inline]
     pub(crate) fn connection(&self, bh: &LocalBhDisabled) {
         self.counters.add(bh, Traffic::Connections as usize, 1);
+    }
+
+    /// Counts a connection that came here instead of to where it would have been refused or dropped.
+    #[inline]
+    pub(crate) fn avoided(&self, bh: &LocalBhDisabled) {
+        self.counters.add(bh, Traffic::Avoided as usize, 1);
     }
 
     /// Counts a packet from a client.
@@ -137,10 +145,27 @@ pub(crate) enum Event {
     DropEntry,
     /// A half-open entry was removed before its time, as the table filled up.
     EarlyExpired,
+    /// Refused: a packet that a destination sent and that had no entry (sysctl `nat_icmp_send`).
+    NoEntry,
+    /// A connection that its destination had refused was given to another one.
+    Retried,
+    /// A refusal reached the client: its first packet was not kept.
+    RetryNotKept,
+    /// A refusal reached the client: nobody else could take the connection.
+    RetryNoDestination,
+    /// A refusal reached the client: its first packet could not be handled again.
+    RetryNotHandled,
+    /// Refused: a new connection straight to a private destination.
+    Private,
+    /// A connection was handed to a destination's listening socket.
+    Steered,
+    /// One of these is missing in its destination's count: memory was short, or the connection
+    /// table full.
+    Uncounted,
 }
 
 /// The namespace's counters.
-pub(crate) struct Events(PerCpuCounters<{ Event::EarlyExpired as usize + 1 }>);
+pub(crate) struct Events(PerCpuCounters<{ Event::Uncounted as usize + 1 }>);
 
 impl Events {
     /// Counters at zero. May sleep.

@@ -24,9 +24,12 @@ enum Setting {
     SloppySctp,
     ConnReuseMode,
     ExpireNodestConn,
+    ExpireQuiescentTemplate,
+    NatIcmpSend,
+    ScheduleIcmp,
 }
 
-const COUNT: usize = Setting::ExpireNodestConn as usize + 1;
+const COUNT: usize = Setting::ScheduleIcmp as usize + 1;
 
 /// Those that are the [`Mode`] of a defence.
 const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::SecureTcp];
@@ -47,9 +50,12 @@ static SPECS: [Spec; COUNT] = [
     Spec::new(c_str!("sloppy_sctp"), i32::MIN, i32::MAX),
     Spec::new(c_str!("conn_reuse_mode"), i32::MIN, i32::MAX),
     Spec::new(c_str!("expire_nodest_conn"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("expire_quiescent_template"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("nat_icmp_send"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("schedule_icmp"), i32::MIN, i32::MAX),
 ];
 
-const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0, 1, 0];
+const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
 
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
@@ -61,7 +67,7 @@ impl Sysctls {
         Ok(Self(sysctl::Sysctls::new(net, path, &SPECS, DEFAULTS)?))
     }
 
-    /// How many connection entries the namespace may have, of both families together.
+    /// How many connection entries and templates the namespace may have, of both families together.
     #[inline]
     pub(crate) fn conn_max(&self) -> u32 {
         self.number(Setting::ConnMax)
@@ -124,6 +130,23 @@ impl Sysctls {
     /// Whether connections end when their destination is deleted.
     pub(crate) fn ends_deleted(&self) -> bool {
         self.is_on(Setting::ExpireNodestConn)
+    }
+
+    /// Whether a template no longer leads to a destination that is quiesced.
+    pub(crate) fn expires_quiescent_templates(&self) -> bool {
+        self.is_on(Setting::ExpireQuiescentTemplate)
+    }
+
+    /// Whether a packet that a destination sends is refused when it has no entry.
+    #[inline]
+    pub(crate) fn refuses_without_entry(&self) -> bool {
+        self.is_on(Setting::NatIcmpSend)
+    }
+
+    /// Whether an ICMP error about an answer of a service's may open an entry.
+    #[inline]
+    pub(crate) fn schedules_errors(&self) -> bool {
+        self.is_on(Setting::ScheduleIcmp)
     }
 
     /// Moves the automatic modes after a look at the memory.

@@ -2,8 +2,8 @@
 
 //! Timeouts that an operator has set, of a namespace or of a service.
 //!
-//! No packet reads them: the periodic work does, and listings, which find those of the service at
-//! the entry's destination. So a change holds for the connections that there are.
+//! No packet reads those of connections: the periodic work does, and listings, which find those of
+//! the service at the entry's destination. So a change holds for the connections that there are.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
 use rlvs_core::flow::{self, Timeouts, Tunable};
@@ -13,29 +13,46 @@ use crate::{
     family::Family,
 };
 
-/// What was set of each [`Tunable`], in seconds; 0 for nothing.
-pub(crate) struct Tuned([Atomic<u32>; Tunable::ALL.len()]);
+/// What was set, in seconds; 0 for nothing.
+pub(crate) struct Tuned {
+    connections: [Atomic<u32>; Tunable::ALL.len()],
+    /// Of a service's templates.
+    persistence: Atomic<u32>,
+}
 
 impl Tuned {
     /// Nothing is set.
     pub(crate) const fn new() -> Self {
-        Self([Atomic::new(0), Atomic::new(0), Atomic::new(0)])
+        Self {
+            connections: [Atomic::new(0), Atomic::new(0), Atomic::new(0)],
+            persistence: Atomic::new(0),
+        }
     }
 
     /// What is set; 0 for nothing.
     pub(crate) fn get(&self, tunable: Tunable) -> u32 {
-        self.0
+        self.connections
             .get(tunable as usize)
             .map_or(0, |seconds| seconds.load(Relaxed))
     }
 
     /// Sets what a request names. Written under the configuration's mutex.
     pub(crate) fn set(&self, change: &Change) {
-        for (seconds, new) in self.0.iter().zip(change.0) {
+        for (seconds, new) in self.connections.iter().zip(change.0) {
             if let Some(new) = new {
                 seconds.store(new, Relaxed);
             }
         }
+    }
+
+    /// How long a template leads new connections; 0 when the service is not persistent.
+    pub(crate) fn persistence(&self) -> u32 {
+        self.persistence.load(Relaxed)
+    }
+
+    /// Sets that. Written under the configuration's mutex.
+    pub(crate) fn set_persistence(&self, seconds: u32) {
+        self.persistence.store(seconds, Relaxed);
     }
 }
 

@@ -2,10 +2,10 @@
 
 //! The kernel's atomics for [`rlvs_core::lifecycle`].
 
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use rlvs_core::lifecycle;
 
-/// An atomic word; no operation orders anything.
+/// An atomic word; no operation but the addition orders anything.
 pub(crate) struct Word(Atomic<u32>);
 
 impl lifecycle::Word for Word {
@@ -31,6 +31,6 @@ impl lifecycle::Word for Word {
 
     #[inline]
     fn add(&self, value: u32) {
-        self.0.add(value, Relaxed);
+        self.0.fetch_add(value, Full);
     }
 }

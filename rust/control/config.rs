@@ -12,15 +12,19 @@ use kernel::{
 };
 use rlvs_core::{
     address::{Address, PortRange},
-    config::{DestinationKey, Method, ServiceKey},
+    backends::check_one_packet,
+    config::{self, DestinationKey, Method, ServiceKey},
     refusal::Refusal,
-    schedule::{Change, Kind, Settings},
+    schedule::{flags::Flags, Change, Kind, Settings},
     threshold::Thresholds,
 };
-use rlvs_kext::netns::Handle;
+use rlvs_kext::{netns::Handle, rcu};
 
 use crate::{
+    backends::{Backend, Backends},
+    drain,
     namespace::State,
+    notify::{self, Listeners},
     services::{Destination, DestinationSettings, Pool, Service, Services},
     timeouts,
 };
@@ -33,6 +37,24 @@ pub(crate) struct Configured {
     pub(crate) destinations: KVVec<Arc<Destination>>,
 }
 
+impl Configured {
+    /// Whether its packets are rewritten, or still those of some connections.
+    fn has_entries(&self) -> bool {
+        !self.service.steers() || self.destinations.iter().any(|d| d.has_entries())
+    }
+
+    /// Whether it steers once these are its settings, and its destinations those that there are
+    /// after it.
+    fn would_steer<'a>(
+        &self,
+        settings: &Settings,
+        destinations: impl Iterator<Item = &'a Arc<Destination>>,
+    ) -> Result<bool, Refusal> {
+        let methods = destinations.map(|d| d.method());
+        config::steers(self.service.key.protocol, settings, methods)
+    }
+}
+
 /// The configuration of a namespace.
 pub(crate) struct Config {
     /// In the order of their keys.
@@ -41,6 +63,8 @@ pub(crate) struct Config {
     draining: KVVec<Arc<Destination>>,
     /// Ports may be in the port sets that nothing needs any more.
     stale_ports: bool,
+    /// Who listens to events.
+    listeners: Listeners,
     /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
     generation: u32,
 }
@@ -80,6 +104,8 @@ pub(crate) struct Edit {
     pub(crate) weight: Option<u16>,
     pub(crate) upper: Option<u32>,
     pub(crate) lower: Option<u32>,
+    pub(crate) private: Option<bool>,
+    pub(crate) method: Option<Method>,
 }
 
 impl Edit {
@@ -92,7 +118,14 @@ impl Edit {
                 self.upper.unwrap_or_else(|| old.upper()),
                 self.lower.unwrap_or_else(|| old.lower()),
             )?,
+            private: self.private.unwrap_or_else(|| destination.is_private()),
+            method: self.method_of(destination),
         })
+    }
+
+    /// The method that is asked for after it.
+    fn method_of(&self, destination: &Destination) -> Method {
+        self.method.unwrap_or_else(|| destination.method())
     }
 }
 
@@ -100,7 +133,7 @@ impl Edit {
 pub(crate) struct Deleted(KVVec<Arc<Destination>>);
 
 impl Deleted {
-    /// Lets the next [`crate::expiry::Cut`] end their connections.
+    /// Lets the next [`crate::cut::Cut`] end their connections.
     pub(crate) fn mark_cut(&self) {
         for destination in self.0.iter() {
             destination.mark_cut();
@@ -145,6 +178,7 @@ impl Config {
             services: KVVec::new(),
             draining: KVVec::new(),
             stale_ports: false,
+            listeners: Listeners::default(),
             generation: 1,
         }
     }
@@ -174,8 +208,28 @@ impl Config {
         self.services.binary_search_by(|c| c.service.key.cmp(key))
     }
 
+    /// The periodic walk over the connections has ended, and has seen all of them if it is
+    /// `complete`: tells what has become of destinations, and lets go of those that are gone.
+    pub(crate) fn walked(&mut self, ns: &Handle<'_, State>, complete: bool) {
+        let Self {
+            services,
+            draining,
+            listeners,
+            ..
+        } = self;
+        let all = || {
+            let listed = services.iter().flat_map(|c| c.destinations.iter());
+            Iterator::chain(listed, draining.iter())
+        };
+        for destination in all() {
+            drain::walked(destination, complete);
+        }
+        notify::look_at_all(ns, listeners, all());
+        self.forget_drained(ns.state());
+    }
+
     /// Lets go of deleted destinations without connections, and of ports that nothing has.
-    pub(crate) fn forget_drained(&mut self, state: &State) {
+    fn forget_drained(&mut self, state: &State) {
         let before = self.draining.len();
         self.draining.retain(|d| !d.counts.is_drained());
         if self.draining.len() != before {
@@ -184,18 +238,49 @@ impl Config {
         if !self.stale_ports {
             return;
         }
-        // Connections outlive their service: its port is needed as long as they are there.
-        let listed = self.services.iter().map(|c| c.service.key.port);
-        let services = Iterator::chain(listed, self.draining.iter().map(|d| d.service_key.port));
-        let listed = self.services.iter().flat_map(|c| c.destinations.iter());
-        let destinations = Iterator::chain(listed, self.draining.iter()).map(|d| d.key.port);
+        // Connections outlive their service, and its method: their ports are needed as long as they
+        // are there.
+        let left = self.draining.iter().filter(|d| d.has_entries());
+        let listed = self.services.iter().filter(|c| c.has_entries());
+        let listed = listed.map(|c| c.service.key.port);
+        let services = Iterator::chain(listed, left.clone().map(|d| d.service_key.port));
+        let listed = self.services.iter().flat_map(|c| {
+            let steers = c.service.steers();
+            let of = c.destinations.iter();
+            of.filter(move |d| !steers || d.has_entries())
+        });
+        let destinations = Iterator::chain(listed, left.clone()).map(|d| d.key.port);
+        let steered = self.services.iter().filter(|c| c.service.steers());
+        let steered = steered.map(|c| c.service.key.port);
         // Short of memory, the sets stay too large until the next time.
         let stale = state.service_ports.clear_and_add(services, self).is_err()
+            || state.steered_ports.clear_and_add(steered, self).is_err()
             || state
                 .destination_ports
                 .clear_and_add(destinations, self)
                 .is_err();
-        self.stale_ports = stale;
+        // Some end while their service, or other connections of their destination, go on.
+        let switched = |c: &Configured| c.service.steers() && c.has_entries();
+        self.stale_ports = stale || left.count() != 0 || self.services.iter().any(switched);
+    }
+
+    /// Adds the ports that packets are to be looked at for once a service has these destinations.
+    fn add_ports(
+        &self,
+        state: &State,
+        of: &Configured,
+        steers: bool,
+        destinations: &[Arc<Destination>],
+    ) {
+        let port = of.service.key.port;
+        if steers {
+            state.steered_ports.add(port, self);
+            return;
+        }
+        state.service_ports.add(port, self);
+        for destination in destinations {
+            state.destination_ports.add(destination.key.port, self);
+        }
     }
 
     /// Destinations of a deleted service of this key that have connections.
@@ -225,6 +310,43 @@ impl Config {
             sorted.push(new.clone(), GFP_KERNEL)?;
         }
         Ok(KBox::new(Services::new(sorted), GFP_KERNEL)?)
+    }
+}
+
+/// A service as it is about to be.
+struct Planned<'a> {
+    key: ServiceKey,
+    flags: Flags,
+    destinations: &'a [Arc<Destination>],
+}
+
+impl Planned<'_> {
+    /// Whether the service can have its flags with these destinations.
+    fn check(&self) -> Result<(), Refusal> {
+        if !self.flags.has(Flags::ONE_PACKET) {
+            return Ok(());
+        }
+        check_one_packet(&self.key, self.destinations.iter().map(|d| &d.key))
+    }
+}
+
+impl Config {
+    /// What answers without an entry are looked up in, once a service is as planned. Refused when
+    /// they could not be told apart.
+    fn index(&self, planned: &Planned<'_>) -> Result<KBox<Backends>, Failure> {
+        planned.check()?;
+        let others = self.services.iter();
+        let others = others.filter(|c| c.service.key != planned.key);
+        let others = others.map(|c| (c.settings.flags, &*c.destinations));
+        let this = (planned.flags, planned.destinations);
+        let mut all = KVVec::new();
+        for (flags, destinations) in Iterator::chain(others, [this]) {
+            let is_one_packet = flags.has(Flags::ONE_PACKET);
+            for destination in destinations {
+                all.push(Backend::new(destination, is_one_packet), GFP_KERNEL)?;
+            }
+        }
+        Ok(KBox::new(Backends::new(all)?, GFP_KERNEL)?)
     }
 }
 
@@ -264,10 +386,20 @@ impl<'a> Changes<'a> {
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
-        let pool = pool_of(&settings, [].iter(), |_| None)?;
+        let planned = Planned {
+            key,
+            flags: settings.flags,
+            destinations: &[],
+        };
+        planned.check()?;
+        let pool = pool_of(&settings, false, [].iter(), |_| None)?;
         let service = Service::new(key, pool, self.config.left_of(&key).next())?;
         let snapshot = self.config.snapshot(Some(&service), None)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
+        if self.config.is_empty() {
+            // The periodic work may not have looked for long.
+            self.config.listeners.begin(self.ns.net());
+        }
         self.ns.attach()?;
 
         // What is left of a deleted service becomes this one's, which is new otherwise.
@@ -277,6 +409,9 @@ impl<'a> Changes<'a> {
         service.stats.zero();
         service.timeouts.set(&timeouts::Change::UNSET);
         service.timeouts.set(timeouts);
+        service
+            .timeouts
+            .set_persistence(settings.persistence.seconds());
         let configured = Configured {
             service,
             settings,
@@ -301,14 +436,29 @@ impl<'a> Changes<'a> {
         change: &Change,
         timeouts: &timeouts::Change,
     ) -> Result<(), Failure> {
-        let configured = self.configured(key)?;
+        let state = self.ns.state();
+        let configured = self.config.find(key).ok_or(Refusal::NoService)?;
         let settings = configured.settings.changed(change)?;
         if settings != configured.settings {
-            let pool = pool_of(&settings, configured.destinations.iter(), |_| None)?;
+            let all = &configured.destinations;
+            let steers = configured.would_steer(&settings, all.iter())?;
+            let pool = pool_of(&settings, steers, all.iter(), |_| None)?;
+            let index = self.config.index(&Planned {
+                key: *key,
+                flags: settings.flags,
+                destinations: all,
+            })?;
+            self.config.add_ports(state, configured, steers, all);
+            self.config.stale_ports = true;
+            let configured = self.configured(key)?;
             configured.settings = settings;
-            configured.service.publish(pool);
+            // First: a packet that finds the service persistent takes the seconds for its own.
+            let service = &configured.service;
+            let seconds = settings.persistence.seconds();
+            service.timeouts.set_persistence(seconds);
+            service.publish_with((&state.backends, index), pool);
         }
-        configured.service.timeouts.set(timeouts);
+        self.configured(key)?.service.timeouts.set(timeouts);
         self.changed();
         Ok(())
     }
@@ -325,9 +475,16 @@ impl<'a> Changes<'a> {
         let count = self.configured(key)?.destinations.len();
         self.config.draining.reserve(count, GFP_KERNEL)?;
         let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
+        let backends = self.config.index(&Planned {
+            key: *key,
+            flags: Flags::NONE,
+            destinations: &[],
+        })?;
 
         if let Ok(removed) = self.config.services.remove(index) {
-            self.ns.state().services.replace(snapshot);
+            let state = self.ns.state();
+            let services = (&state.services, snapshot);
+            rcu::replace_both(services, (&state.backends, backends));
             self.drain(&deleted);
             drop(removed);
         }
@@ -337,6 +494,7 @@ impl<'a> Changes<'a> {
     /// Deletes every service; what was deleted before and still has connections is told as well.
     pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
         let empty = KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?;
+        let no_backends = KBox::new(Backends::default(), GFP_KERNEL)?;
         let config = &mut *self.config;
         let listed = config.services.iter().flat_map(|c| c.destinations.iter());
         let deleted = Deleted(copy_of(listed)?);
@@ -347,7 +505,8 @@ impl<'a> Changes<'a> {
         config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
         config.services.clear();
-        self.ns.state().services.replace(empty);
+        let state = self.ns.state();
+        rcu::replace_both((&state.services, empty), (&state.backends, no_backends));
         self.drain(&deleted);
         Ok(all)
     }
@@ -356,6 +515,7 @@ impl<'a> Changes<'a> {
     /// caller has reserved the room.
     fn drain(&mut self, deleted: &Deleted) {
         for destination in deleted.0.iter() {
+            destination.set_deleted(true);
             let _ = self
                 .config
                 .draining
@@ -363,6 +523,16 @@ impl<'a> Changes<'a> {
         }
         self.config.stale_ports = true;
         self.changed();
+        self.tell(deleted);
+    }
+
+    /// Tells what has become of changed destinations; the periodic work tells it otherwise.
+    fn tell(&self, changed: &Deleted) {
+        if self.config.listeners.are_present() {
+            for destination in changed.0.iter() {
+                notify::look_at(self.ns, destination);
+            }
+        }
     }
 
     /// Sets the statistics of one service, or of all, to zero.
@@ -385,7 +555,6 @@ impl<'a> Changes<'a> {
         mut self,
         service: &ServiceKey,
         range: &Range,
-        method: Method,
         settings: DestinationSettings,
     ) -> Result<(), Failure> {
         let state = self.ns.state();
@@ -401,10 +570,7 @@ impl<'a> Changes<'a> {
         // counted: as the present service's, which it was before.
         let stats = configured.service.stats.clone();
         let returns = |d: &Destination| {
-            range.contains(d)
-                && d.method == method
-                && !d.is_cut()
-                && Arc::ptr_eq(&d.service_stats, &stats)
+            range.contains(d) && !d.is_cut() && Arc::ptr_eq(&d.service_stats, &stats)
         };
         let mut all = copy_of(configured.destinations.iter())?;
         for key in range.keys() {
@@ -415,26 +581,38 @@ impl<'a> Changes<'a> {
                 .find(|d| d.key == key && returns(d));
             let destination = match old {
                 Some(old) => old.clone(),
-                None => Destination::new(&configured.service, key, method, settings)?,
+                None => Destination::new(&configured.service, key, settings)?,
             };
             all.push(destination, GFP_KERNEL)?;
         }
         let planned = |d: &Destination| range.contains(d).then_some(settings.weight);
-        let pool = pool_of(&configured.settings, all.iter(), planned)?;
+        // One that comes back still has the method that it was asked for last.
+        let methods = all.iter().map(|d| match range.contains(d) {
+            true => settings.method,
+            false => d.method(),
+        });
+        let steers = config::steers(service.protocol, &configured.settings, methods)?;
+        let pool = pool_of(&configured.settings, steers, all.iter(), planned)?;
+        let backends = self.config.index(&Planned {
+            key: *service,
+            flags: configured.settings.flags,
+            destinations: &all,
+        })?;
 
-        for port in range.ports.iter() {
-            state.destination_ports.add(port, &self.config);
-        }
+        self.config.add_ports(state, configured, steers, &all);
+        self.config.stale_ports = true;
         let Config {
             services, draining, ..
         } = &mut *self.config;
         let configured = services.get_mut(index).ok_or(Refusal::NoService)?;
         for returned in draining.iter().filter(|d| returns(d)) {
             returned.set(settings);
+            returned.set_deleted(false);
         }
         draining.retain(|d| !returns(d));
         configured.destinations = all;
-        configured.service.publish(pool);
+        let service = &configured.service;
+        service.publish_with((&state.backends, backends), pool);
         self.changed();
         Ok(())
     }
@@ -446,27 +624,43 @@ impl<'a> Changes<'a> {
         range: &Range,
         edit: &Edit,
     ) -> Result<(), Failure> {
-        let configured = self.configured(service)?;
+        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         let changed = range.of(&configured.destinations)?;
         for destination in changed.0.iter() {
             edit.of(destination)?;
         }
+        let all = &configured.destinations;
+        let methods = all.iter().map(|d| match range.contains(d) {
+            true => edit.method_of(d),
+            false => d.method(),
+        });
+        let steers = config::steers(service.protocol, &configured.settings, methods)?;
+        let switches = steers != configured.service.steers();
         // A scheduler that follows the weights keeps its place in the order.
         let weight = edit.weight;
-        let pool = if weight.is_some() && configured.settings.kind.is_made_for_weights() {
+        let for_weights = weight.is_some() && configured.settings.kind.is_made_for_weights();
+        let pool = if switches || for_weights {
             let planned = |d: &Destination| weight.filter(|_| range.contains(d));
-            let all = configured.destinations.iter();
-            Some(pool_of(&configured.settings, all, planned)?)
+            Some(pool_of(&configured.settings, steers, all.iter(), planned)?)
         } else {
             None
         };
+        self.config
+            .add_ports(self.ns.state(), configured, steers, all);
+        self.config.stale_ports |= switches;
+        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         for destination in changed.0.iter() {
             destination.set(edit.of(destination)?);
         }
-        if let Some(pool) = pool {
-            configured.service.publish(pool);
+        match pool {
+            Some(pool) => configured.service.publish(pool),
+            // A packet that has just seen the old weight may be giving its connection there still:
+            // once the request is answered, none is on its way there.
+            None if weight == Some(0) => rcu::synchronize(),
+            None => {}
         }
         self.changed();
+        self.tell(&changed);
         Ok(())
     }
 
@@ -476,16 +670,26 @@ impl<'a> Changes<'a> {
         service: &ServiceKey,
         range: &Range,
     ) -> Result<Deleted, Failure> {
-        let configured = self.configured(service)?;
+        let state = self.ns.state();
+        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         let deleted = range.of(&configured.destinations)?;
         let staying = configured.destinations.iter();
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
-        let pool = pool_of(&configured.settings, staying.iter(), |_| None)?;
+        let steers = configured.would_steer(&configured.settings, staying.iter())?;
+        let pool = pool_of(&configured.settings, steers, staying.iter(), |_| None)?;
+        let backends = self.config.index(&Planned {
+            key: *service,
+            flags: configured.settings.flags,
+            destinations: &staying,
+        })?;
         self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
+        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
+        self.config.add_ports(state, configured, steers, &staying);
         let configured = self.configured(service)?;
         configured.destinations = staying;
-        configured.service.publish(pool);
+        let service = &configured.service;
+        service.publish_with((&state.backends, backends), pool);
         self.drain(&deleted);
         Ok(deleted)
     }
@@ -506,9 +710,10 @@ fn copy_of<'a>(
 /// get another one.
 fn pool_of<'a>(
     settings: &Settings,
+    steers: bool,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
     planned: impl Fn(&Destination) -> Option<u16>,
 ) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
-    let pool = Pool::new(settings, copy_of(destinations)?, planned)?;
+    let pool = Pool::new(settings, steers, copy_of(destinations)?, planned)?;
     Ok(KBox::new(pool, GFP_KERNEL)?)
 }

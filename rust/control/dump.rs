@@ -2,16 +2,18 @@
 
 //! Dumps: lists that may need more than one message.
 
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
-    address::{V4, V6},
+    address::{Protocol, V4, V6},
+    config::Method,
     flow::{self, Timeouts, Tunable},
     schedule::Kind,
 };
 use rlvs_kext::{
     clock,
-    flow_table::Walker,
+    flow_table::{Flow, FlowTable, Key, Walker},
     genetlink::{DumpMessage, Record, Writer},
+    inet::Net,
     netns::Handle,
     uapi::{command, connection, destination, service},
 };
@@ -19,9 +21,12 @@ use rlvs_kext::{
 use super::{config::Configured, nested_key, refuse, write_stats, Answer, SERVICE_TIMEOUTS};
 use crate::{
     connections::{self, Connection, Entry},
+    drain,
     family::Family,
     namespace::State,
+    notify,
     services::Destination,
+    templates::{self, Template},
     timeouts::{self, Tuned},
 };
 use rlvs_core::{address::Ip, refusal::Refusal};
@@ -29,15 +34,18 @@ use rlvs_core::{address::Ip, refusal::Refusal};
 /// Entries that are looked at in one read-side section.
 const BATCH: usize = 256;
 
-type FamilyWalker<A> = Walker<<A as Ip>::Words, Connection<A>>;
+type Connections<A> = Walker<<A as Ip>::Words, Connection<A>>;
+type Templates<A> = Walker<<A as Ip>::Words, Template<A>>;
 
 /// Where a dump is.
 #[derive(Default)]
 pub(crate) struct Dump {
     /// Records of a list that were written.
     written: usize,
-    connections4: Progress<FamilyWalker<V4>>,
-    connections6: Progress<FamilyWalker<V6>>,
+    connections4: Progress<Connections<V4>>,
+    connections6: Progress<Connections<V6>>,
+    templates4: Progress<Templates<V4>>,
+    templates6: Progress<Templates<V6>>,
 }
 
 /// A walk over a table.
@@ -61,6 +69,8 @@ impl Dump {
             command::DESTINATION_GET => self.destinations(ns, out),
             command::CONNECTION_GET => Ok(connections::<V4>(&mut self.connections4, ns, out)?
                 && connections::<V6>(&mut self.connections6, ns, out)?),
+            command::TEMPLATE_GET => Ok(all_templates::<V4>(&mut self.templates4, ns, out)?
+                && all_templates::<V6>(&mut self.templates6, ns, out)?),
             _ => Err(rlvs_kext::errno::not_supported().into()),
         }
     }
@@ -93,7 +103,7 @@ impl Dump {
             .find(&key)
             .ok_or_else(|| refuse(Refusal::NoService))?;
         for destination in configured.destinations.iter().skip(self.written) {
-            match out.record(|out| write_destination(out, destination))? {
+            match out.record(|out| write_destination(out, configured, destination, ns))? {
                 Record::Written => self.written = self.written.saturating_add(1),
                 Record::Full => return Ok(false),
             }
@@ -104,12 +114,34 @@ impl Dump {
 
 /// Writes entries of one family; true when that was the rest.
 fn connections<'a, A: Family>(
-    progress: &mut Progress<FamilyWalker<A>>,
+    progress: &mut Progress<Connections<A>>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
+    walk(progress, A::connections(ns.state()), |entry| {
+        out.record(|out| write_connection(out, entry, &ns.state().timeouts))
+    })
+}
+
+/// The same for templates.
+fn all_templates<'a, A: Family>(
+    progress: &mut Progress<Templates<A>>,
+    ns: &Handle<'_, State>,
+    out: &mut DumpMessage<'a>,
+) -> Answer<'a, bool> {
+    walk(progress, A::templates(ns.state()), |template| {
+        out.record(|out| write_template(out, template))
+    })
+}
+
+/// Goes on with a walk over a table as long as what is written fits; true when that was the rest.
+fn walk<'a, K: Key, T: Send + Sync + 'static>(
+    progress: &mut Progress<Walker<K, T>>,
+    table: &Arc<FlowTable<K, T>>,
+    mut write: impl FnMut(&Flow<K, T>) -> Result<Record>,
+) -> Answer<'a, bool> {
     if let Progress::Before = progress {
-        *progress = Progress::Under(Walker::new(A::connections(ns.state()).clone())?);
+        *progress = Progress::Under(Walker::new(table.clone())?);
     }
     let Progress::Under(walker) = progress else {
         return Ok(true);
@@ -117,7 +149,7 @@ fn connections<'a, A: Family>(
     let mut result = Ok(Record::Written);
     loop {
         let more = walker.batch(BATCH, |entry| {
-            result = out.record(|out| write_connection(out, entry, &ns.state().timeouts));
+            result = write(entry);
             matches!(result, Ok(Record::Written))
         });
         match result {
@@ -147,22 +179,60 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Re
         service::DESTINATIONS,
         u32::try_from(configured.destinations.len())?,
     )?;
+    let persistence = settings.persistence;
+    if persistence.seconds() != 0 {
+        let prefix = persistence.prefix(key.address.family());
+        out.u32(service::PERSISTENT, persistence.seconds())?;
+        out.u8(service::PERSISTENT_PREFIX, prefix)?;
+    }
+    if !settings.slow_start.is_off() {
+        out.u32(service::SLOW_START, settings.slow_start.seconds())?;
+    }
     for (id, tunable) in SERVICE_TIMEOUTS.into_iter().zip(Tunable::ALL) {
         out.u32(id, configured.service.timeouts.get(tunable))?;
     }
-    write_stats(out, service::STATS, &configured.service.stats)
+    let service = &configured.service;
+    write_stats(out, service::STATS, &service.stats, service.steers())
 }
 
-fn write_destination(out: &mut Writer<'_>, of: &Destination) -> Result {
+/// Whether somebody listens at a destination, on whichever device; none where only a client's packet
+/// would tell.
+fn is_listening(of: &Destination, net: &Net) -> Option<bool> {
+    if of.service_key.protocol == Protocol::Sctp {
+        return None;
+    }
+    let found = notify::queue(net, of).is_some();
+    (found || !of.key.address.is_unspecified()).then_some(found)
+}
+
+fn write_destination(
+    out: &mut Writer<'_>,
+    with: &Configured,
+    of: &Destination,
+    ns: &Handle<'_, State>,
+) -> Result {
+    let state = ns.state();
+    let steers = with.service.steers();
+    let in_use = if steers { Method::Steer } else { Method::Nat };
     out.bytes(destination::ADDRESS, of.key.address.octets())?;
     out.u16_be(destination::PORT, of.key.port)?;
-    out.u8(destination::METHOD, of.method.number())?;
+    out.u8(destination::METHOD, in_use.number())?;
+    out.u8(destination::REQUESTED_METHOD, of.method().number())?;
     out.u32(destination::WEIGHT, u32::from(of.weight()))?;
     out.u32(destination::ACTIVE_CONNECTIONS, of.counts.active())?;
     out.u32(destination::INACTIVE_CONNECTIONS, of.counts.inactive())?;
     out.u32(destination::MAX_CONNECTIONS, of.thresholds().upper())?;
     out.u32(destination::MIN_CONNECTIONS, of.thresholds().lower())?;
-    write_stats(out, destination::STATS, &of.stats)
+    out.u32(destination::TEMPLATES, of.templates())?;
+    if let Some(listening) = is_listening(of, ns.net()) {
+        out.u8(destination::LISTENING, u8::from(listening))?;
+    }
+    out.u8(destination::PRIVATE, u8::from(of.is_private()))?;
+    out.u32(destination::IN_FLIGHT, drain::in_flight(of, state))?;
+    if drain::is_drained(of, state) {
+        out.flag(destination::DRAINED)?;
+    }
+    write_stats(out, destination::STATS, &of.stats, steers)
 }
 
 fn write_connection<A: Family>(
@@ -185,4 +255,23 @@ fn write_connection<A: Family>(
     let timeout = timeouts::of_entry(entry, &Timeouts::default(), namespace);
     let left = flow::remaining(timeout, entry.last_seen(), now);
     out.u32(connection::EXPIRES, left)
+}
+
+fn write_template<A: Family>(out: &mut Writer<'_>, template: &templates::Entry<A>) -> Result {
+    let (protocol, network, service) = templates::key(template);
+    let end = template.destination().end(service.address);
+    out.u8(connection::PROTOCOL, protocol.number())?;
+    out.bytes(connection::CLIENT_ADDRESS, network.octets())?;
+    out.u8(connection::CLIENT_PREFIX, template.prefix())?;
+    out.bytes(connection::SERVICE_ADDRESS, service.address.octets())?;
+    out.u16_be(connection::SERVICE_PORT, service.port)?;
+    out.bytes(connection::DESTINATION_ADDRESS, end.address.octets())?;
+    out.u16_be(connection::DESTINATION_PORT, end.port)?;
+    let bond = template.bond();
+    out.u32(connection::CONNECTIONS, bond.counts().connections())?;
+    let seconds = template.destination().timeouts.persistence();
+    out.u32(
+        connection::EXPIRES,
+        bond.remaining(seconds, clock::seconds()),
+    )
 }

@@ -5,6 +5,7 @@
 use crate::{
     address::{Address, Family, Protocol},
     refusal::Refusal,
+    schedule::{flags::Flags, Settings},
 };
 
 /// What tells a virtual service from all others of its network namespace.
@@ -59,34 +60,102 @@ pub struct DestinationKey {
     pub port: u16,
 }
 
-/// The forwarding method: how a destination gets its packets.
+/// The forwarding method that a request asks for: how a destination gets its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// The address and port in the packets are rewritten, in both directions.
     Nat,
+    /// A TCP client's SYN is handed to the destination's listening socket as it is, and the host
+    /// makes the connection with the service's address and port.
+    Steer,
+    /// Steer where that is possible for the whole service, nat elsewhere.
+    Auto,
 }
 
 impl Method {
+    const ALL: [Self; 3] = [Self::Nat, Self::Steer, Self::Auto];
+
     /// The method's number in requests.
     pub const fn number(self) -> u8 {
         match self {
             Self::Nat => 0,
+            Self::Steer => 1,
+            Self::Auto => 2,
         }
     }
 
     /// The method of this number, if there is one.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Nat),
-            _ => None,
-        }
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|m| m.number() == number)
     }
 
     /// The method's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nat => "nat",
+            Self::Steer => "steer",
+            Self::Auto => "auto",
         }
+    }
+
+    /// What a destination is asked for that [`check_destination`] has let pass: automatically
+    /// chosen, one that only steering reaches is steered to.
+    #[must_use]
+    pub fn settled(
+        self,
+        service: &ServiceKey,
+        destination: &DestinationKey,
+        local: LocalView,
+    ) -> Self {
+        let needs_steering = self == Self::Auto
+            && service.protocol == Protocol::Tcp
+            && !destination.address.is_unspecified()
+            && check_reachable(service, destination, local).is_err();
+        if needs_steering {
+            Self::Steer
+        } else {
+            self
+        }
+    }
+}
+
+/// Whether a service steers its connections. All of its destinations have one method: who
+/// rewrites has to do so before the packet is routed, and who steers after the filter.
+///
+/// A service without destinations does not steer. Persistence needs entries to count a client's
+/// connections; the flag sloppy is for segments in mid-stream, whose connection is elsewhere.
+///
+/// # Errors
+///
+/// [`Refusal::MixedMethods`], [`Refusal::SteerProtocol`], [`Refusal::SteerPersistent`] or
+/// [`Refusal::SteerSloppy`].
+pub fn steers(
+    protocol: Protocol,
+    settings: &Settings,
+    methods: impl Iterator<Item = Method>,
+) -> Result<bool, Refusal> {
+    let (mut nat, mut steer, mut auto) = (false, false, false);
+    for method in methods {
+        match method {
+            Method::Nat => nat = true,
+            Method::Steer => steer = true,
+            Method::Auto => auto = true,
+        }
+    }
+    let cannot = if protocol != Protocol::Tcp {
+        Some(Refusal::SteerProtocol)
+    } else if settings.persistence.seconds() != 0 {
+        Some(Refusal::SteerPersistent)
+    } else if settings.flags.has(Flags::SLOPPY) {
+        Some(Refusal::SteerSloppy)
+    } else {
+        None
+    };
+    match cannot {
+        Some(refusal) if steer => Err(refusal),
+        None if steer && nat => Err(Refusal::MixedMethods),
+        None => Ok(steer || (auto && !nat)),
+        Some(_) => Ok(false),
     }
 }
 
@@ -128,9 +197,15 @@ pub fn check_destination(
         return Err(Refusal::OwnService);
     }
     if !destination.address.is_unspecified() {
-        match method {
-            Method::Nat => check_reachable(service, destination, local)?,
+        let steerable = method != Method::Nat && service.protocol == Protocol::Tcp;
+        if !steerable {
+            check_reachable(service, destination, local)?;
+        } else if !local.is_local {
+            return Err(Refusal::NotLocal);
         }
+    }
+    if method == Method::Steer && service.protocol != Protocol::Tcp {
+        return Err(Refusal::SteerProtocol);
     }
     Ok(weight)
 }
@@ -346,9 +421,94 @@ mod tests {
             let method = Method::from_number(number);
             assert!(method.is_none_or(|method| method.number() == number));
         }
-        assert_eq!(Method::from_number(0), Some(Method::Nat));
-        assert_eq!(Method::from_number(1), None);
-        assert_eq!(Method::Nat.name(), "nat");
+        let names = [0, 1, 2].map(|number| Method::from_number(number).unwrap().name());
+        assert_eq!(names, ["nat", "steer", "auto"]);
+        assert_eq!(Method::from_number(3), None);
+    }
+
+    #[test]
+    fn loopback_destinations_are_steered_to() {
+        let vip = service("192.0.2.10", 80);
+        let udp = ServiceKey::new(17, vip.address.octets(), 80).unwrap();
+        let at = |at| DestinationKey {
+            address: address(at),
+            port: 8001,
+        };
+        let check = |service, to, method| check_destination(service, &to, method, 1, LOCAL);
+        let loopback = at("127.0.0.1");
+        for method in [Method::Steer, Method::Auto] {
+            assert_eq!(check(&vip, loopback, method), Ok(1));
+            assert_eq!(method.settled(&vip, &loopback, LOCAL), Method::Steer);
+            let remote = at("198.51.100.1");
+            let checked = check_destination(&vip, &remote, method, 1, REMOTE);
+            assert_eq!(checked, Err(Refusal::NotLocal));
+        }
+        assert_eq!(
+            check(&udp, loopback, Method::Auto),
+            Err(Refusal::LoopbackForNat4)
+        );
+        let own = at("192.0.2.10");
+        assert_eq!(check(&udp, own, Method::Auto), Ok(1));
+        assert_eq!(check(&udp, own, Method::Steer), Err(Refusal::SteerProtocol));
+        for method in Method::ALL {
+            assert_eq!(method.settled(&vip, &own, LOCAL), method);
+            assert_eq!(method.settled(&udp, &own, LOCAL), method);
+            let any = at("0.0.0.0");
+            assert_eq!(
+                method.settled(&service("0.0.0.0", 80), &any, REMOTE),
+                method
+            );
+        }
+        let route_localnet = Method::Auto.settled(&vip, &loopback, ROUTED);
+        assert_eq!(route_localnet, Method::Auto);
+        assert_eq!(Method::Nat.settled(&vip, &loopback, LOCAL), Method::Nat);
+    }
+
+    #[test]
+    fn who_steers() {
+        use crate::{
+            persistence,
+            schedule::{Change, Kind},
+        };
+        let plain = Settings::new(Kind::Wlc);
+        let change = Change {
+            flags: Some((Flags::SLOPPY.bits(), u32::MAX)),
+            ..Change::default()
+        };
+        let sloppy = plain.changed(&change).unwrap();
+        let change = Change {
+            persistence: persistence::Change::new(Some(60), None, Family::V4).unwrap(),
+            ..Change::default()
+        };
+        let persistent = plain.changed(&change).unwrap();
+        let of = |number: u8, settings: &Settings, methods: &[Method]| {
+            let protocol = Protocol::from_number(number).unwrap();
+            steers(protocol, settings, methods.iter().copied())
+        };
+        const NAT: Method = Method::Nat;
+        const STEER: Method = Method::Steer;
+        const AUTO: Method = Method::Auto;
+        for (methods, tcp, others) in [
+            (&[][..], Ok(false), true),
+            (&[AUTO, AUTO], Ok(true), true),
+            (&[STEER], Ok(true), false),
+            (&[AUTO, STEER], Ok(true), false),
+            (&[NAT], Ok(false), true),
+            (&[AUTO, NAT, AUTO], Ok(false), true),
+            (&[NAT, STEER], Err(Refusal::MixedMethods), false),
+            (&[STEER, AUTO, NAT], Err(Refusal::MixedMethods), false),
+        ] {
+            assert_eq!(of(6, &plain, methods), tcp, "{methods:?}");
+            for (number, settings, refusal) in [
+                (17, &plain, Refusal::SteerProtocol),
+                (132, &plain, Refusal::SteerProtocol),
+                (6, &persistent, Refusal::SteerPersistent),
+                (6, &sloppy, Refusal::SteerSloppy),
+            ] {
+                let wanted = if others { Ok(false) } else { Err(refusal) };
+                assert_eq!(of(number, settings, methods), wanted, "{methods:?}");
+            }
+        }
     }
 
     #[test]

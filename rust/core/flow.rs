@@ -173,6 +173,16 @@ impl State {
         )
     }
 
+    /// Whether a TCP connection in this state has a socket at its host, without which it is over. A
+    /// half-open one may have none: its host may have answered with a SYN cookie.
+    #[inline]
+    pub const fn has_socket(self) -> bool {
+        matches!(
+            self,
+            Self::Established | Self::SynSent | Self::FinWait | Self::CloseWait | Self::LastAck
+        )
+    }
+
     /// Whether the connection has ended on both sides: its entry only waits for late packets and
     /// gives way to a new connection.
     #[inline]
@@ -344,6 +354,17 @@ mod tests {
             }
         }
         assert!(!reopens(State::Udp, Signal::Udp));
+    }
+
+    #[test]
+    fn what_has_a_socket_is_open() {
+        for state in STATES.into_iter().filter(|state| state.has_socket()) {
+            assert!(!state.is_finished() && !state.is_half_open(), "{state:?}");
+        }
+        // Every state of TCP is one of these, or has not begun.
+        let tcp = STATES.iter().take(usize::from(State::Udp.to_bits()));
+        let rest = tcp.filter(|s| !s.has_socket() && !s.is_finished() && !s.is_half_open());
+        assert_eq!(rest.collect::<Vec<_>>(), [&State::None, &State::Listen]);
     }
 
     #[test]

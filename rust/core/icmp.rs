@@ -11,7 +11,7 @@
 use crate::{
     address::{Endpoint, Family, Ip, Protocol},
     nat,
-    wire::{self, Bytes, Parts, Unhandled},
+    wire::{self, sctp::Chunk, Bytes, Packet, Parts, Signal, TcpFlags, Unhandled},
 };
 
 /// An error message, and the packet that it quotes.
@@ -23,6 +23,8 @@ pub struct IcmpError<A: Ip> {
     pub destination: A,
     /// Where the ICMP header starts, in bytes from the start of the IP header.
     pub offset: usize,
+    /// Whether it says that nobody is at the quoted packet's port.
+    pub is_port_unreachable: bool,
     /// The packet that caused the error.
     pub quoted: Quoted<A>,
 }
@@ -36,13 +38,36 @@ pub struct Quoted<A: Ip> {
     pub source: Endpoint<A>,
     /// Where it was to go.
     pub destination: Endpoint<A>,
+    /// The four bytes behind the ports: TCP's sequence number.
+    pub sequence: u32,
     /// Where its IP header starts, in bytes from the start of the error's own IP header.
     pub offset: usize,
     /// Where its transport header starts, in bytes from the start of its IP header.
     pub l4_offset: usize,
+    /// How many bytes of it there are from its transport header on.
+    pub transport: usize,
     /// Whether the quotation reaches to the end of a transport checksum that is to be updated. That
     /// of SCTP is not: who reads the quotation has no use for it.
     pub has_checksum: bool,
+}
+
+impl<A: Ip> Quoted<A> {
+    /// A packet that the quoted one may have answered: one in mid-stream from its destination to its
+    /// source. Nothing else is known of it, neither its length nor its offsets.
+    pub fn answered(&self) -> Packet<A> {
+        Packet {
+            protocol: self.protocol,
+            source: self.destination,
+            destination: self.source,
+            l4_offset: 0,
+            length: 0,
+            signal: match self.protocol {
+                Protocol::Tcp => Signal::Tcp(TcpFlags(TcpFlags::ACK)),
+                Protocol::Udp => Signal::Udp,
+                Protocol::Sctp => Signal::Sctp(Chunk::Data),
+            },
+        }
+    }
 }
 
 /// Type, code, checksum, and a word that depends on the type.
@@ -67,6 +92,14 @@ const fn is_error(family: Family, kind: u8) -> bool {
         Family::V4 => matches!(kind, 3..=5 | 11 | 12),
         // Destination unreachable, packet too big, time exceeded, parameter problem.
         Family::V6 => matches!(kind, 1..=4),
+    }
+}
+
+/// Whether a message of this type and code says that nobody is at the port.
+const fn is_port_unreachable(family: Family, kind: u8, code: u8) -> bool {
+    match family {
+        Family::V4 => kind == 3 && code == 3,
+        Family::V6 => kind == 1 && code == 4,
     }
 }
 
@@ -98,7 +131,7 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<IcmpError<A>, Unhan
     if outer.payload() < HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [kind, ..] = wire::read::<HEADER_LEN>(bytes, outer.l4_offset)?;
+    let [kind, code, ..] = wire::read::<HEADER_LEN>(bytes, outer.l4_offset)?;
     if !is_error(A::FAMILY, kind) {
         return Err(Unhandled::OtherProtocol);
     }
@@ -111,6 +144,7 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<IcmpError<A>, Unhan
         source: outer.source,
         destination: outer.destination,
         offset: outer.l4_offset,
+        is_port_unreachable: is_port_unreachable(A::FAMILY, kind, code),
         quoted: quoted(&tail, room)?,
     })
 }
@@ -130,7 +164,7 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
     if transport < QUOTED_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [s1, s0, d1, d0, ..] = wire::read::<QUOTED_LEN>(tail, network.l4_offset)?;
+    let [s1, s0, d1, d0, sequence @ ..] = wire::read::<QUOTED_LEN>(tail, network.l4_offset)?;
     let checksum = nat::l4_checksum(protocol, 0);
     let mut bytes = [0; 2];
     let at = network.l4_offset.saturating_add(checksum.start);
@@ -144,8 +178,10 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
             address: network.destination,
             port: u16::from_be_bytes([d1, d0]),
         },
+        sequence: u32::from_be_bytes(sequence),
         offset: tail.start,
         l4_offset: network.l4_offset,
+        transport,
         has_checksum: protocol != Protocol::Sctp
             && transport >= checksum.end
             && tail.copy_to(at, &mut bytes),
@@ -155,7 +191,7 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::V4;
+    use crate::{address::V4, flow};
     use std::vec::Vec;
 
     /// A destination unreachable from 192.0.2.2 about a UDP packet to its port 53, of which
@@ -187,6 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn what_the_quoted_packet_answered() {
+        let quoted = parse4(&unreachable(32)).unwrap().quoted;
+        assert_eq!(quoted.sequence, 0x000c_0000);
+        for (protocol, number) in [
+            (Protocol::Tcp, 6),
+            (Protocol::Udp, 17),
+            (Protocol::Sctp, 132),
+        ] {
+            let mut packet = unreachable(32);
+            packet[37] = number;
+            let answered = parse4(&packet).unwrap().quoted.answered();
+            assert_eq!(answered.protocol, protocol);
+            assert_eq!(answered.source, quoted.destination);
+            assert_eq!(answered.destination, quoted.source);
+            // It opens an entry only where the setting for it says so.
+            assert!(flow::continues(answered.signal));
+            assert_eq!(flow::opens(answered.signal), protocol == Protocol::Udp);
+        }
+    }
+
+    #[test]
     fn eight_bytes_of_the_transport_header_are_enough() {
         assert!(parse4(&unreachable(28)).is_ok());
         assert_eq!(parse4(&unreachable(27)), Err(Unhandled::Truncated));
@@ -213,6 +270,16 @@ mod tests {
             };
             assert_eq!(parse4(&packet).err(), expected, "{kind}");
         }
+    }
+
+    #[test]
+    fn port_unreachable() {
+        assert!(parse4(&unreachable(32)).unwrap().is_port_unreachable);
+        let mut packet = unreachable(32);
+        packet[21] = 1;
+        assert!(!parse4(&packet).unwrap().is_port_unreachable);
+        assert!(is_port_unreachable(Family::V6, 1, 4));
+        assert!(!is_port_unreachable(Family::V6, 3, 3) && !is_port_unreachable(Family::V6, 1, 1));
     }
 
     #[test]

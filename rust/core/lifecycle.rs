@@ -8,8 +8,9 @@
 //! by compare-and-exchange moves the counts.
 //!
 //! The atomics are a parameter: the kernel's in the module, loom's in the model that runs this very
-//! code in every order (`tests/model/`). None of them has to order anything. That an entry is
-//! found as it was made, and that a grace period ends what ran before it, is the table's and RCU's.
+//! code in every order (`tests/model/`). They need not order anything for an entry's life. That an
+//! entry is found as it was made, and that a grace period ends what ran before it, is the table's
+//! and RCU's.
 
 use crate::flow::State;
 
@@ -34,29 +35,54 @@ pub trait Word {
     /// Replaces `old` by `new` in one step, or else tells the value that is there.
     fn compare_exchange(&self, old: u32, new: u32) -> Result<(), u32>;
 
-    /// Adds in one step, modulo 2^32.
+    /// Adds in one step, modulo 2^32. Fully ordered, unlike the others: see [`Observer`].
     fn add(&self, value: u32);
+}
+
+/// Somebody who is to know that the counts of a destination have changed.
+///
+/// [`Word::add`], which changes them, is fully ordered: other CPUs see the change before anything
+/// that the observer does.
+pub trait Observer {
+    /// A count has just changed. Any context.
+    fn changed(&self);
+}
+
+/// Nobody.
+impl Observer for () {
+    fn changed(&self) {}
 }
 
 /// What is added to count one less.
 const MINUS_ONE: u32 = u32::MAX;
 
 /// The counts of a destination.
-pub struct Counts<W> {
+pub struct Counts<W, O = ()> {
     /// Entries. They have a counter of their own, which no change of a state touches: a deleted
     /// destination is let go when it is 0.
     connections: W,
     /// Those in states that count as active.
     active: W,
+    /// Those that have not ended on both sides. A count of its own, like the others, so that it is
+    /// right at any moment: that it is 0 is what tells that a destination has drained.
+    open: W,
+    observer: O,
 }
 
-impl<W: Word> Counts<W> {
-    /// No connection.
-    pub fn new() -> Self {
+impl<W: Word, O: Observer> Counts<W, O> {
+    /// No connection. The observer hears of every change.
+    pub fn new(observer: O) -> Self {
         Self {
             connections: W::new(0),
             active: W::new(0),
+            open: W::new(0),
+            observer,
         }
+    }
+
+    /// The observer.
+    pub fn observer(&self) -> &O {
+        &self.observer
     }
 
     /// Connections.
@@ -74,38 +100,90 @@ impl<W: Word> Counts<W> {
         self.connections().saturating_sub(self.active())
     }
 
+    /// Connections that have not ended on both sides.
+    pub fn open(&self) -> u32 {
+        at_least_zero(self.open.load())
+    }
+
     /// Whether no connection is left. Meant for a destination that gets no new ones, after a grace
     /// period: then every entry is counted, and 0 is final.
     pub fn is_drained(&self) -> bool {
         self.connections.load() == 0
     }
+}
 
+/// What is counted of entries.
+pub trait Tally {
+    /// An entry came, in this state.
+    fn enter(&self, state: State);
+
+    /// An entry's state has changed.
+    fn change(&self, from: State, to: State);
+
+    /// An entry went, from this state.
+    fn leave(&self, state: State);
+}
+
+impl<W: Word, O: Observer> Tally for Counts<W, O> {
     fn enter(&self, state: State) {
         self.connections.add(1);
         if state.is_active() {
             self.active.add(1);
         }
+        if !state.is_finished() {
+            self.open.add(1);
+        }
+        self.observer.changed();
     }
 
     fn change(&self, from: State, to: State) {
+        match (from.is_finished(), to.is_finished()) {
+            (true, false) => self.open.add(1),
+            (false, true) => self.open.add(MINUS_ONE),
+            _ => {}
+        }
+        // The observer is told of what schedulers go by.
         match (from.is_active(), to.is_active()) {
             (false, true) => self.active.add(1),
             (true, false) => self.active.add(MINUS_ONE),
-            _ => {}
+            _ => return,
         }
+        self.observer.changed();
     }
 
     fn leave(&self, state: State) {
+        if !state.is_finished() {
+            self.open.add(MINUS_ONE);
+        }
         if state.is_active() {
             self.active.add(MINUS_ONE);
         }
         self.connections.add(MINUS_ONE);
+        self.observer.changed();
     }
 }
 
-impl<W: Word> Default for Counts<W> {
-    fn default() -> Self {
-        Self::new()
+/// An entry may be counted twice: for its destination, and for something else.
+impl<W: Word, O: Observer> Tally for (&Counts<W, O>, Option<&Counts<W>>) {
+    fn enter(&self, state: State) {
+        self.0.enter(state);
+        if let Some(other) = self.1 {
+            other.enter(state);
+        }
+    }
+
+    fn change(&self, from: State, to: State) {
+        self.0.change(from, to);
+        if let Some(other) = self.1 {
+            other.change(from, to);
+        }
+    }
+
+    fn leave(&self, state: State) {
+        self.0.leave(state);
+        if let Some(other) = self.1 {
+            other.leave(state);
+        }
     }
 }
 
@@ -120,7 +198,8 @@ fn at_least_zero(value: u32) -> u32 {
 
 /// What changes in an entry: its state and the time of its last packet.
 ///
-/// Every function that takes counts takes those of the entry's one destination.
+/// Every function that takes a tally takes the same one for an entry, which is that of its one
+/// destination.
 pub struct Lifecycle<W> {
     /// A [`State`] and the two marks.
     word: W,
@@ -158,7 +237,7 @@ impl<W: Word> Lifecycle<W> {
 
     /// Counts the entry. Its inserter calls this once, after it has inserted the entry and in the
     /// same read-side section.
-    pub fn begin(&self, counts: &Counts<W>) {
+    pub fn begin(&self, counts: &impl Tally) {
         let state = self.state();
         let counted = u32::from(state.to_bits());
         counts.enter(state);
@@ -175,7 +254,7 @@ impl<W: Word> Lifecycle<W> {
     /// Moves the state as `next` says, which is asked again when another packet was quicker. An entry
     /// that is not counted keeps its state.
     #[inline]
-    pub fn advance(&self, counts: &Counts<W>, next: impl Fn(State) -> State) {
+    pub fn advance(&self, counts: &impl Tally, next: impl Fn(State) -> State) {
         let mut old = self.word.load();
         while old & (REMOVED | UNCOUNTED) == 0 {
             let from = decode(old);
@@ -191,7 +270,7 @@ impl<W: Word> Lifecycle<W> {
     }
 
     /// Counts the entry no more. Whoever took it out of the table, who is one, calls this once.
-    pub fn end(&self, counts: &Counts<W>) {
+    pub fn end(&self, counts: &impl Tally) {
         // After this no packet moves the state, so that the state it was left in is the one counted.
         let mut old = self.word.load();
         while let Err(current) = self.word.compare_exchange(old, old | REMOVED) {

@@ -21,6 +21,8 @@ pub enum Errno {
     OpNotSupp,
     /// `EADDRNOTAVAIL`
     AddrNotAvail,
+    /// `EADDRINUSE`
+    AddrInUse,
     /// `EAFNOSUPPORT`
     AfNoSupport,
     /// `EHOSTUNREACH`
@@ -67,7 +69,7 @@ macro_rules! refusals {
 refusals! {
     /// No scheduler has this name.
     UnknownScheduler => NoPkg,
-        c"unknown scheduler: use rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr, twos or p2c";
+        c"unknown scheduler: use rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr, twos, p2c or jsq";
     /// A bit that is no flag's.
     UnknownFlag => OpNotSupp, c"unknown flag: a newer module may have it";
     /// A flag of one scheduler for a service with another one.
@@ -83,7 +85,22 @@ refusals! {
     /// The protocol is neither TCP nor UDP nor SCTP.
     UnknownProtocol => ProtoNoSupport, c"unknown protocol: use tcp, udp or sctp";
     /// The forwarding method is none.
-    UnknownMethod => OpNotSupp, c"unknown forwarding method: nat is the only one so far";
+    UnknownMethod => OpNotSupp, c"unknown forwarding method: use nat, steer or auto";
+    /// Steering of UDP or SCTP.
+    SteerProtocol => OpNotSupp,
+        c"only tcp can be steered: use the method nat, or auto, which chooses";
+    /// A persistent service is to steer.
+    SteerPersistent => Inval,
+        c"a persistent service does not steer: give its destinations the method nat or auto, on an \
+address other than a loopback one";
+    /// A service with the flag sloppy is to steer.
+    SteerSloppy => Inval,
+        c"a service with the flag sloppy does not steer: give its destinations the method nat or \
+auto, on an address other than a loopback one";
+    /// Some destinations of a service are to be steered to and others not.
+    MixedMethods => Inval,
+        c"a service steers to all of its destinations or to none: give them the method auto first, \
+then the one you want";
     /// A port is 0.
     PortZero => Inval, c"port 0 cannot be served: use a port from 1 to 65535";
     /// The last port of a range is below its first.
@@ -96,6 +113,17 @@ refusals! {
     /// A timeout is too long.
     TimeoutRange => Range,
         c"timeout out of range: use 1 to 2147483647 seconds, or 0 to have none set";
+    /// A service is to be persistent for too long.
+    PersistenceRange => Range,
+        c"persistence out of range: use 1 to 2147483647 seconds, or 0 to end it";
+    /// Slow start has more than 16 bits.
+    SlowStartRange => Range, c"slow start out of range: use 1 to 65535 seconds, or 0 to have none";
+    /// A prefix of no address.
+    PrefixLength => Range,
+        c"prefix length out of range: use 1 to 32 for IPv4 or 1 to 128 for IPv6";
+    /// A prefix length for a service that is not persistent.
+    NotPersistent => Inval,
+        c"only a persistent service has a prefix length: give the seconds as well";
     /// An address has neither 4 nor 16 bytes.
     AddressLength => Inval, c"an address has 4 bytes for IPv4 or 16 bytes for IPv6";
     /// A multicast or broadcast address.
@@ -119,6 +147,19 @@ address or ::";
         c"service and destination differ in address family: use IPv4 or IPv6 for both";
     /// A destination is where its own service is.
     OwnService => Loop, c"the destination is its own service: use another port or address";
+    /// One-packet scheduling of TCP or SCTP.
+    OnePacketProtocol => Inval, c"only a udp service schedules each packet: leave out the flag ops";
+    /// One-packet scheduling for a service that is persistent.
+    OnePacketPersistent => Inval,
+        c"with the flag ops nothing is remembered of a client: leave it out, or persistent";
+    /// One-packet scheduling by a service on the wildcard address to another address.
+    OnePacketAddress => Inval,
+        c"with the flag ops a service on the wildcard address has destinations on its own \
+address only: name them by their port";
+    /// A destination of a service with one-packet scheduling that is another service's too.
+    SharedDestination => AddrInUse,
+        c"with the flag ops nobody else may have a destination there: use another port or address, \
+or leave out the flag";
     /// The service is there already.
     ServiceExists => Exist, c"the service exists already: change it with edit";
     /// The destination is there already.

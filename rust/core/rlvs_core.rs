@@ -14,7 +14,10 @@
 //! - [`flow`]: the states of a connection and their timeouts.
 //! - [`defence`]: what goes first in a flood of new connections.
 //! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
-//! - [`schedule`]: choosing a destination.
+//! - [`notice`]: what is told of a destination, and when.
+//! - [`retry`]: whether the first packet of a connection was refused.
+//! - [`schedule`]: choosing a destination; [`changed`]: which destinations to look at for that;
+//!   [`choice`]: going on when one cannot take the connection.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
 //!
 //! Nothing here panics on any input: indices go through `get`, and sums that may overflow say
@@ -34,7 +37,10 @@
 )]
 
 pub mod address;
+pub mod backends;
+pub mod changed;
 pub mod checksum;
+pub mod choice;
 pub mod config;
 pub mod crc32c;
 pub mod defence;
@@ -42,8 +48,12 @@ pub mod flow;
 pub mod icmp;
 pub mod lifecycle;
 pub mod nat;
+pub mod notice;
+pub mod persistence;
 pub mod refusal;
+pub mod retry;
 pub mod schedule;
+pub mod slow_start;
 pub mod threshold;
 pub mod tuple;
 pub mod wire;

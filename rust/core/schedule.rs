@@ -6,20 +6,25 @@
 //! made for the destinations of one service, in memory that the caller gives ([`Memory`]), when
 //! those or their weights change. A choice allocates nothing; what it costs stands at each type.
 //!
-//! Most schedulers choose from what they were made with and from what the destinations do now.
-//! They choose without a lock ([`Shared`]). The others remember their choices ([`Exclusive`]).
+//! Some schedulers choose from what they were made with, without a lock ([`Shared`]). The others
+//! remember their choices, or what they have seen of the destinations, so that they need not look at
+//! each of them again ([`Exclusive`]).
 
 use core::{ffi::CStr, ops::DerefMut};
 
 use crate::{
     address::{Address, Endpoint},
+    persistence::{self, Persistence},
     refusal::Refusal,
+    slow_start::SlowStart,
 };
 
 pub mod dh;
 pub mod flags;
 pub mod fo;
 mod hash;
+mod identity;
+pub mod jsq;
 pub mod lblc;
 pub mod lblcr;
 pub mod lc;
@@ -28,13 +33,13 @@ pub mod locality;
 mod lottery;
 pub mod mh;
 pub mod nq;
-mod order;
 pub mod ovf;
 pub mod p2c;
 pub mod rr;
 pub mod sed;
 pub mod sh;
-mod sort;
+pub(crate) mod sort;
+mod tournament;
 pub mod twos;
 pub mod wlc;
 pub mod wrr;
@@ -42,6 +47,8 @@ pub mod wrr;
 use dh::Dh;
 use flags::Flags;
 use fo::Fo;
+use identity::kept;
+use jsq::Jsq;
 use lblc::Lblc;
 use lblcr::Lblcr;
 use lc::Lc;
@@ -59,13 +66,17 @@ use wrr::Wrr;
 /// The destinations of a service, numbered from 0 on in the order in which they were added, as a
 /// scheduler sees them.
 ///
-/// The numbers stay the same from one choice to the next; when destinations come or go, the caller
-/// starts again with a new scheduler or accepts that some choices are out of turn. No function
-/// fails for a number that is too large.
+/// The numbers stay the same from one choice to the next. When destinations come or go, the caller
+/// makes a new scheduler, which may inherit what the old one remembers ([`Exclusive::inherit`]). No
+/// function fails for a number that is too large.
 #[expect(clippy::len_without_is_empty, reason = "no scheduler asks for it")]
 pub trait Destinations {
     /// How many there are.
     fn len(&self) -> usize;
+
+    /// A number that it keeps as long as it is the service's, and that no other destination of the
+    /// service has.
+    fn id(&self, index: usize) -> u32;
 
     /// Where it is; `None` for a number that is too large.
     fn endpoint(&self, index: usize) -> Option<Endpoint<Address>>;
@@ -82,8 +93,21 @@ pub trait Destinations {
     /// How many other connections it has.
     fn inactive(&self, index: usize) -> u32;
 
-    /// False when this packet must not go there, for example because it was tried already.
-    fn usable(&self, index: usize) -> bool;
+    /// Whether it has as many connections as it may, so that nothing new goes there.
+    fn full(&self, index: usize) -> bool;
+
+    /// What waits at its process for this packet's turn: connections to be accepted, or bytes to be
+    /// read. 0 if that cannot be known; `None` when nobody listens there.
+    fn queue(&self, index: usize) -> Option<u32>;
+
+    /// Whether this packet was there already, and could not stay. Of other packets that says
+    /// nothing.
+    fn tried(&self, index: usize) -> bool;
+
+    /// Calls `each` with the number of every destination whose weight, connections or fullness may
+    /// have changed since the last call, before their new values are asked for. Only a scheduler
+    /// that is [`Exclusive`] calls this, and one at a time.
+    fn take_changed(&self, each: impl FnMut(usize));
 }
 
 /// What a choice is made for: the first packet of a connection.
@@ -163,6 +187,8 @@ kinds! {
     Twos c"twos",
     /// The one of two different destinations with fewer connections in flight.
     P2c c"p2c",
+    /// The destination with the fewest connections that wait to be accepted.
+    Jsq c"jsq",
 }
 
 impl Kind {
@@ -175,16 +201,13 @@ impl Kind {
     /// Whether choices need random numbers.
     #[inline]
     pub const fn is_random(self) -> bool {
-        matches!(self, Self::Twos | Self::P2c)
+        matches!(self, Self::Twos | Self::P2c | Self::Jsq)
     }
 
     /// Whether the scheduler is made for the weights that the destinations had then, so that it has
     /// to be made again when one changes. The others follow a change, and keep what they remember.
     pub const fn is_made_for_weights(self) -> bool {
-        matches!(
-            self,
-            Self::Sh | Self::Mh | Self::Fo | Self::Ovf | Self::Twos | Self::P2c
-        )
+        matches!(self, Self::Sh | Self::Mh | Self::Twos | Self::P2c)
     }
 }
 
@@ -197,15 +220,21 @@ pub struct Settings {
     pub flags: Flags,
     /// The size of the table of [`Kind::Mh`]; the others do not look at it.
     pub table: TableSize,
+    /// How long the scheduler is not asked again for a client.
+    pub persistence: Persistence,
+    /// How long a destination whose process has just started gets less than its share.
+    pub slow_start: SlowStart,
 }
 
 impl Settings {
-    /// A scheduler without flags.
+    /// A scheduler without flags, of a service that is not persistent.
     pub const fn new(kind: Kind) -> Self {
         Self {
             kind,
             flags: Flags::NONE,
             table: TableSize::Ipvs,
+            persistence: Persistence::OFF,
+            slow_start: SlowStart::OFF,
         }
     }
 }
@@ -219,6 +248,10 @@ pub struct Change {
     pub flags: Option<(u32, u32)>,
     /// The number of slots.
     pub table: Option<u32>,
+    /// The persistence.
+    pub persistence: persistence::Change,
+    /// The seconds of slow start.
+    pub slow_start: Option<u32>,
 }
 
 impl Settings {
@@ -227,12 +260,15 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownFlag`], [`Refusal::FlagOfOtherScheduler`], [`Refusal::TableSize`] or
-    /// [`Refusal::NoTable`].
+    /// [`Refusal::UnknownFlag`], [`Refusal::FlagOfOtherScheduler`], [`Refusal::TableSize`],
+    /// [`Refusal::NoTable`], [`Refusal::NotPersistent`], [`Refusal::OnePacketPersistent`] or
+    /// [`Refusal::SlowStartRange`].
     pub fn changed(self, change: &Change) -> Result<Self, Refusal> {
         let mut settings = match change.kind {
             Some(kind) if kind != self.kind => Self {
                 flags: self.flags.without_scheduler(),
+                persistence: self.persistence,
+                slow_start: self.slow_start,
                 ..Self::new(kind)
             },
             _ => self,
@@ -242,6 +278,13 @@ impl Settings {
             settings.flags = settings.flags.changed(flags, mask);
         }
         settings.flags.check(settings.kind)?;
+        settings.persistence = settings.persistence.changed(&change.persistence)?;
+        if let Some(seconds) = change.slow_start {
+            settings.slow_start = SlowStart::new(seconds)?;
+        }
+        if settings.flags.has(Flags::ONE_PACKET) && settings.persistence.seconds() != 0 {
+            return Err(Refusal::OnePacketPersistent);
+        }
         if let Some(slots) = change.table {
             settings.table = TableSize::from_slots(slots)?;
             if settings.kind != Kind::Mh {
@@ -260,20 +303,8 @@ pub enum Scheduler<M: Memory> {
     Exclusive(Exclusive<M>),
 }
 
-/// A scheduler that remembers no choice. Any CPU may choose at any time.
+/// A scheduler that remembers nothing. Any CPU may choose at any time.
 pub enum Shared<M: Memory> {
-    /// See [`Kind::Lc`].
-    Lc(Lc),
-    /// See [`Kind::Wlc`].
-    Wlc(Wlc),
-    /// See [`Kind::Sed`].
-    Sed(Sed),
-    /// See [`Kind::Nq`].
-    Nq(Nq),
-    /// See [`Kind::Fo`].
-    Fo(Fo<M>),
-    /// See [`Kind::Ovf`].
-    Ovf(Ovf<M>),
     /// See [`Kind::Sh`].
     Sh(Sh<M>),
     /// See [`Kind::Dh`].
@@ -284,14 +315,28 @@ pub enum Shared<M: Memory> {
     Twos(Twos<M>),
     /// See [`Kind::P2c`].
     P2c(P2c<M>),
+    /// See [`Kind::Jsq`].
+    Jsq(Jsq),
 }
 
-/// A scheduler that remembers its choices.
+/// A scheduler that remembers its choices, or what it has seen of the destinations.
 pub enum Exclusive<M: Memory> {
     /// See [`Kind::Rr`].
-    Rr(Rr),
+    Rr(Rr<M>),
     /// See [`Kind::Wrr`].
     Wrr(Wrr<M>),
+    /// See [`Kind::Lc`].
+    Lc(Lc<M>),
+    /// See [`Kind::Wlc`].
+    Wlc(Wlc<M>),
+    /// See [`Kind::Sed`].
+    Sed(Sed<M>),
+    /// See [`Kind::Nq`].
+    Nq(Nq<M>),
+    /// See [`Kind::Fo`].
+    Fo(Fo<M>),
+    /// See [`Kind::Ovf`].
+    Ovf(Ovf<M>),
     /// See [`Kind::Lblc`].
     Lblc(Lblc<M>),
     /// See [`Kind::Lblcr`].
@@ -306,24 +351,24 @@ impl<M: Memory> Scheduler<M> {
     /// [`Refusal::NoMemory`], or what the scheduler says of the destinations.
     pub fn new<D: Destinations>(settings: &Settings, destinations: &D) -> Result<Self, Refusal> {
         let flags = settings.flags;
-        let shared = match settings.kind {
-            Kind::Rr => return Ok(Self::Exclusive(Exclusive::Rr(Rr::default()))),
-            Kind::Wrr => return Ok(Self::Exclusive(Exclusive::Wrr(Wrr::new(destinations)?))),
-            Kind::Lblc => return Ok(Self::Exclusive(Exclusive::Lblc(Lblc::new()?))),
-            Kind::Lblcr => return Ok(Self::Exclusive(Exclusive::Lblcr(Lblcr::new()?))),
-            Kind::Lc => Shared::Lc(Lc),
-            Kind::Wlc => Shared::Wlc(Wlc),
-            Kind::Sed => Shared::Sed(Sed),
-            Kind::Nq => Shared::Nq(Nq),
-            Kind::Fo => Shared::Fo(Fo::new(destinations)?),
-            Kind::Ovf => Shared::Ovf(Ovf::new(destinations)?),
-            Kind::Sh => Shared::Sh(Sh::new(destinations, flags)?),
-            Kind::Dh => Shared::Dh(Dh),
-            Kind::Mh => Shared::Mh(Mh::new(destinations, flags, settings.table)?),
-            Kind::Twos => Shared::Twos(Twos::new(destinations)?),
-            Kind::P2c => Shared::P2c(P2c::new(destinations)?),
-        };
-        Ok(Self::Shared(shared))
+        Ok(match settings.kind {
+            Kind::Rr => Self::Exclusive(Exclusive::Rr(Rr::new(destinations)?)),
+            Kind::Wrr => Self::Exclusive(Exclusive::Wrr(Wrr::new(destinations)?)),
+            Kind::Lc => Self::Exclusive(Exclusive::Lc(Lc::new(destinations)?)),
+            Kind::Wlc => Self::Exclusive(Exclusive::Wlc(Wlc::new(destinations)?)),
+            Kind::Sed => Self::Exclusive(Exclusive::Sed(Sed::new(destinations)?)),
+            Kind::Nq => Self::Exclusive(Exclusive::Nq(Nq::new(destinations)?)),
+            Kind::Fo => Self::Exclusive(Exclusive::Fo(Fo::new(destinations)?)),
+            Kind::Ovf => Self::Exclusive(Exclusive::Ovf(Ovf::new(destinations)?)),
+            Kind::Lblc => Self::Exclusive(Exclusive::Lblc(Lblc::new(destinations)?)),
+            Kind::Lblcr => Self::Exclusive(Exclusive::Lblcr(Lblcr::new(destinations)?)),
+            Kind::Sh => Self::Shared(Shared::Sh(Sh::new(destinations, flags)?)),
+            Kind::Dh => Self::Shared(Shared::Dh(Dh)),
+            Kind::Mh => Self::Shared(Shared::Mh(Mh::new(destinations, flags, settings.table)?)),
+            Kind::Twos => Self::Shared(Shared::Twos(Twos::new(destinations)?)),
+            Kind::P2c => Self::Shared(Shared::P2c(P2c::new(destinations)?)),
+            Kind::Jsq => Self::Shared(Shared::Jsq(Jsq)),
+        })
     }
 
     /// Chooses, as [`Shared::pick`] and [`Exclusive::pick`] do.
@@ -340,22 +385,35 @@ impl<M: Memory> Shared<M> {
     /// none for it: every one that may be chosen is quiesced or unusable. Any context.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         match self {
-            Self::Lc(lc) => lc.pick(destinations),
-            Self::Wlc(wlc) => wlc.pick(destinations),
-            Self::Sed(sed) => sed.pick(destinations),
-            Self::Nq(nq) => nq.pick(destinations),
-            Self::Fo(fo) => fo.pick(destinations),
-            Self::Ovf(ovf) => ovf.pick(destinations),
             Self::Sh(sh) => sh.pick(destinations, request),
             Self::Dh(dh) => dh.pick(destinations, request),
             Self::Mh(mh) => mh.pick(destinations, request),
             Self::Twos(twos) => twos.pick(destinations, request),
             Self::P2c(p2c) => p2c.pick(destinations, request),
+            Self::Jsq(jsq) => jsq.pick(destinations, request),
         }
     }
 }
 
 impl<M: Memory> Exclusive<M> {
+    /// Goes on where `old` is, if that is of the same kind: a scheduler of the same service before
+    /// destinations came or went. Those that stay, found by their [`Destinations::id`], are in the
+    /// same order in both. One step for each destination, and for each address of `lblc` and
+    /// `lblcr`; any context.
+    ///
+    /// Without this, destinations that come and go all the time would have round robin favour the
+    /// first ones.
+    pub fn inherit<A: Destinations, B: Destinations>(&mut self, old: &Self, before: &A, after: &B) {
+        match (self, old) {
+            (Self::Rr(new), Self::Rr(old)) => new.inherit(old, kept(before, after)),
+            (Self::Wrr(new), Self::Wrr(old)) => new.inherit(old, kept(before, after)),
+            (Self::Lblc(new), Self::Lblc(old)) => new.inherit(old),
+            (Self::Lblcr(new), Self::Lblcr(old)) => new.inherit(old),
+            // The others remember nothing but what they see of the destinations.
+            _ => {}
+        }
+    }
+
     /// The number of the destination that the connection goes to, or `None` when every one is
     /// quiesced or unusable. Any context.
     ///
@@ -365,21 +423,33 @@ impl<M: Memory> Exclusive<M> {
         match self {
             Self::Rr(rr) => rr.pick(destinations),
             Self::Wrr(wrr) => wrr.pick(destinations),
+            Self::Lc(lc) => lc.pick(destinations),
+            Self::Wlc(wlc) => wlc.pick(destinations),
+            Self::Sed(sed) => sed.pick(destinations),
+            Self::Nq(nq) => nq.pick(destinations),
+            Self::Fo(fo) => fo.pick(destinations),
+            Self::Ovf(ovf) => ovf.pick(destinations),
             Self::Lblc(lblc) => lblc.pick(destinations, request),
             Self::Lblcr(lblcr) => lblcr.pick(destinations, request),
         }
     }
 }
 
-/// Whether a destination can be chosen at all.
+/// Whether a destination can be chosen for new connections.
+#[inline]
+fn takes_new<D: Destinations>(destinations: &D, index: usize) -> bool {
+    index < destinations.len() && destinations.weight(index) != 0 && !destinations.full(index)
+}
+
+/// Whether a destination can be chosen for this one.
 #[inline]
 fn eligible<D: Destinations>(destinations: &D, index: usize) -> bool {
-    index < destinations.len() && destinations.weight(index) != 0 && destinations.usable(index)
+    takes_new(destinations, index) && !destinations.tried(index)
 }
 
 #[cfg(test)]
 mod ipvs_vectors;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -4,27 +4,38 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <net/dst.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "rlvs_helpers.h"
+
+/* The VRF whose routes lead back, or 0. */
+static int rlvs_vrf_of(const struct nf_hook_state *state)
+{
+	return state->in ? l3mdev_master_ifindex_rcu(state->in) : 0;
+}
 
 /*
  * The way from @skb's destination to its source. The address that it leaves
  * from need not be the host's. NULL when there is none, or none to one host.
  */
 static struct dst_entry *rlvs_way_back4(const struct sk_buff *skb,
-					struct net *net, u8 protocol)
+					const struct nf_hook_state *state,
+					u8 protocol)
 {
+	struct net *net = state->net;
 	const struct iphdr *iph = ip_hdr(skb);
 	struct flowi4 fl4 = {
 		.daddr = iph->saddr,
 		.saddr = iph->daddr,
 		.flowi4_proto = protocol,
 		.flowi4_mark = IP4_REPLY_MARK(net, skb->mark),
+		.flowi4_oif = rlvs_vrf_of(state),
 		.flowi4_flags = FLOWI_FLAG_ANYSRC,
 	};
 	struct rtable *rt;
@@ -53,6 +64,7 @@ static struct dst_entry *rlvs_way_back6(const struct sk_buff *skb,
 		.saddr = ip6h->daddr,
 		.flowi6_proto = protocol,
 		.flowi6_mark = IP6_REPLY_MARK(state->net, skb->mark),
+		.flowi6_oif = rlvs_vrf_of(state),
 	};
 	struct dst_entry *dst;
 
@@ -115,7 +127,7 @@ void rlvs_hook_answer(const struct sk_buff *skb,
 	struct sk_buff *answer;
 	struct dst_entry *dst;
 
-	dst = ipv4 ? rlvs_way_back4(skb, state->net, protocol) :
+	dst = ipv4 ? rlvs_way_back4(skb, state, protocol) :
 		     rlvs_way_back6(skb, state, protocol);
 	if (!dst)
 		return;
@@ -126,6 +138,8 @@ void rlvs_hook_answer(const struct sk_buff *skb,
 		return;
 	}
 	skb_dst_set(answer, dst);
+	/* Connection tracking has not seen what it answers. */
+	skb_set_nfct(answer, IP_CT_UNTRACKED);
 	skb_reserve(answer, LL_MAX_HEADER + sizeof(struct ipv6hdr));
 	skb_put_data(answer, payload, len);
 	skb_reset_transport_header(answer);

@@ -5,7 +5,9 @@
  * functions of linux/rhashtable.h are specialised for each of the two.
  */
 #include <linux/jhash.h>
+#include <linux/lockdep.h>
 #include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
 #include <linux/siphash.h>
 
@@ -75,6 +77,7 @@ int rlvs_flow_table_init(struct rhashtable *table, u32 key_len)
 struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 					const u64 *key)
 {
+	lockdep_assert(rcu_read_lock_held());
 	if (key_len == RLVS_KEY4_LEN)
 		return rhashtable_lookup(table, key, rlvs_flow4);
 	return rhashtable_lookup(table, key, rlvs_flow6);
@@ -87,6 +90,7 @@ struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
 					struct rlvs_flow_link *link)
 {
+	lockdep_assert(rcu_read_lock_held());
 	if (key_len == RLVS_KEY4_LEN)
 		return rhashtable_lookup_get_insert_fast(table, &link->node,
 							 rlvs_flow4);

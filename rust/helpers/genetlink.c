@@ -10,6 +10,30 @@
 
 static const struct rlvs_genl_ops *rlvs_genl_callbacks;
 
+/* How often somebody has joined the group, in any namespace. */
+static atomic_t rlvs_genl_joins = ATOMIC_INIT(0);
+
+/*
+ * Whether the group has its number: what is sent holds the lock, so that
+ * nothing goes to the family that may have the number afterwards.
+ */
+static DECLARE_RWSEM(rlvs_genl_sending);
+static bool rlvs_genl_has_group;
+
+/* The generated table has no place for the capability. */
+static const struct genl_multicast_group rlvs_genl_groups[] = {
+	[RLVS_NLGRP_EVENTS] = {
+		.name = RLVS_MCGRP_EVENTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+static int rlvs_genl_bind(int group)
+{
+	atomic_inc(&rlvs_genl_joins);
+	return 0;
+}
+
 static int rlvs_genl_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	return rlvs_genl_callbacks->doit(rlvs_netns_of(genl_info_net(info)),
@@ -92,6 +116,12 @@ int rlvs_nl_connection_get_dumpit(struct sk_buff *skb,
 	return rlvs_genl_dumpit(skb, cb);
 }
 
+int rlvs_nl_template_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb)
+{
+	return rlvs_genl_dumpit(skb, cb);
+}
+
 int rlvs_nl_counters_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	return rlvs_genl_doit(skb, info);
@@ -112,22 +142,38 @@ int rlvs_nl_flush_doit(struct sk_buff *skb, struct genl_info *info)
 	return rlvs_genl_doit(skb, info);
 }
 
-/* One user at a time: -EBUSY for the second. May sleep. */
+static void rlvs_genl_let_send(bool let)
+{
+	down_write(&rlvs_genl_sending);
+	rlvs_genl_has_group = let;
+	up_write(&rlvs_genl_sending);
+}
+
+/*
+ * One user at a time: -EBUSY for the second. Called by the module's
+ * initialisation, after which the family is read-only. May sleep.
+ */
 int rlvs_genl_register(const struct rlvs_genl_ops *ops)
 {
 	int err;
 
 	if (cmpxchg(&rlvs_genl_callbacks, NULL, ops))
 		return -EBUSY;
+	rlvs_nl_family.mcgrps = rlvs_genl_groups;
+	rlvs_nl_family.n_mcgrps = ARRAY_SIZE(rlvs_genl_groups);
+	rlvs_nl_family.bind = rlvs_genl_bind;
 	err = genl_register_family(&rlvs_nl_family);
 	if (err)
 		rlvs_genl_callbacks = NULL;
+	else
+		rlvs_genl_let_send(true);
 	return err;
 }
 
 /* Waits for handlers that run; a dump under way holds the module. */
 void rlvs_genl_unregister(void)
 {
+	rlvs_genl_let_send(false);
 	genl_unregister_family(&rlvs_nl_family);
 	rlvs_genl_callbacks = NULL;
 }
@@ -271,4 +317,57 @@ void rlvs_extack_miss(struct netlink_ext_ack *extack, u16 attribute)
 {
 	if (extack)
 		extack->miss_type = attribute;
+}
+
+u32 rlvs_genl_join_count(void)
+{
+	return atomic_read(&rlvs_genl_joins);
+}
+
+/* Whether anybody of the namespace has joined the group. May sleep. */
+bool rlvs_genl_has_listeners(struct net *net)
+{
+	bool has;
+
+	down_read(&rlvs_genl_sending);
+	has = rlvs_genl_has_group &&
+	      genl_has_listeners(&rlvs_nl_family, net, RLVS_NLGRP_EVENTS);
+	up_read(&rlvs_genl_sending);
+	return has;
+}
+
+/* A message that nobody has asked for, with room for @payload bytes. */
+struct sk_buff *rlvs_genl_notice_new(u32 payload)
+{
+	return genlmsg_new(payload, GFP_KERNEL);
+}
+
+void *rlvs_genl_put_notice(struct sk_buff *skb, u8 cmd)
+{
+	return genlmsg_put(skb, 0, 0, &rlvs_nl_family, 0, cmd);
+}
+
+/* Tells those who have joined that they have lost a message. May sleep. */
+void rlvs_genl_lost(struct net *net)
+{
+	down_read(&rlvs_genl_sending);
+	if (rlvs_genl_has_group)
+		genl_set_err(&rlvs_nl_family, net, 0, RLVS_NLGRP_EVENTS,
+			     -ENOBUFS);
+	up_read(&rlvs_genl_sending);
+}
+
+/* Takes the message. May sleep. */
+int rlvs_genl_multicast(struct net *net, struct sk_buff *skb)
+{
+	int err = -ENODEV;
+
+	down_read(&rlvs_genl_sending);
+	if (rlvs_genl_has_group)
+		err = genlmsg_multicast_netns(&rlvs_nl_family, net, skb, 0,
+					      RLVS_NLGRP_EVENTS, GFP_KERNEL);
+	else
+		nlmsg_free(skb);
+	up_read(&rlvs_genl_sending);
+	return err;
 }

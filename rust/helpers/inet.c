@@ -6,27 +6,14 @@
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ip6_route.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <net/udp.h>
 
+#include "address.h"
 #include "rlvs_helpers.h"
-
-static __be32 rlvs_addr4(const u8 *octets)
-{
-	__be32 address;
-
-	memcpy(&address, octets, sizeof(address));
-	return address;
-}
-
-static struct in6_addr rlvs_addr6(const u8 *octets)
-{
-	struct in6_addr address;
-
-	memcpy(&address, octets, sizeof(address));
-	return address;
-}
 
 bool rlvs_is_local4(struct net *net, const u8 *address)
 {
@@ -83,9 +70,12 @@ bool rlvs_route_localnet(struct net *net)
 	return IPV4_DEVCONF_ALL_RO(net, ROUTE_LOCALNET);
 }
 
-/* With @ifindex 0, a socket that is bound to a device is not found. */
-static struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
-				 int ifindex)
+/*
+ * The socket of a connection. With index 0, one that is bound to a device is
+ * not found. Returns a reference, of a full, a request or a TIME_WAIT socket.
+ */
+struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
+			  struct rlvs_device device)
 {
 	struct in6_addr local, remote;
 
@@ -93,12 +83,14 @@ static struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 		return __inet_lookup_established(net, rlvs_addr4(ends->remote),
 						 htons(ends->remote_port),
 						 rlvs_addr4(ends->local),
-						 ends->local_port, ifindex, 0);
+						 ends->local_port, device.index,
+						 device.vrf_port);
 	local = rlvs_addr6(ends->local);
 	remote = rlvs_addr6(ends->remote);
 	return __inet6_lookup_established(net, &remote,
 					  htons(ends->remote_port), &local,
-					  ends->local_port, ifindex, 0);
+					  ends->local_port, device.index,
+					  device.vrf_port);
 }
 
 /*
@@ -108,14 +100,16 @@ static struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
 			      int ifindex)
 {
+	struct rlvs_device device = { .index = ifindex };
 	struct net_device *dev;
 	struct sock *sk;
 
 	rcu_read_lock();
-	sk = rlvs_find_at(net, ends, ifindex);
+	sk = rlvs_find_at(net, ends, device);
 	if (!sk && !ifindex) {
 		for_each_netdev_rcu(net, dev) {
-			sk = rlvs_find_at(net, ends, dev->ifindex);
+			device.index = dev->ifindex;
+			sk = rlvs_find_at(net, ends, device);
 			if (sk)
 				break;
 		}
@@ -218,4 +212,175 @@ void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends)
 		return;
 	tcp_abort(sk, ECONNABORTED);
 	sock_gen_put(sk);
+}
+
+void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found)
+{
+	found->queued = READ_ONCE(sk->sk_ack_backlog);
+	found->handshakes = inet_csk_reqsk_queue_len(sk);
+	found->limit = READ_ONCE(sk->sk_max_ack_backlog);
+}
+
+/* The socket that gets a SYN; under rcu_read_lock(), which keeps it. */
+struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
+				struct rlvs_device device)
+{
+	struct in6_addr local, remote;
+
+	if (!ends->ipv6)
+		return __inet_lookup_listener(net, NULL, 0,
+					      rlvs_addr4(ends->remote),
+					      htons(ends->remote_port),
+					      rlvs_addr4(ends->local),
+					      ends->local_port, device.index,
+					      device.vrf_port);
+	local = rlvs_addr6(ends->local);
+	remote = rlvs_addr6(ends->remote);
+	return inet6_lookup_listener(net, NULL, 0, &remote,
+				     htons(ends->remote_port), &local,
+				     ends->local_port, device.index,
+				     device.vrf_port);
+}
+
+/* The socket that gets a datagram; under rcu_read_lock(), which keeps it. */
+static struct sock *rlvs_find_bound(struct net *net,
+				    const struct rlvs_ends *ends,
+				    struct rlvs_device device)
+{
+	struct in6_addr local, remote;
+
+	if (!ends->ipv6)
+		return __udp4_lib_lookup(net, rlvs_addr4(ends->remote),
+					 htons(ends->remote_port),
+					 rlvs_addr4(ends->local),
+					 htons(ends->local_port), device.index,
+					 device.vrf_port, NULL);
+	local = rlvs_addr6(ends->local);
+	remote = rlvs_addr6(ends->remote);
+	return __udp6_lib_lookup(net, &remote, htons(ends->remote_port), &local,
+				 htons(ends->local_port), device.index,
+				 device.vrf_port, NULL);
+}
+
+/* Whether the socket that gets the datagram is connected to its sender. */
+bool rlvs_udp_connected(struct net *net, const struct rlvs_ends *ends,
+			struct rlvs_device device)
+{
+	struct sock *sk;
+	bool connected;
+
+	rcu_read_lock();
+	sk = rlvs_find_bound(net, ends, device);
+	connected = sk && READ_ONCE(sk->sk_state) == TCP_ESTABLISHED;
+	rcu_read_unlock();
+	return connected;
+}
+
+static bool rlvs_is_on_wildcard(const struct sock *sk)
+{
+	if (sk->sk_family == AF_INET6)
+		return ipv6_addr_any(&sk->sk_v6_rcv_saddr);
+	return !sk->sk_rcv_saddr;
+}
+
+static struct sock *rlvs_find_waiting(struct net *net,
+				      const struct rlvs_ends *ends,
+				      struct rlvs_device device, bool udp)
+{
+	return udp ? rlvs_find_bound(net, ends, device) :
+		     rlvs_find_listener(net, ends, device);
+}
+
+static bool rlvs_queue_of(const struct sock *sk, bool udp,
+			  struct rlvs_listener *found)
+{
+	if (!sk)
+		return false;
+	if (!udp) {
+		rlvs_queue_of_listener(sk, found);
+		return true;
+	}
+	found->queued = sk_rmem_alloc_get(sk);
+	found->handshakes = 0;
+	found->limit = READ_ONCE(sk->sk_rcvbuf);
+	return true;
+}
+
+/*
+ * Whether a process waits for a SYN, or a datagram, between @ends that comes in
+ * by @device. Of a group of sockets on one port the one that would get it; a
+ * program that chooses by the packet's bytes (BPF) is not asked.
+ */
+bool rlvs_queue(struct net *net, const struct rlvs_ends *ends,
+		struct rlvs_device device, bool udp,
+		struct rlvs_listener *found)
+{
+	bool exists;
+
+	rcu_read_lock();
+	exists = rlvs_queue_of(rlvs_find_waiting(net, ends, device, udp), udp,
+			       found);
+	rcu_read_unlock();
+	return exists;
+}
+
+/*
+ * Whether packets between either ends get to one socket that listens on the
+ * wildcard address, or to one group of such.
+ */
+bool rlvs_share_socket(struct net *net, const struct rlvs_ends *one,
+		       const struct rlvs_ends *other, struct rlvs_device device,
+		       bool udp)
+{
+	struct sock *sk, *sk2;
+	bool same = false;
+	void *group;
+
+	rcu_read_lock();
+	sk = rlvs_find_waiting(net, one, device, udp);
+	if (sk && rlvs_is_on_wildcard(sk)) {
+		sk2 = rlvs_find_waiting(net, other, device, udp);
+		group = rcu_access_pointer(sk->sk_reuseport_cb);
+		same = sk == sk2 ||
+		       (sk2 && group &&
+			group == rcu_access_pointer(sk2->sk_reuseport_cb));
+	}
+	rcu_read_unlock();
+	return same;
+}
+
+/* The socket that listens, on whichever device; under rcu_read_lock(). */
+static struct sock *rlvs_find_any(struct net *net, const struct rlvs_ends *ends,
+				  bool udp)
+{
+	struct sock *sk = NULL;
+	struct net_device *dev;
+
+	for_each_netdev_rcu(net, dev) {
+		int master = l3mdev_master_ifindex_rcu(dev);
+		struct rlvs_device device = {
+			.index = master ?: dev->ifindex,
+			.vrf_port = master ? dev->ifindex : 0,
+		};
+
+		sk = rlvs_find_waiting(net, ends, device, udp);
+		if (sk)
+			break;
+	}
+	return sk;
+}
+
+/*
+ * Whether a process listens, on whichever device, and how much waits there.
+ * @ends has an unspecified remote end.
+ */
+bool rlvs_any_queue(struct net *net, const struct rlvs_ends *ends, bool udp,
+		    struct rlvs_listener *found)
+{
+	bool exists;
+
+	rcu_read_lock();
+	exists = rlvs_queue_of(rlvs_find_any(net, ends, udp), udp, found);
+	rcu_read_unlock();
+	return exists;
 }

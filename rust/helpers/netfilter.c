@@ -5,6 +5,7 @@
 #include <linux/icmpv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
@@ -130,35 +131,93 @@ bool rlvs_hook_for_host(const struct sk_buff *skb,
 	return rlvs_bridge_takes(skb, state);
 }
 
-/* Sockets of a VRF are bound to its device, not to one that belongs to it. */
-int rlvs_hook_input_device(const struct nf_hook_state *state)
+/*
+ * Sockets of a VRF are bound to its device, not to one that belongs to it. What
+ * a socket in a VRF sends to an address of the VRF comes back by its device,
+ * anything else that the host sends to itself by the loopback device.
+ */
+struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state)
 {
+	const struct net_device *dev = state->in;
 	int master;
 
-	if (!state->in)
-		return LOOPBACK_IFINDEX;
-	master = l3mdev_master_ifindex_rcu(state->in);
-	return master ?: state->in->ifindex;
+	if (!dev) {
+		dev = state->out;
+		if (!dev || !netif_is_l3_master(dev))
+			return (struct rlvs_device){ .index = LOOPBACK_IFINDEX };
+	}
+	master = l3mdev_master_ifindex_rcu(dev);
+	return (struct rlvs_device){
+		.index = master ?: dev->ifindex,
+		.vrf_port = master ? dev->ifindex : 0,
+	};
 }
+
+/*
+ * What answers a packet before it was routed looks for the way back in the main
+ * routing table. A packet that came in by a VRF gets a route of the VRF first.
+ */
+static void rlvs_route_in_vrf(struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	int vrf = state->in ? l3mdev_master_ifindex_rcu(state->in) : 0;
+	struct flowi fl = { .flowi_oif = vrf };
+	struct dst_entry *dst = NULL;
+
+	if (!vrf || skb_dst(skb))
+		return;
+	if (state->pf == NFPROTO_IPV4) {
+		fl.u.ip4.daddr = ip_hdr(skb)->saddr;
+		nf_ip_route(state->net, &dst, &fl, false);
+	} else {
+		fl.u.ip6.daddr = ipv6_hdr(skb)->saddr;
+		nf_ip6_route(state->net, &dst, &fl, false);
+	}
+	if (dst)
+		skb_dst_set(skb, dst);
+}
+
+/* This CPU is sending a refusal, with bottom halves disabled. */
+static DEFINE_PER_CPU(bool, rlvs_refusing);
 
 /* Answers a TCP segment with a reset. @skb stays the caller's. */
 void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	rlvs_route_in_vrf(skb, state);
+	this_cpu_write(rlvs_refusing, true);
 	if (state->pf == NFPROTO_IPV4)
 		nf_send_reset(state->net, state->sk, skb, state->hook);
 	else
 		nf_send_reset6(state->net, state->sk, skb, state->hook);
+	this_cpu_write(rlvs_refusing, false);
 }
 
 /* Answers a packet with port unreachable. @skb stays the caller's. */
 void rlvs_hook_port_unreachable(struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
+	rlvs_route_in_vrf(skb, state);
+	this_cpu_write(rlvs_refusing, true);
 	if (state->pf == NFPROTO_IPV4)
 		nf_send_unreach(skb, ICMP_PORT_UNREACH, state->hook);
 	else
 		nf_send_unreach6(state->net, skb, ICMPV6_PORT_UNREACH,
 				 state->hook);
+	this_cpu_write(rlvs_refusing, false);
+}
+
+/*
+ * Whether a packet that this host sends is a refusal of ours. Connection
+ * tracking has not seen what it refuses, unless the refused packet was past it,
+ * and would find it invalid: it is left untracked.
+ */
+bool rlvs_hook_is_refusal(struct sk_buff *skb)
+{
+	if (!this_cpu_read(rlvs_refusing))
+		return false;
+	if (!skb_get_nfct(skb))
+		skb_set_nfct(skb, IP_CT_UNTRACKED);
+	return true;
 }
 
 /* A new route after the address of a locally generated packet has changed. */

@@ -18,12 +18,33 @@ static void rlvs_netns_tick(struct work_struct *work)
 	rlvs_netns_callbacks->tick(ns);
 }
 
+/* Sends what could not be sent while it was made. */
+static void rlvs_netns_send(struct work_struct *work)
+{
+	struct rlvs_netns *ns = container_of(work, struct rlvs_netns, send);
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&ns->unsent)))
+		rlvs_kept_sent(ns->net, skb);
+}
+
+/* @skb has its route. Any context. */
+void rlvs_netns_send_later(struct net *net, struct sk_buff *skb)
+{
+	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
+
+	skb_queue_tail(&ns->unsent, skb);
+	queue_work(system_bh_wq, &ns->send);
+}
+
 static int rlvs_netns_init(struct net *net)
 {
 	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
 
 	ns->net = net;
 	INIT_DELAYED_WORK(&ns->tick, rlvs_netns_tick);
+	INIT_WORK(&ns->send, rlvs_netns_send);
+	skb_queue_head_init(&ns->unsent);
 	return rlvs_netns_callbacks->init(ns);
 }
 
@@ -33,7 +54,10 @@ static void rlvs_netns_pre_exit(struct net *net)
 
 	/* Waits for a running tick and lets none be scheduled again. */
 	disable_delayed_work_sync(&ns->tick);
+	disable_work_sync(&ns->send);
 	rlvs_netns_callbacks->pre_exit(ns);
+	/* No hook runs any more that would add something. */
+	skb_queue_purge(&ns->unsent);
 }
 
 static void rlvs_netns_exit(struct net *net)

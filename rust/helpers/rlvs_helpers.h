@@ -66,6 +66,15 @@ void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta);
 bool rlvs_skb_is_gso(const struct sk_buff *skb);
 int rlvs_skb_complete_checksum(struct sk_buff *skb);
 
+/*
+ * Where a packet comes in, as sockets are looked up: by a device, or by a VRF,
+ * then with the port of the VRF that it came in by.
+ */
+struct rlvs_device {
+	int index;
+	int vrf_port;
+};
+
 /* netfilter.c */
 struct rlvs_hook {
 	nf_hookfn *run;
@@ -83,10 +92,11 @@ bool rlvs_hook_comes_again(const struct sk_buff *skb,
 			   const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
-int rlvs_hook_input_device(const struct nf_hook_state *state);
+struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state);
 void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state);
 void rlvs_hook_port_unreachable(struct sk_buff *skb,
 				const struct nf_hook_state *state);
+bool rlvs_hook_is_refusal(struct sk_buff *skb);
 void rlvs_hook_answer(const struct sk_buff *skb,
 		      const struct nf_hook_state *state, u8 protocol,
 		      const u8 *payload, u16 len);
@@ -94,6 +104,13 @@ int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
 int rlvs_hook_send_segments(struct sk_buff *skb,
 			    const struct nf_hook_state *state);
 void rlvs_hook_consume(struct sk_buff *skb);
+
+/* kept.c */
+struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb);
+int rlvs_kept_device(const struct nf_hook_state *state);
+int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex);
+int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex);
+void rlvs_kept_sent(struct net *net, struct sk_buff *skb);
 
 /* inet.c */
 enum rlvs_tcp_socket {
@@ -133,6 +150,78 @@ bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
 		     struct rlvs_tcp_window *window);
 void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends);
 
+/* Who waits for new connections, or datagrams, and how much is waiting. */
+struct rlvs_listener {
+	/* TCP: connections that wait for accept(2). UDP: bytes. */
+	u32 queued;
+	/* TCP: handshakes under way. */
+	u32 handshakes;
+	/* What queued must not exceed. */
+	u32 limit;
+};
+
+bool rlvs_queue(struct net *net, const struct rlvs_ends *ends,
+		struct rlvs_device device, bool udp,
+		struct rlvs_listener *found);
+bool rlvs_any_queue(struct net *net, const struct rlvs_ends *ends, bool udp,
+		    struct rlvs_listener *found);
+bool rlvs_share_socket(struct net *net, const struct rlvs_ends *one,
+		       const struct rlvs_ends *other, struct rlvs_device device,
+		       bool udp);
+bool rlvs_udp_connected(struct net *net, const struct rlvs_ends *ends,
+			struct rlvs_device device);
+
+/* For C alone: sockets that the caller gives back, or that RCU keeps. */
+#ifndef __BINDGEN__
+struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
+			  struct rlvs_device device);
+struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
+				struct rlvs_device device);
+void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
+#endif
+
+/* steer.c */
+enum rlvs_steer_socket {
+	RLVS_STEER_SOCKET_NONE,
+	RLVS_STEER_SOCKET_TIME_WAIT,
+	/* Of a connection, of a handshake, or what somebody else has chosen. */
+	RLVS_STEER_SOCKET_OTHER,
+};
+
+/* What a listening socket does with a SYN. */
+enum rlvs_syn {
+	/* It remembers the handshake. */
+	RLVS_SYN_REMEMBERED,
+	/* It answers with a cookie and remembers nothing. */
+	RLVS_SYN_COOKIE,
+	RLVS_SYN_DROPPED,
+};
+
+struct rlvs_steer_listener {
+	struct rlvs_listener queue;
+	enum rlvs_syn syn;
+	/* It has, not long ago, so that it takes one back. */
+	bool sent_cookies;
+};
+
+struct rlvs_device rlvs_steer_device(const struct sk_buff *skb,
+				     const struct nf_hook_state *state);
+enum rlvs_steer_socket rlvs_steer_socket(const struct sk_buff *skb);
+enum rlvs_steer_socket rlvs_steer_demux(struct sk_buff *skb, struct net *net,
+					const struct rlvs_ends *ends,
+					struct rlvs_device device);
+bool rlvs_steer_checksum(struct sk_buff *skb, const struct nf_hook_state *state,
+			 u32 offset);
+bool rlvs_steer_reopens(struct sk_buff *skb, struct net *net, u32 offset);
+bool rlvs_steer_is_cookie(const struct sk_buff *skb,
+			  const struct nf_hook_state *state, u32 offset);
+bool rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
+			 const struct rlvs_ends *at, struct rlvs_device device,
+			 struct rlvs_steer_listener *found);
+bool rlvs_steer_give(struct sk_buff *skb, struct net *net,
+		     const struct rlvs_ends *ends, const struct rlvs_ends *at,
+		     struct rlvs_device device, enum rlvs_syn *syn);
+
 /* sysctl.c */
 struct rlvs_sysctl {
 	const char *name;
@@ -165,6 +254,8 @@ struct rlvs_netns {
 	struct net *net;
 	void *state;
 	struct delayed_work tick;
+	struct work_struct send;
+	struct sk_buff_head unsent;
 };
 
 struct rlvs_netns_ops {
@@ -177,6 +268,7 @@ struct rlvs_netns_ops {
 int rlvs_netns_register(const struct rlvs_netns_ops *ops);
 void rlvs_netns_unregister(void);
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
+void rlvs_netns_send_later(struct net *net, struct sk_buff *skb);
 u32 rlvs_netns_inode(const struct net *net);
 
 /* genetlink.c */
@@ -213,5 +305,11 @@ struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute);
 void rlvs_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 int rlvs_nla_put_uint(struct sk_buff *skb, u16 attribute, u64 value);
 void rlvs_extack_miss(struct netlink_ext_ack *extack, u16 attribute);
+u32 rlvs_genl_join_count(void);
+bool rlvs_genl_has_listeners(struct net *net);
+struct sk_buff *rlvs_genl_notice_new(u32 payload);
+void *rlvs_genl_put_notice(struct sk_buff *skb, u8 cmd);
+void rlvs_genl_lost(struct net *net);
+int rlvs_genl_multicast(struct net *net, struct sk_buff *skb);
 
 #endif /* _RLVS_HELPERS_H */

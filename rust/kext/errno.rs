@@ -20,6 +20,8 @@ macro_rules! errnos {
 }
 
 errnos! {
+    /// Address already in use.
+    address_in_use = EADDRINUSE;
     /// Cannot assign requested address.
     address_not_available = EADDRNOTAVAIL;
     /// Address family not supported by protocol.

@@ -104,6 +104,12 @@ fn bare<K: Key>(mut key: K) -> K {
     key
 }
 
+/// The hash that a key has in it.
+#[inline]
+fn hash_in<K: Key>(key: K) -> u32 {
+    u32::try_from((key.last() & !REPLY_BIT) >> HASH_SHIFT).unwrap_or(0)
+}
+
 /// `struct rlvs_flow_link` with a key of its length.
 #[repr(C)]
 struct Link<K> {
@@ -143,6 +149,12 @@ impl<K: Key, T> Flow<K, T> {
     #[inline]
     pub fn reply_key(&self) -> K {
         bare(self.reply.key)
+    }
+
+    /// The hash of the inbound key: [`FlowTable::hash`].
+    #[inline]
+    pub fn hash(&self) -> u32 {
+        hash_in(self.inbound.key)
     }
 
     /// The flow that has `link`.
@@ -255,6 +267,12 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
             *key.last_mut() |= REPLY_BIT;
         }
         key
+    }
+
+    /// The hash of a key, in 28 bits: of the table's secret, so that who chooses the key cannot
+    /// choose it.
+    pub fn hash(&self, key: K) -> u32 {
+        hash_in(self.tagged(key, Side::Inbound))
     }
 
     /// Number of flows; another CPU may be changing it.

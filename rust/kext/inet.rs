@@ -9,7 +9,7 @@
 //! Upstream: none.
 
 use crate::bindings;
-use kernel::{ffi::c_int, task::might_sleep, types::Opaque};
+use kernel::{task::might_sleep, types::Opaque};
 
 /// A network namespace that is alive while it is borrowed.
 #[repr(transparent)]
@@ -39,7 +39,7 @@ pub enum Ends {
 
 impl Ends {
     /// The ends as C has them, borrowed.
-    fn as_raw(&self) -> bindings::rlvs_ends {
+    pub(crate) fn as_raw(&self) -> bindings::rlvs_ends {
         match self {
             Self::V4 { local, remote } => bindings::rlvs_ends {
                 local: local.0.as_ptr(),
@@ -59,9 +59,20 @@ impl Ends {
     }
 }
 
-/// A network device, by its index.
+/// Where packets come in, as sockets are looked up: a network device, or a VRF and one of its ports.
+#[derive(Clone, Copy)]
+pub struct Device(pub(crate) bindings::rlvs_device);
+
+/// Who waits for new connections or datagrams, and how much is waiting, at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device(pub(crate) c_int);
+pub struct Listener {
+    /// Connections that wait for accept(2); of UDP, bytes that wait to be read.
+    pub queued: u32,
+    /// TCP handshakes under way, whose connections will be queued; 0 of UDP.
+    pub handshakes: u32,
+    /// What `queued` must not exceed: more is dropped.
+    pub limit: u32,
+}
 
 /// The TCP socket of a connection, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +103,22 @@ pub struct TcpWindow {
     pub send_next: u32,
     /// How much before `send_unacknowledged` an acknowledgement may be that comes late.
     pub send_past: u32,
+}
+
+impl Listener {
+    pub(crate) const NOTHING: bindings::rlvs_listener = bindings::rlvs_listener {
+        queued: 0,
+        handshakes: 0,
+        limit: 0,
+    };
+
+    pub(crate) fn from_raw(raw: bindings::rlvs_listener) -> Self {
+        Self {
+            queued: raw.queued,
+            handshakes: raw.handshakes,
+            limit: raw.limit,
+        }
+    }
 }
 
 impl Net {
@@ -153,7 +180,7 @@ impl Net {
     /// that come in by `device`, or without that any, which takes a look-up for each device. Any
     /// context but hard interrupt.
     pub fn tcp_socket(&self, ends: &Ends, device: Option<Device>) -> TcpSocket {
-        let ifindex = device.map_or(0, |device| device.0);
+        let ifindex = device.map_or(0, |device| device.0.index);
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
         // long as `ends`.
         match unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), &ends.as_raw(), ifindex) } {
@@ -167,7 +194,7 @@ impl Net {
     /// Where a connection is, from the socket that [`Net::tcp_socket`] finds, one in TIME_WAIT or a
     /// handshake too. Any context but hard interrupt.
     pub fn tcp_window(&self, ends: &Ends, device: Option<Device>) -> Option<TcpWindow> {
-        let ifindex = device.map_or(0, |device| device.0);
+        let ifindex = device.map_or(0, |device| device.0.index);
         let mut found = bindings::rlvs_tcp_window {
             receive_next: 0,
             receive_window: 0,
@@ -189,6 +216,57 @@ impl Net {
             send_next: found.send_next,
             send_past: found.send_past,
         })
+    }
+
+    /// The socket that a client's SYN, or datagram if `udp`, between these ends is for, which comes
+    /// in by `device`: bound to the address or to the wildcard one, of either family, one of a group
+    /// that shares the port. Of a group whose socket a BPF program chooses by the packet's bytes it
+    /// is some socket. Any context but hard interrupt.
+    pub fn queue(&self, ends: &Ends, device: Device, udp: bool) -> Option<Listener> {
+        let mut found = Listener::NOTHING;
+        // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
+        // as `ends`, and `found` may be written to.
+        let exists = unsafe {
+            bindings::rlvs_queue(self.as_ptr(), &ends.as_raw(), device.0, udp, &mut found)
+        };
+        exists.then(|| Listener::from_raw(found))
+    }
+
+    /// A TCP socket that listens, or a UDP socket that is bound, at the local end, for packets that
+    /// come in by any device; the remote end is not specified. Of a group that shares the port it is
+    /// one of them. Asks each device. Any context but hard interrupt.
+    pub fn any_queue(&self, ends: &Ends, udp: bool) -> Option<Listener> {
+        let mut found = Listener::NOTHING;
+        // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
+        // as `ends`, and `found` may be written to.
+        let exists =
+            unsafe { bindings::rlvs_any_queue(self.as_ptr(), &ends.as_raw(), udp, &mut found) };
+        exists.then(|| Listener::from_raw(found))
+    }
+
+    /// Whether packets between either ends that come in by `device`, datagrams if `udp`, get to one
+    /// and the same socket, or group of sockets, that listens on the wildcard address. Any context
+    /// but hard interrupt.
+    pub fn share_socket(&self, one: &Ends, other: &Ends, device: Device, udp: bool) -> bool {
+        // SAFETY: The namespace is alive, and the addresses, as long as the families say, live as
+        // long as `one` and `other`.
+        unsafe {
+            bindings::rlvs_share_socket(
+                self.as_ptr(),
+                &one.as_raw(),
+                &other.as_raw(),
+                device.0,
+                udp,
+            )
+        }
+    }
+
+    /// Whether the socket that a datagram between these ends is for, which comes in by `device`, is
+    /// connected to its sender. Any context but hard interrupt.
+    pub fn udp_connected(&self, ends: &Ends, device: Device) -> bool {
+        // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
+        // long as `ends`.
+        unsafe { bindings::rlvs_udp_connected(self.as_ptr(), &ends.as_raw(), device.0) }
     }
 
     /// Ends the socket of a connection, if there is one: its process gets an error, its peer a

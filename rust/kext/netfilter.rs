@@ -40,6 +40,8 @@ pub enum Point {
     PreRouting,
     /// `NF_INET_LOCAL_OUT`: this host sends a packet, after it was routed.
     LocalOut,
+    /// `NF_INET_LOCAL_IN`: a packet has come in and is for this host, after it was routed.
+    LocalIn,
 }
 
 /// What becomes of the packet.
@@ -51,7 +53,8 @@ pub enum Verdict {
     Drop,
     /// It is freed, and a local sender is told that the connection was refused (`ECONNREFUSED`).
     Refuse,
-    /// It was sent in another form ([`Context::send_segments`]) and is freed; that is no loss.
+    /// It was sent in another form ([`Context::send_segments`]), or has served its purpose, and is
+    /// freed; that is no loss.
     Sent,
 }
 
@@ -97,6 +100,7 @@ impl<T: Sync> Entry<T> {
                 hooknum: match H::POINT {
                     Point::PreRouting => bindings::nf_inet_hooks_NF_INET_PRE_ROUTING as u8,
                     Point::LocalOut => bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as u8,
+                    Point::LocalIn => bindings::nf_inet_hooks_NF_INET_LOCAL_IN as u8,
                 },
             },
             state: PhantomData,
@@ -120,6 +124,20 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The hook's state, valid during the hook.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *const bindings::nf_hook_state {
+        self.state.as_ptr()
+    }
+
+    /// Whether the hook is for packets that this host sends.
+    #[inline]
+    pub(crate) fn is_local_out(&self) -> bool {
+        // SAFETY: `state` is valid during the hook.
+        let hook = unsafe { (*self.state.as_ptr()).hook };
+        u32::from(hook) == bindings::nf_inet_hooks_NF_INET_LOCAL_OUT
+    }
+
     /// The namespace that the packet is in.
     #[inline]
     pub fn net(&self) -> &Net {
@@ -154,12 +172,22 @@ impl Context<'_> {
         unsafe { bindings::rlvs_hook_for_host(skb.as_ptr(), self.state.as_ptr()) }
     }
 
-    /// The device that the packet comes in by, or the VRF that this belongs to; of a packet that this host sends, the loopback
-    /// device, by which it comes back when it is for the host itself.
+    /// Where the packet comes in; one that this host sends, where it comes back when it is for the
+    /// host itself.
     #[inline]
     pub fn input_device(&self) -> Device {
         // SAFETY: `state` is valid during the hook.
         Device(unsafe { bindings::rlvs_hook_input_device(self.state.as_ptr()) })
+    }
+
+    /// Whether a packet that this host sends is the answer of [`Context::reset`] or
+    /// [`Context::port_unreachable`], which then goes on without connection tracking. For hooks
+    /// before that.
+    #[inline]
+    pub fn is_refusal(&self, skb: &mut Skb<'_>) -> bool {
+        // SAFETY: `skb` is the hook's packet, which we may change; bottom halves are off during
+        // the hook.
+        unsafe { bindings::rlvs_hook_is_refusal(skb.as_ptr()) }
     }
 
     /// Answers a TCP segment with a reset. The caller still has to drop the packet.

@@ -66,6 +66,36 @@ impl<T: Send + Sync> Rcu<T> {
     }
 }
 
+/// Publishes two values, the first one first, and frees those before them after one grace period.
+///
+/// # Context
+///
+/// As for [`Rcu::replace`].
+pub fn replace_both<T: Send + Sync, U: Send + Sync>(
+    first: (&Rcu<T>, KBox<T>),
+    second: (&Rcu<U>, KBox<U>),
+) {
+    might_sleep();
+    // INVARIANT: The new pointer comes from `into_raw`.
+    let old = first.0.pointer.xchg(KBox::into_raw(first.1), Full);
+    // The grace period is for both: it begins after this.
+    second.0.replace(second.1);
+    // SAFETY: `old` came from `into_raw`; the exchange took it out for this caller alone, and the
+    // grace period of `replace` has ended every reader that could have seen it.
+    drop(unsafe { KBox::from_raw(old) });
+}
+
+/// Waits until every read-side section that runs now has ended.
+///
+/// # Context
+///
+/// Process context; sleeps for a grace period. Must not be called inside a read-side section.
+pub fn synchronize() {
+    might_sleep();
+    // SAFETY: An FFI call that may sleep, which this function's context allows.
+    unsafe { bindings::synchronize_rcu() };
+}
+
 impl<T: Send + Sync> Drop for Rcu<T> {
     fn drop(&mut self) {
         let pointer = self.pointer.load(Relaxed);

@@ -19,7 +19,7 @@ const struct nla_policy rlvs_service_identity_nl_policy[RLVS_A_SERVICE_PORT + 1]
 };
 
 /* RLVS_CMD_SERVICE_ADD - do */
-static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_TIMEOUT_UDP + 1] = {
+static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_SLOW_START + 1] = {
 	[RLVS_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[RLVS_A_SERVICE_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_SERVICE_PORT] = { .type = NLA_BE16, },
@@ -30,10 +30,13 @@ static const struct nla_policy rlvs_service_add_nl_policy[RLVS_A_SERVICE_TIMEOUT
 	[RLVS_A_SERVICE_TIMEOUT_TCP] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_TIMEOUT_FIN] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_TIMEOUT_UDP] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_PERSISTENT] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_PERSISTENT_PREFIX] = { .type = NLA_U8, },
+	[RLVS_A_SERVICE_SLOW_START] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_SERVICE_SET - do */
-static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_TIMEOUT_UDP + 1] = {
+static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_SLOW_START + 1] = {
 	[RLVS_A_SERVICE_PROTOCOL] = { .type = NLA_U8, },
 	[RLVS_A_SERVICE_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_SERVICE_PORT] = { .type = NLA_BE16, },
@@ -44,6 +47,9 @@ static const struct nla_policy rlvs_service_set_nl_policy[RLVS_A_SERVICE_TIMEOUT
 	[RLVS_A_SERVICE_TIMEOUT_TCP] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_TIMEOUT_FIN] = { .type = NLA_U32, },
 	[RLVS_A_SERVICE_TIMEOUT_UDP] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_PERSISTENT] = { .type = NLA_U32, },
+	[RLVS_A_SERVICE_PERSISTENT_PREFIX] = { .type = NLA_U8, },
+	[RLVS_A_SERVICE_SLOW_START] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_SERVICE_DEL - do */
@@ -69,27 +75,29 @@ static const struct nla_policy rlvs_service_get_nl_policy[RLVS_A_SERVICE_PORT + 
 };
 
 /* RLVS_CMD_DESTINATION_ADD - do */
-static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION_MIN_CONNECTIONS + 1] = {
+static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION_PRIVATE + 1] = {
 	[RLVS_A_DESTINATION_SERVICE] = NLA_POLICY_NESTED(rlvs_service_identity_nl_policy),
 	[RLVS_A_DESTINATION_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_DESTINATION_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_DESTINATION_LAST_PORT] = { .type = NLA_BE16, },
-	[RLVS_A_DESTINATION_METHOD] = NLA_POLICY_MAX(NLA_U8, 0),
+	[RLVS_A_DESTINATION_METHOD] = NLA_POLICY_MAX(NLA_U8, 2),
 	[RLVS_A_DESTINATION_WEIGHT] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_MAX_CONNECTIONS] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_MIN_CONNECTIONS] = { .type = NLA_U32, },
+	[RLVS_A_DESTINATION_PRIVATE] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* RLVS_CMD_DESTINATION_SET - do */
-static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION_MIN_CONNECTIONS + 1] = {
+static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION_PRIVATE + 1] = {
 	[RLVS_A_DESTINATION_SERVICE] = NLA_POLICY_NESTED(rlvs_service_identity_nl_policy),
 	[RLVS_A_DESTINATION_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_DESTINATION_PORT] = { .type = NLA_BE16, },
 	[RLVS_A_DESTINATION_LAST_PORT] = { .type = NLA_BE16, },
-	[RLVS_A_DESTINATION_METHOD] = NLA_POLICY_MAX(NLA_U8, 0),
+	[RLVS_A_DESTINATION_METHOD] = NLA_POLICY_MAX(NLA_U8, 2),
 	[RLVS_A_DESTINATION_WEIGHT] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_MAX_CONNECTIONS] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_MIN_CONNECTIONS] = { .type = NLA_U32, },
+	[RLVS_A_DESTINATION_PRIVATE] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* RLVS_CMD_DESTINATION_DEL - do */
@@ -124,14 +132,14 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.cmd		= RLVS_CMD_SERVICE_ADD,
 		.doit		= rlvs_nl_service_add_doit,
 		.policy		= rlvs_service_add_nl_policy,
-		.maxattr	= RLVS_A_SERVICE_TIMEOUT_UDP,
+		.maxattr	= RLVS_A_SERVICE_SLOW_START,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= RLVS_CMD_SERVICE_SET,
 		.doit		= rlvs_nl_service_set_doit,
 		.policy		= rlvs_service_set_nl_policy,
-		.maxattr	= RLVS_A_SERVICE_TIMEOUT_UDP,
+		.maxattr	= RLVS_A_SERVICE_SLOW_START,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -166,14 +174,14 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.cmd		= RLVS_CMD_DESTINATION_ADD,
 		.doit		= rlvs_nl_destination_add_doit,
 		.policy		= rlvs_destination_add_nl_policy,
-		.maxattr	= RLVS_A_DESTINATION_MIN_CONNECTIONS,
+		.maxattr	= RLVS_A_DESTINATION_PRIVATE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= RLVS_CMD_DESTINATION_SET,
 		.doit		= rlvs_nl_destination_set_doit,
 		.policy		= rlvs_destination_set_nl_policy,
-		.maxattr	= RLVS_A_DESTINATION_MIN_CONNECTIONS,
+		.maxattr	= RLVS_A_DESTINATION_PRIVATE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -223,6 +231,17 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.maxattr	= RLVS_A_TIMEOUTS_UDP,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
+	{
+		.cmd	= RLVS_CMD_TEMPLATE_GET,
+		.start	= rlvs_nl_dump_start,
+		.dumpit	= rlvs_nl_template_get_dumpit,
+		.done	= rlvs_nl_dump_done,
+		.flags	= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DUMP,
+	},
+};
+
+static const struct genl_multicast_group rlvs_nl_mcgrps[] = {
+	[RLVS_NLGRP_EVENTS] = { "events", },
 };
 
 struct genl_family rlvs_nl_family __ro_after_init = {
@@ -233,4 +252,6 @@ struct genl_family rlvs_nl_family __ro_after_init = {
 	.module		= THIS_MODULE,
 	.split_ops	= rlvs_nl_ops,
 	.n_split_ops	= ARRAY_SIZE(rlvs_nl_ops),
+	.mcgrps		= rlvs_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(rlvs_nl_mcgrps),
 };

@@ -36,6 +36,12 @@ int rlvs_nl_counters_get_doit(struct sk_buff *skb, struct genl_info *info);
 int rlvs_nl_flush_doit(struct sk_buff *skb, struct genl_info *info);
 int rlvs_nl_timeouts_get_doit(struct sk_buff *skb, struct genl_info *info);
 int rlvs_nl_timeouts_set_doit(struct sk_buff *skb, struct genl_info *info);
+int rlvs_nl_template_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb);
+
+enum {
+	RLVS_NLGRP_EVENTS,
+};
 
 extern struct genl_family rlvs_nl_family;
 

@@ -18,6 +18,10 @@
  *   have its numbers. What scheduler-fallback and scheduler-port mean, and
  *   whether a service can have them, depends on its scheduler: sh and mh have
  *   both.
+ * @RLVS_SERVICE_FLAG_OPS: One-packet scheduling: each packet of a client is
+ *   scheduled by itself and makes no connection entry. Of UDP services only. A
+ *   destination's answers are known by its own address and port, which no
+ *   other service may have a destination on.
  * @RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK: A client whose destination takes no
  *   new connections is given to another one, where it would be rejected
  *   otherwise.
@@ -28,6 +32,7 @@
  *   sloppy_sctp for all services. No effect for UDP.
  */
 enum rlvs_service_flag {
+	RLVS_SERVICE_FLAG_OPS = 4,
 	RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK = 8,
 	RLVS_SERVICE_FLAG_SCHEDULER_PORT = 16,
 	RLVS_SERVICE_FLAG_SLOPPY = 65536,
@@ -39,9 +44,18 @@ enum rlvs_service_flag {
  * @RLVS_FORWARDING_METHOD_NAT: The destination address and port of the
  *   client's packets are rewritten to the destination's, and the source of its
  *   answers back to the service's.
+ * @RLVS_FORWARDING_METHOD_STEER: A TCP client's first segment is handed to the
+ *   destination's listening socket as it is, and the host makes the connection
+ *   with the service's address and port. Nothing is rewritten.
+ * @RLVS_FORWARDING_METHOD_AUTO: steer where the whole service can, nat
+ *   elsewhere: for UDP and SCTP, for a persistent service, with the flag
+ *   sloppy, and for a service that has a destination whose method is nat. In
+ *   requests and as requested-method only.
  */
 enum rlvs_forwarding_method {
 	RLVS_FORWARDING_METHOD_NAT,
+	RLVS_FORWARDING_METHOD_STEER,
+	RLVS_FORWARDING_METHOD_AUTO,
 };
 
 /**
@@ -113,6 +127,34 @@ enum rlvs_connection_state {
 	RLVS_CONNECTION_STATE_CLOSED,
 };
 
+/**
+ * enum rlvs_event_type - What has become of a destination.
+ * @RLVS_EVENT_TYPE_UP: A process listens there again.
+ * @RLVS_EVENT_TYPE_DOWN: No process listens there.
+ * @RLVS_EVENT_TYPE_DRAINING: It is given no new connections, as its weight is
+ *   0 or it was deleted.
+ * @RLVS_EVENT_TYPE_DRAINED: The same, and nothing is in flight: its process
+ *   can be stopped, and nobody notices.
+ * @RLVS_EVENT_TYPE_RESUMED: It is given new connections again, or was added
+ *   and is given them for the first time.
+ * @RLVS_EVENT_TYPE_OVERLOADED: Its process takes no more: the accept queue, or
+ *   the receive buffer of a UDP socket, is full, or there are as many
+ *   connections as max-connections says.
+ * @RLVS_EVENT_TYPE_NOT_OVERLOADED: It is not overloaded any more.
+ * @RLVS_EVENT_TYPE_RETRIED: Connections that could not be opened there were
+ *   given to other destinations.
+ */
+enum rlvs_event_type {
+	RLVS_EVENT_TYPE_UP,
+	RLVS_EVENT_TYPE_DOWN,
+	RLVS_EVENT_TYPE_DRAINING,
+	RLVS_EVENT_TYPE_DRAINED,
+	RLVS_EVENT_TYPE_RESUMED,
+	RLVS_EVENT_TYPE_OVERLOADED,
+	RLVS_EVENT_TYPE_NOT_OVERLOADED,
+	RLVS_EVENT_TYPE_RETRIED,
+};
+
 enum {
 	RLVS_A_SERVICE_PROTOCOL = 1,
 	RLVS_A_SERVICE_ADDRESS,
@@ -127,6 +169,9 @@ enum {
 	RLVS_A_SERVICE_TIMEOUT_TCP,
 	RLVS_A_SERVICE_TIMEOUT_FIN,
 	RLVS_A_SERVICE_TIMEOUT_UDP,
+	RLVS_A_SERVICE_PERSISTENT,
+	RLVS_A_SERVICE_PERSISTENT_PREFIX,
+	RLVS_A_SERVICE_SLOW_START,
 
 	__RLVS_A_SERVICE_MAX,
 	RLVS_A_SERVICE_MAX = (__RLVS_A_SERVICE_MAX - 1)
@@ -145,6 +190,12 @@ enum {
 	RLVS_A_DESTINATION_STATS,
 	RLVS_A_DESTINATION_MAX_CONNECTIONS,
 	RLVS_A_DESTINATION_MIN_CONNECTIONS,
+	RLVS_A_DESTINATION_TEMPLATES,
+	RLVS_A_DESTINATION_LISTENING,
+	RLVS_A_DESTINATION_PRIVATE,
+	RLVS_A_DESTINATION_IN_FLIGHT,
+	RLVS_A_DESTINATION_DRAINED,
+	RLVS_A_DESTINATION_REQUESTED_METHOD,
 
 	__RLVS_A_DESTINATION_MAX,
 	RLVS_A_DESTINATION_MAX = (__RLVS_A_DESTINATION_MAX - 1)
@@ -156,6 +207,7 @@ enum {
 	RLVS_A_STATS_OUT_PACKETS,
 	RLVS_A_STATS_IN_BYTES,
 	RLVS_A_STATS_OUT_BYTES,
+	RLVS_A_STATS_AVOIDED,
 
 	__RLVS_A_STATS_MAX,
 	RLVS_A_STATS_MAX = (__RLVS_A_STATS_MAX - 1)
@@ -171,6 +223,8 @@ enum {
 	RLVS_A_CONNECTION_DESTINATION_PORT,
 	RLVS_A_CONNECTION_STATE,
 	RLVS_A_CONNECTION_EXPIRES,
+	RLVS_A_CONNECTION_CLIENT_PREFIX,
+	RLVS_A_CONNECTION_CONNECTIONS,
 
 	__RLVS_A_CONNECTION_MAX,
 	RLVS_A_CONNECTION_MAX = (__RLVS_A_CONNECTION_MAX - 1)
@@ -193,6 +247,15 @@ enum {
 	RLVS_A_COUNTERS_DROP_PACKET,
 	RLVS_A_COUNTERS_DROP_ENTRY,
 	RLVS_A_COUNTERS_EARLY_EXPIRED,
+	RLVS_A_COUNTERS_TEMPLATES,
+	RLVS_A_COUNTERS_NO_ENTRY,
+	RLVS_A_COUNTERS_RETRIED,
+	RLVS_A_COUNTERS_RETRY_NOT_KEPT,
+	RLVS_A_COUNTERS_RETRY_NO_DESTINATION,
+	RLVS_A_COUNTERS_RETRY_NOT_HANDLED,
+	RLVS_A_COUNTERS_PRIVATE,
+	RLVS_A_COUNTERS_STEERED,
+	RLVS_A_COUNTERS_UNCOUNTED,
 
 	__RLVS_A_COUNTERS_MAX,
 	RLVS_A_COUNTERS_MAX = (__RLVS_A_COUNTERS_MAX - 1)
@@ -205,6 +268,18 @@ enum {
 
 	__RLVS_A_TIMEOUTS_MAX,
 	RLVS_A_TIMEOUTS_MAX = (__RLVS_A_TIMEOUTS_MAX - 1)
+};
+
+enum {
+	RLVS_A_EVENT_TYPE = 1,
+	RLVS_A_EVENT_SERVICE,
+	RLVS_A_EVENT_ADDRESS,
+	RLVS_A_EVENT_PORT,
+	RLVS_A_EVENT_IN_FLIGHT,
+	RLVS_A_EVENT_COUNT,
+
+	__RLVS_A_EVENT_MAX,
+	RLVS_A_EVENT_MAX = (__RLVS_A_EVENT_MAX - 1)
 };
 
 enum {
@@ -222,9 +297,13 @@ enum {
 	RLVS_CMD_FLUSH,
 	RLVS_CMD_TIMEOUTS_GET,
 	RLVS_CMD_TIMEOUTS_SET,
+	RLVS_CMD_TEMPLATE_GET,
+	RLVS_CMD_EVENT,
 
 	__RLVS_CMD_MAX,
 	RLVS_CMD_MAX = (__RLVS_CMD_MAX - 1)
 };
+
+#define RLVS_MCGRP_EVENTS	"events"
 
 #endif /* _UAPI_LINUX_RLVS_H */

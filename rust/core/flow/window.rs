@@ -72,6 +72,14 @@ impl Window {
         sequence && segment.acknowledgement.is_none_or(|ack| self.has_sent(ack))
     }
 
+    /// Whether a segment of this host's that begins with this number is on its way, or may be: the
+    /// client has not acknowledged all of it. An ICMP error is about such a one (RFC 5927 section
+    /// 4.1).
+    pub fn is_in_flight(&self, sequence: u32) -> bool {
+        let flying = self.send_next.wrapping_sub(self.send_unacknowledged);
+        sequence.wrapping_sub(self.send_unacknowledged) <= flying
+    }
+
     /// Whether the client can have seen everything before this number, and not long ago.
     fn has_sent(&self, number: u32) -> bool {
         let flying = self.send_next.wrapping_sub(self.send_unacknowledged);
@@ -153,6 +161,21 @@ mod tests {
             );
             // The socket looks at the sequence number of a reset only.
             assert!(WINDOW.takes(&segment(0, ack, true)));
+        }
+    }
+
+    #[test]
+    fn segments_in_flight() {
+        for (sequence, flying) in [
+            (0, true),
+            (300, true),
+            (301, false),
+            (-1, false),
+            (i32::MAX, false),
+            (i32::MIN, false),
+        ] {
+            let sequence = START.wrapping_add_signed(sequence);
+            assert_eq!(WINDOW.is_in_flight(sequence), flying, "{sequence}");
         }
     }
 

@@ -12,6 +12,9 @@ pub struct Flags(u32);
 impl Flags {
     /// No flag.
     pub const NONE: Self = Self(0);
+    /// `ops`: each packet is scheduled by itself and makes no entry (`IP_VS_SVC_F_ONEPACKET`). For
+    /// UDP only; see [`crate::backends`].
+    pub const ONE_PACKET: Self = Self(1 << 2);
     /// `sh-fallback`, `mh-fallback`: a client whose destination takes no new connections goes to
     /// another one (`IP_VS_SVC_F_SCHED1`).
     pub const FALLBACK: Self = Self(1 << 3);
@@ -25,7 +28,7 @@ impl Flags {
     /// The flags that belong to schedulers; which ones depends on the scheduler.
     const SCHEDULERS: Self = Self(Self::FALLBACK.0 | Self::PORT.0);
     /// Every flag there is.
-    const ALL: Self = Self(Self::SCHEDULERS.0 | Self::SLOPPY.0);
+    const ALL: Self = Self(Self::SCHEDULERS.0 | Self::ONE_PACKET.0 | Self::SLOPPY.0);
 
     /// The flags of these bits.
     ///
@@ -85,6 +88,7 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_ipvs() {
+        assert_eq!(Flags::ONE_PACKET.bits(), 0x04);
         assert_eq!(Flags::FALLBACK.bits(), 0x08);
         assert_eq!(Flags::PORT.bits(), 0x10);
     }
@@ -92,7 +96,7 @@ mod tests {
     #[test]
     fn unknown_bits_are_refused() {
         for bit in 0..32 {
-            let known = [3, 4, 16].contains(&bit);
+            let known = [2, 3, 4, 16].contains(&bit);
             let flags = Flags::from_bits(1 << bit);
             assert_eq!(flags.is_ok(), known, "bit {bit}");
             assert!(known || flags == Err(Refusal::UnknownFlag));
@@ -105,6 +109,7 @@ mod tests {
             let hashes_clients = matches!(kind, Kind::Sh | Kind::Mh);
             assert_eq!(Flags::NONE.check(*kind), Ok(()));
             assert_eq!(Flags::SLOPPY.check(*kind), Ok(()));
+            assert_eq!(Flags::ONE_PACKET.check(*kind), Ok(()));
             for flags in [Flags::PORT, Flags::FALLBACK, Flags::ALL] {
                 assert_eq!(flags.check(*kind).is_ok(), hashes_clients, "{kind:?}");
             }
@@ -121,7 +126,8 @@ mod tests {
         assert_eq!(Flags::NONE.changed(both, Flags::PORT.bits()), Flags::PORT);
         assert_eq!(both.changed(Flags::NONE, u32::MAX), Flags::NONE);
         assert_eq!(both.without_scheduler(), Flags::NONE);
-        assert_eq!(Flags::ALL.without_scheduler(), Flags::SLOPPY);
+        let others = Flags(Flags::SLOPPY.0 | Flags::ONE_PACKET.0);
+        assert_eq!(Flags::ALL.without_scheduler(), others);
         assert!(both.has(Flags::PORT) && !Flags::PORT.has(both));
     }
 }

@@ -2,25 +2,30 @@
 
 //! Failover: the heaviest destination gets everything, the next one only when that is taken out.
 
-use super::{order::ByWeight, Destinations, Memory};
+use core::cmp::Reverse;
+
+use super::{least::Smallest, Destinations, Memory};
 use crate::refusal::Refusal;
 
-/// The failover scheduler. A choice looks at one destination, and at one more for each that cannot
-/// be used.
-pub struct Fo<M: Memory>(ByWeight<M>);
+/// The failover scheduler. A choice takes O(log n) steps for each destination that has changed
+/// since the last one, as [`Smallest`] says, but a change that leaves it as heavy and as full as it
+/// was takes one.
+pub struct Fo<M: Memory>(Smallest<M, Reverse<u16>>);
 
 impl<M: Memory> Fo<M> {
-    /// A scheduler for the weights that the destinations have.
+    /// A scheduler for as many destinations.
     ///
     /// # Errors
     ///
     /// [`Refusal::NoMemory`].
     pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
-        ByWeight::new(destinations).map(Self)
+        Smallest::new(destinations).map(Self)
     }
 
     /// Of several destinations with the same weight, the first is chosen.
-    pub fn pick<D: Destinations>(&self, destinations: &D) -> Option<usize> {
-        self.0.first(destinations, |_| true)
+    pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
+        self.0.pick(destinations, |index| {
+            Some(Reverse(destinations.weight(index)))
+        })
     }
 }

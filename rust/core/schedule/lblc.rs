@@ -6,18 +6,24 @@
 //! That means something for a service on the wildcard address; any other one has one address.
 
 use super::{
-    locality::{can_stay, least_loaded, Addresses},
+    identity::Identities,
+    locality::{Addresses, Loads},
     Destinations, Memory, Request,
 };
 use crate::refusal::Refusal;
 
-/// The locality-based least connections scheduler. A choice looks at one destination as long as it
-/// stays, and at all to choose another one.
+/// The locality-based least connections scheduler. A choice takes O(log n) steps for each
+/// destination that has changed since the last one, as [`super::least::Smallest`] says.
 ///
 /// [`super::locality::CAPACITY`] addresses are remembered, for a day after their last use. When
 /// there are more, those not used for long are chosen for anew. IPVS chooses for all new ones anew
 /// when it has 24576.
-pub struct Lblc<M: Memory>(Addresses<M, u32>);
+pub struct Lblc<M: Memory> {
+    /// The identity of each address's destination.
+    addresses: Addresses<M, u32>,
+    identities: Identities<M>,
+    loads: Loads<M>,
+}
 
 impl<M: Memory> Lblc<M> {
     /// A scheduler that knows no address.
@@ -25,22 +31,32 @@ impl<M: Memory> Lblc<M> {
     /// # Errors
     ///
     /// [`Refusal::NoMemory`].
-    pub fn new() -> Result<Self, Refusal> {
-        Addresses::new(0).map(Self)
+    pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        Ok(Self {
+            addresses: Addresses::new(0)?,
+            identities: Identities::new(destinations)?,
+            loads: Loads::new(destinations)?,
+        })
     }
 
     /// The destination that the address has had, or else that with the fewest connections for its
     /// weight, which is remembered.
     pub fn pick<D: Destinations>(&mut self, destinations: &D, request: &Request) -> Option<usize> {
         let address = &request.service.address;
-        let kept = self.0.find(address, request.now);
-        let kept = kept.and_then(|index| usize::try_from(*index).ok());
-        if let Some(index) = kept.filter(|index| can_stay(destinations, *index)) {
+        self.loads.look(destinations);
+        let kept = self.addresses.find(address, request.now);
+        let kept = kept.and_then(|id| self.identities.number(*id));
+        if let Some(index) = kept.filter(|index| self.loads.can_stay(destinations, *index)) {
             return Some(index);
         }
-        let index = least_loaded(destinations, 0..destinations.len())?;
-        let number = u32::try_from(index).ok()?;
-        self.0.remember(address, request.now, number);
+        let index = self.loads.least(destinations)?;
+        self.addresses
+            .remember(address, request.now, destinations.id(index));
         Some(index)
+    }
+
+    /// Remembers the addresses that `old` does; see [`super::Exclusive::inherit`].
+    pub(super) fn inherit(&mut self, old: &Self) {
+        self.addresses.copy_from(&old.addresses);
     }
 }

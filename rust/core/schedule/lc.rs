@@ -3,18 +3,28 @@
 //! Least connections: the destination with the fewest connections, whatever its weight.
 
 use super::{
-    least::{least, overhead},
-    Destinations,
+    least::{overhead, Smallest},
+    Destinations, Memory,
 };
+use crate::refusal::Refusal;
 
-/// The least connections scheduler. A choice looks at every destination.
-#[derive(Clone, Debug, Default)]
-pub struct Lc;
+/// The least connections scheduler. A choice takes O(log n) steps for each destination that has
+/// changed since the last one, as [`Smallest`] says.
+pub struct Lc<M: Memory>(Smallest<M, u64>);
 
-impl Lc {
+impl<M: Memory> Lc<M> {
+    /// A scheduler for as many destinations.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        Smallest::new(destinations).map(Self)
+    }
+
     /// Of several destinations with the same load, the first is chosen.
-    pub fn pick<D: Destinations>(&self, destinations: &D) -> Option<usize> {
-        let load = |index| overhead(destinations, index);
-        least(destinations, 0..destinations.len(), load, |_| 1)
+    pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
+        self.0
+            .pick(destinations, |index| Some(overhead(destinations, index)))
     }
 }

@@ -6,7 +6,9 @@
 use super::{
     eligible,
     hash::{fold, hash_32},
-    least::{least, overhead},
+    least::Load,
+    takes_new,
+    tournament::Tournament,
     Destinations, Memory,
 };
 use crate::{address::Address, refusal::Refusal};
@@ -50,6 +52,13 @@ impl<M: Memory, T: Copy> Addresses<M, T> {
         Ok(Self(entries))
     }
 
+    /// Remembers what another memory does. One step for each place.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        for (place, entry) in self.0.iter_mut().zip(other.0.iter()) {
+            *place = *entry;
+        }
+    }
+
     fn row(&mut self, address: &Address) -> &mut [Entry<T>] {
         let row = usize::try_from(hash_32(fold(address), BITS)).unwrap_or(0);
         let start = row.saturating_mul(WAYS);
@@ -89,31 +98,73 @@ impl<M: Memory, T: Copy> Addresses<M, T> {
     }
 }
 
-/// Whether a destination has more active connections than its weight says while another one has
-/// less than half as many as its own weight says. IPVS has the same rule. Looks at every destination
-/// when the first half holds.
-pub(super) fn is_overloaded<D: Destinations>(destinations: &D, index: usize) -> bool {
-    let weight = |index| u32::from(destinations.weight(index));
-    let mut all = 0..destinations.len();
-    destinations.active(index) > weight(index)
-        && all.any(|other| {
-            destinations.usable(other)
-                && destinations.active(other).saturating_mul(2) < weight(other)
+/// What the destinations have to do, for a choice among all of them and for whether one has too
+/// much. What that costs is what it costs with [`super::least::Smallest`], twice.
+pub(super) struct Loads<M: Memory> {
+    /// The connections for the weight, as [`super::wlc::Wlc`] counts them.
+    connections: Tournament<M, Load>,
+    /// The active connections for the weight.
+    active: Tournament<M, Load>,
+    /// No load has been looked at yet.
+    fresh: bool,
+}
+
+impl<M: Memory> Loads<M> {
+    /// The loads of as many destinations. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub(super) fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        Ok(Self {
+            connections: Tournament::new(destinations.len())?,
+            active: Tournament::new(destinations.len())?,
+            fresh: true,
         })
+    }
+
+    /// Looks at the destinations that have changed. Before each choice.
+    pub(super) fn look<D: Destinations>(&mut self, destinations: &D) {
+        let connections =
+            |index| takes_new(destinations, index).then(|| Load::overhead(destinations, index))?;
+        let active = |index| takes_new(destinations, index).then(|| active(destinations, index))?;
+        if core::mem::take(&mut self.fresh) {
+            self.connections.fill(connections);
+            self.active.fill(active);
+        } else {
+            destinations.take_changed(|index| {
+                self.connections.set(index, connections(index));
+                self.active.set(index, active(index));
+            });
+        }
+    }
+
+    /// The destination with the fewest connections for its weight.
+    pub(super) fn least<D: Destinations>(&self, destinations: &D) -> Option<usize> {
+        self.connections
+            .first(|index| eligible(destinations, index))
+    }
+
+    /// Whether a destination that is remembered can be kept.
+    pub(super) fn can_stay<D: Destinations>(&self, destinations: &D, index: usize) -> bool {
+        eligible(destinations, index) && !self.is_overloaded(destinations, index)
+    }
+
+    /// Whether a destination has more active connections than its weight says while another one has
+    /// less than half as many as its own weight says. IPVS has the same rule.
+    fn is_overloaded<D: Destinations>(&self, destinations: &D, index: usize) -> bool {
+        if destinations.active(index) <= u32::from(destinations.weight(index)) {
+            return false;
+        }
+        // If any other has less than half, the one with the fewest for its weight has.
+        let other = self.active.first(|other| eligible(destinations, other));
+        let load = other.and_then(|other| self.active.get(other));
+        load.is_some_and(|load| load < Load::HALF)
+    }
 }
 
-/// The candidate with the fewest connections for its weight, as [`super::wlc::Wlc`] chooses.
-pub(super) fn least_loaded<D: Destinations>(
-    destinations: &D,
-    candidates: impl Iterator<Item = usize>,
-) -> Option<usize> {
-    let load = |index| overhead(destinations, index);
-    least(destinations, candidates, load, |index| {
-        destinations.weight(index)
-    })
-}
-
-/// Whether a destination that is remembered can be kept.
-pub(super) fn can_stay<D: Destinations>(destinations: &D, index: usize) -> bool {
-    eligible(destinations, index) && !is_overloaded(destinations, index)
+/// The active connections of a destination for its weight.
+fn active<D: Destinations>(destinations: &D, index: usize) -> Option<Load> {
+    let active = u64::from(destinations.active(index));
+    Load::new(active, destinations.weight(index))
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Power of two choices on connections in flight: of two different destinations drawn by weight
-//! the one that would have the fewest active connections for its weight with this one more. IPVS
+//! the one that would have the fewest active connections for its weight with this one more, where
+//! those that wait to be accepted count twice. IPVS
 //! has no such scheduler; its `twos` may draw one destination twice and counts those that have
 //! ended as well.
 //!
@@ -9,7 +10,7 @@
 //! Parallel and Distributed Systems 12(10), 2001.)
 
 use super::{
-    least::{expected, least},
+    least::{least_of, Load},
     lottery::Lottery,
     Destinations, Memory, Request,
 };
@@ -35,9 +36,11 @@ impl<M: Memory> P2c<M> {
         let first = self.0.draw(destinations, None, first)?;
         let second = self.0.draw(destinations, Some(first), second);
         let drawn = [Some(first), second].into_iter().flatten();
-        let load = |index| expected(destinations, index);
-        least(destinations, drawn, load, |index| {
-            destinations.weight(index)
+        least_of(destinations, drawn, |index| {
+            let active = u64::from(destinations.active(index));
+            let queue = u64::from(destinations.queue(index).unwrap_or(0));
+            let load = active.saturating_add(queue).saturating_add(1);
+            Load::new(load, destinations.weight(index))
         })
     }
 }

@@ -2,24 +2,60 @@
 
 //! Round robin: each destination in turn, whatever its weight, unless that is 0.
 
-use super::{eligible, Destinations};
+use super::{least::Smallest, Destinations, Memory};
+use crate::refusal::Refusal;
 
-/// The round robin scheduler. A choice usually looks at one destination.
-#[derive(Clone, Debug, Default)]
-pub struct Rr {
-    /// The destination whose turn is next; may be one past the last.
-    next: usize,
+/// The round robin scheduler. A choice takes O(log n) steps for each destination that has changed
+/// since the last one, as [`Smallest`] says, but a change that leaves it as full as it was takes
+/// one.
+///
+/// The destination that was chosen the longest ago is chosen. So one that could not be chosen for a
+/// while comes before those that were, once, and then in its turn.
+pub struct Rr<M: Memory> {
+    /// When each destination was last chosen.
+    order: Smallest<M, u64>,
+    last: M::Slice<u64>,
+    /// Counts choices.
+    now: u64,
 }
 
-impl Rr {
+impl<M: Memory> Rr<M> {
+    /// A scheduler for as many destinations, which begins with the first.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        Ok(Self {
+            order: Smallest::new(destinations)?,
+            last: M::filled(0, destinations.len()).ok_or(Refusal::NoMemory)?,
+            now: 0,
+        })
+    }
+
     /// The next destination that can be chosen.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
-        let len = destinations.len();
-        let start = self.next.min(len);
-        let index = (start..len)
-            .chain(0..start)
-            .find(|index| eligible(destinations, *index))?;
-        self.next = index.saturating_add(1);
+        let last = &self.last;
+        let index = self
+            .order
+            .pick(destinations, |index| last.get(index).copied())?;
+        self.now = self.now.saturating_add(1);
+        if let Some(last) = self.last.get_mut(index) {
+            *last = self.now;
+            self.order.set(index, self.now);
+        }
         Some(index)
+    }
+
+    /// Goes on where `old` is; see [`super::Exclusive::inherit`]. New destinations come after all
+    /// others.
+    pub(super) fn inherit(&mut self, old: &Self, kept: impl Iterator<Item = (usize, usize)>) {
+        self.now = old.now.saturating_add(1);
+        self.last.fill(self.now);
+        for (before, after) in kept {
+            if let (Some(last), Some(place)) = (old.last.get(before), self.last.get_mut(after)) {
+                *place = *last;
+            }
+        }
     }
 }

@@ -4,22 +4,31 @@
 //! weight with this one more.
 
 use super::{
-    least::{expected, least},
-    Destinations,
+    least::{Load, Smallest},
+    Destinations, Memory,
 };
+use crate::refusal::Refusal;
 
-/// The shortest expected delay scheduler. A choice looks at every destination.
+/// The shortest expected delay scheduler. A choice takes O(log n) steps for each destination that
+/// has changed since the last one, as [`Smallest`] says.
 ///
 /// UDP flows count as active, which they never do in IPVS: there the heaviest destination gets all
 /// of them.
-#[derive(Clone, Debug, Default)]
-pub struct Sed;
+pub struct Sed<M: Memory>(Smallest<M, Load>);
 
-impl Sed {
+impl<M: Memory> Sed<M> {
+    /// A scheduler for as many destinations.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        Smallest::new(destinations).map(Self)
+    }
+
     /// Of several destinations with the same delay, the first is chosen.
-    pub fn pick<D: Destinations>(&self, destinations: &D) -> Option<usize> {
-        let load = |index| expected(destinations, index);
-        let weight = |index| destinations.weight(index);
-        least(destinations, 0..destinations.len(), load, weight)
+    pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
+        self.0
+            .pick(destinations, |index| Load::expected(destinations, index))
     }
 }

@@ -4,7 +4,7 @@
 //! kernel's objtool does not know to end there.
 
 /// Sorts by a key; of equal ones any comes first. A heap sort: n log n steps at most for n items.
-pub(super) fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
+pub(crate) fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     let len = items.len();
     for root in (0..len.div_ceil(2)).rev() {
         sift_down(items, root, &key);

@@ -22,6 +22,8 @@ pub(crate) struct Pool {
     /// Weight, active and inactive connections.
     pub(crate) loads: Vec<(u16, u32, u32)>,
     pub(crate) last_weights: Vec<u16>,
+    /// What waits there; none of those that are missing.
+    pub(crate) queues: Vec<Option<u32>>,
 }
 
 impl Pool {
@@ -30,6 +32,7 @@ impl Pool {
         Self {
             loads: loads.to_vec(),
             last_weights: loads.iter().map(|load| load.0).collect(),
+            queues: Vec::new(),
         }
     }
 
@@ -41,6 +44,10 @@ impl Pool {
 impl Destinations for Pool {
     fn len(&self) -> usize {
         self.loads.len()
+    }
+
+    fn id(&self, index: usize) -> u32 {
+        u32::try_from(index).unwrap()
     }
 
     fn endpoint(&self, index: usize) -> Option<Endpoint<Address>> {
@@ -66,8 +73,20 @@ impl Destinations for Pool {
         self.at(index).2
     }
 
-    fn usable(&self, _index: usize) -> bool {
-        true
+    fn full(&self, _index: usize) -> bool {
+        false
+    }
+
+    fn queue(&self, index: usize) -> Option<u32> {
+        self.queues.get(index).copied().unwrap_or(Some(0))
+    }
+
+    fn tried(&self, _index: usize) -> bool {
+        false
+    }
+
+    fn take_changed(&self, each: impl FnMut(usize)) {
+        (0..self.len()).for_each(each);
     }
 }
 

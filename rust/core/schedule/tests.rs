@@ -244,6 +244,60 @@ fn p2c_draws_two_different_ones() {
     }
 }
 
+/// What jsq chooses with these loads and queues, beginning with the first.
+fn shortest(loads: &[(u16, u32, u32)], queues: &[Option<u32>]) -> Option<usize> {
+    let pool = Pool {
+        queues: queues.to_vec(),
+        ..Pool::new(loads)
+    };
+    scheduler(Kind::Jsq, &pool).pick(&pool, &request(Address::V4([198, 51, 100, 1]), 4000))
+}
+
+#[test]
+fn jsq_joins_the_shortest_queue_for_its_weight() {
+    let same = [(1, 0, 0), (1, 0, 0), (1, 0, 0)];
+    assert_eq!(shortest(&same, &[Some(3), Some(1), Some(2)]), Some(1));
+    // Who does not listen has no queue, not an empty one.
+    assert_eq!(shortest(&same, &[Some(3), None, Some(4)]), Some(0));
+    assert_eq!(shortest(&same, &[None, None, None]), None);
+    // Weights divide, and quiesced ones get nothing.
+    let weighed = [(4, 0, 0), (1, 0, 0), (0, 0, 0)];
+    assert_eq!(shortest(&weighed, &[Some(7), Some(2), Some(0)]), Some(0));
+    // Queues that are equal leave it to what is in flight, and that to the order.
+    let busy = [(1, 9, 0), (1, 2, 50), (1, 2, 0)];
+    assert_eq!(shortest(&busy, &[Some(1), Some(1), Some(1)]), Some(1));
+}
+
+#[test]
+fn jsq_spreads_over_equals() {
+    let pool = Pool::new(&[(1, 0, 0); 4]);
+    for random in 0..8 {
+        let expected = usize::try_from(random % 4).unwrap();
+        let request = Request {
+            random: [random, 0],
+            ..request(Address::V4([198, 51, 100, 1]), 4000)
+        };
+        let picked = scheduler(Kind::Jsq, &pool).pick(&pool, &request);
+        assert_eq!(picked, Some(expected), "{random}");
+    }
+}
+
+#[test]
+fn p2c_counts_the_queue_too() {
+    let pool = Pool {
+        queues: vec![Some(5), Some(0)],
+        ..Pool::new(&[(1, 2, 0), (1, 4, 0)])
+    };
+    for random in [[0, 0], [u32::MAX, 0]] {
+        let request = Request {
+            random,
+            ..request(Address::V4([198, 51, 100, 1]), 4000)
+        };
+        let picked = scheduler(Kind::P2c, &pool).pick(&pool, &request);
+        assert_eq!(picked, Some(1), "{random:?}");
+    }
+}
+
 /// Choices of a scheduler for the address 192.0.2.`last` at some time.
 struct Caches {
     pool: Pool,

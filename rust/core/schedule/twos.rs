@@ -5,7 +5,7 @@
 //! Techniques and Results", 2001.)
 
 use super::{
-    least::{least, overhead},
+    least::{least_of, Load},
     lottery::Lottery,
     Destinations, Memory, Request,
 };
@@ -29,9 +29,8 @@ impl<M: Memory> Twos<M> {
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let draws = request.random.into_iter();
         let drawn = draws.filter_map(|random| self.0.draw(destinations, None, random));
-        let load = |index| overhead(destinations, index);
-        least(destinations, drawn, load, |index| {
-            destinations.weight(index)
+        least_of(destinations, drawn, |index| {
+            Load::overhead(destinations, index)
         })
     }
 }

@@ -3,19 +3,28 @@
 //! Weighted least connections: the destination with the fewest connections for its weight.
 
 use super::{
-    least::{least, overhead},
-    Destinations,
+    least::{Load, Smallest},
+    Destinations, Memory,
 };
+use crate::refusal::Refusal;
 
-/// The weighted least connections scheduler. A choice looks at every destination.
-#[derive(Clone, Debug, Default)]
-pub struct Wlc;
+/// The weighted least connections scheduler. A choice takes O(log n) steps for each destination
+/// that has changed since the last one, as [`Smallest`] says.
+pub struct Wlc<M: Memory>(Smallest<M, Load>);
 
-impl Wlc {
+impl<M: Memory> Wlc<M> {
+    /// A scheduler for as many destinations.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        Smallest::new(destinations).map(Self)
+    }
+
     /// Of several destinations with the same load for their weight, the first is chosen.
-    pub fn pick<D: Destinations>(&self, destinations: &D) -> Option<usize> {
-        let load = |index| overhead(destinations, index);
-        let weight = |index| destinations.weight(index);
-        least(destinations, 0..destinations.len(), load, weight)
+    pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
+        self.0
+            .pick(destinations, |index| Load::overhead(destinations, index))
     }
 }

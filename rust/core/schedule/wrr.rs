@@ -5,36 +5,59 @@
 //!
 //! This is the chairman assignment problem, solved as its author did (R. Tijdeman, "The chairman
 //! assignment problem", Discrete Mathematics 32, 1980). Let W be the sum of all weights, n the
-//! number of destinations that have one, and d = 1 - 1 / (2n - 2). In a cycle of W turns, a
-//! destination of weight w that was picked x times is due in the first turn t, counted from 1, in
-//! which t w / W - x is at least 1 - d, and must be picked in the last one at the latest in which
-//! that is at most d. The pick is the destination that is due and has the earliest such deadline;
-//! of equals, the first.
+//! number of destinations that have one, and d = 1 - 1 / (2n - 2). A destination of weight w that
+//! was picked x times is due in the first turn t, counted from 1, in which t w / W - x is at least
+//! 1 - d, and must be picked in the first one at the latest in which that is more than d. The pick
+//! is the destination that is due and has the earliest such deadline; of equals, the first.
 //!
 //! While weights stay and every destination is usable:
-//! - in the first t turns of a cycle each destination is picked t w / W times, give or take d;
+//! - in the first t turns each destination is picked t w / W times, give or take d;
 //! - any W turns in a row pick each destination exactly w times;
-//! - any other turns in a row, being the difference of two beginnings of a cycle, are off by 2d at
-//!   most: by 1 with two destinations, by less than 2 with more. No order can promise 1 there for
-//!   all weights: there is none for 2:4:5, as trying all of them shows.
+//! - any other turns in a row, being the difference of two beginnings, are off by 2d at most: by 1
+//!   with two destinations, by less than 2 with more. No order can promise 1 there for all weights:
+//!   there is none for 2:4:5, as trying all of them shows.
 //!
 //! IPVS's own order, by the greatest common divisor, picks the heaviest destination many times in
 //! a row first; this one does not.
 //!
-//! When a weight changes, a new cycle begins, and each destination takes into it what it is behind
-//! or ahead of its share. So weights that change all the time, by a feedback agent for example,
-//! starve nobody. From then on picks keep to the weights to about one more.
+//! While a destination cannot be used, the others have its turns by their weights: the one that is
+//! due first is picked although it is not. When the destination is back, it is picked at once; if it
+//! is more than two picks behind after that, it has no claim to them, and nobody is more than two
+//! picks ahead.
+//!
+//! When a weight changes, or a destination comes or goes, turns are counted from 1 again, and each
+//! destination takes with it what it is behind or ahead of its share. So weights that change all
+//! the time, by a feedback agent for example, starve nobody. From then on picks keep to the weights
+//! to about one more.
 
-use super::{Destinations, Memory};
+use super::{eligible, takes_new, tournament::Tournament, Destinations, Memory};
 use crate::refusal::Refusal;
 
-/// The weighted round robin scheduler. A choice looks at every destination a few times.
+/// The weighted round robin scheduler. A choice takes O(log n) steps for each destination that has
+/// changed since the last one, as [`super::least::Smallest`] says, and for each that has become due,
+/// which it does once for each time it is picked. When weights have changed, the next choice looks at
+/// every destination.
 pub struct Wrr<M: Memory> {
-    /// The turn within the cycle, which has as many as the weights have in sum.
-    turn: u64,
-    /// Some destination began the cycle behind or ahead.
-    uneven: bool,
     slots: M::Slice<Slot>,
+    /// Those that can be chosen and were not due when they were last looked at: the turn in which
+    /// they are, and their deadline.
+    waiting: Tournament<M, (i64, i64)>,
+    /// Those that can be chosen and are due: their deadline.
+    due: Tournament<M, i64>,
+    clock: Clock,
+    /// Turns have to be counted from 1 again.
+    stale: bool,
+}
+
+/// What all destinations have in common while no weight changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    /// How many turns there were.
+    turn: u64,
+    /// The sum of all weights. Far below 2^64: each has 16 bits.
+    total: u64,
+    /// 2n - 2 for n destinations with a weight; 2 for one.
+    double: u64,
 }
 
 /// What is kept for each destination.
@@ -42,9 +65,11 @@ pub struct Wrr<M: Memory> {
 struct Slot {
     /// The weight that `picks` were made with.
     weight: u16,
-    /// How often the destination was picked in this cycle.
+    /// In turns: `total` for each time that it was picked as often as its weight says.
+    base: u64,
+    /// How often it was picked since; less than its weight.
     picks: u64,
-    /// How far behind its share it began the cycle, in [`ONE`] part of a pick; negative: ahead.
+    /// How far behind its share it began, in [`ONE`] part of a pick; negative: ahead.
     behind: i64,
 }
 
@@ -62,151 +87,199 @@ impl<M: Memory> Wrr<M> {
     ///
     /// [`Refusal::NoMemory`].
     pub fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
-        let slots = M::filled(Slot::default(), destinations.len());
+        let len = destinations.len();
         Ok(Self {
-            turn: 0,
-            uneven: false,
-            slots: slots.ok_or(Refusal::NoMemory)?,
+            slots: M::filled(Slot::default(), len).ok_or(Refusal::NoMemory)?,
+            waiting: Tournament::new(len)?,
+            due: Tournament::new(len)?,
+            clock: Clock::default(),
+            stale: true,
         })
     }
 
-    /// A destination that cannot be used when it is due keeps its claim until the cycle ends, and
-    /// another one is picked in its place: one that is due, or else the one with the earliest
-    /// deadline. What that one has had beyond its weight counts in the next cycle as long as there
-    /// still is an unusable destination, so that the place is taken by all others in proportion to
-    /// their weights.
+    /// The destination that is due and has the earliest deadline, or else that which is due first.
     ///
     /// Of destinations that the scheduler was not made for, those beyond its own number get nothing.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
-        if self.changed(destinations) {
-            self.begin(destinations);
-        }
-        let total = total(&self.slots);
-        let index = self.earliest(destinations, total)?;
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.picks = slot.picks.saturating_add(1);
-        }
-        self.turn = self.turn.saturating_add(1);
-        if self.turn >= total {
-            self.end(destinations);
-        }
+        self.look(destinations);
+        self.call(self.clock.next());
+        let can = |index| eligible(destinations, index);
+        let index = self.due.first(can).or_else(|| self.waiting.first(can))?;
+        let slot = self.slots.get_mut(index)?;
+        // Who is picked before it is due takes the turn of one that cannot be picked. Before it is
+        // further ahead than others may be, such turns are left out.
+        let turn = self.clock.next().max(slot.earliest(&self.clock));
+        self.clock.turn = u64::try_from(turn).unwrap_or(0);
+        slot.count(&self.clock);
+        self.enter(index, true);
         Some(index)
     }
 
-    /// Whether the cycle was begun with other weights.
-    fn changed<D: Destinations>(&self, destinations: &D) -> bool {
-        let mut slots = self.slots.iter().enumerate();
-        slots.any(|(index, slot)| slot.weight != destinations.weight(index))
+    /// Goes on where `old` is; see [`super::Exclusive::inherit`]. A new destination is neither
+    /// behind nor ahead.
+    pub(super) fn inherit(&mut self, old: &Self, kept: impl Iterator<Item = (usize, usize)>) {
+        self.clock = old.clock;
+        for (before, after) in kept {
+            if let (Some(slot), Some(place)) = (old.slots.get(before), self.slots.get_mut(after)) {
+                *place = *slot;
+            }
+        }
     }
 
-    /// Begins a cycle with the weights of now.
+    /// Looks at the destinations that have changed.
+    fn look<D: Destinations>(&mut self, destinations: &D) {
+        destinations.take_changed(|index| {
+            let weight = self.slots.get(index).map_or(0, |slot| slot.weight);
+            self.stale |= weight != destinations.weight(index);
+            self.enter(index, takes_new(destinations, index));
+        });
+        if core::mem::take(&mut self.stale) {
+            self.begin(destinations);
+        }
+    }
+
+    /// Counts turns from 1 again, with the weights of now.
     fn begin<D: Destinations>(&mut self, destinations: &D) {
-        let total = total(&self.slots);
-        let turn = self.turn;
-        self.turn = 0;
-        self.uneven = false;
+        let before = self.clock;
+        let (mut total, mut weighted) = (0_u64, 0_u64);
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let weight = destinations.weight(index);
             // One that is quiesced keeps its claim: it may be back for the next pick.
-            let behind = slot.behind_at(turn, total);
-            self.uneven |= behind != 0;
+            let behind = slot.behind_at(&before).clamp(-MOST, MOST);
             *slot = Slot {
                 weight,
-                picks: 0,
                 behind,
+                ..Slot::default()
             };
+            total = total.saturating_add(u64::from(weight));
+            weighted = weighted.saturating_add(u64::from(weight != 0));
         }
-    }
-
-    /// The usable destination to pick, for weights with the sum `total`.
-    fn earliest<D: Destinations>(&self, destinations: &D, total: u64) -> Option<usize> {
-        let turn = signed(self.turn.saturating_add(1));
-        let weighted = self.slots.iter().filter(|slot| slot.weight != 0).count();
-        let double = u64::try_from(weighted)
-            .unwrap_or(u64::MAX)
-            .saturating_sub(1)
-            .max(1)
-            .saturating_mul(2);
-        // With `double` = 2n - 2, all is multiplied by it to stay whole. Saturation would take
-        // more than 40,000 destinations that all have the largest weight.
-        let key = |(index, slot): (usize, &Slot)| {
-            let weight = double.saturating_mul(u64::from(slot.weight));
-            let picks = double.saturating_mul(slot.picks);
-            let due = picks.saturating_add(1).saturating_mul(total);
-            let due = due
-                .saturating_add(weight.saturating_sub(1))
-                .checked_div(weight)?;
-            let deadline = picks.saturating_add(double).saturating_sub(1);
-            let deadline = deadline.saturating_mul(total).checked_div(weight)?;
-            // One that is behind is due as many turns earlier as its share takes.
-            let sooner = signed(total)
-                .saturating_mul(slot.behind)
-                .checked_div(ONE.saturating_mul(i64::from(slot.weight)))?;
-            let due = signed(due).saturating_sub(sooner);
-            let deadline = signed(deadline).saturating_sub(sooner);
-            destinations
-                .usable(index)
-                .then_some((turn < due, deadline, index))
+        self.clock = Clock {
+            turn: 0,
+            total,
+            double: weighted.saturating_sub(1).max(1).saturating_mul(2),
         };
-        let (_, _, index) = self.slots.iter().enumerate().filter_map(key).min()?;
-        Some(index)
+        let (slots, clock) = (&self.slots, &self.clock);
+        let times = |index: usize| {
+            let slot: &Slot = slots.get(index)?;
+            let can = slot.weight != 0 && takes_new(destinations, index);
+            can.then(|| slot.times(clock))
+        };
+        // Most are due at once.
+        let is_due = |due: i64| due <= clock.next();
+        self.due.fill(|index| {
+            let (due, deadline) = times(index)?;
+            is_due(due).then_some(deadline)
+        });
+        self.waiting
+            .fill(|index| times(index).filter(|(due, _)| !is_due(*due)));
     }
 
-    /// Takes the cycle that has ended off the picks.
-    fn end<D: Destinations>(&mut self, destinations: &D) {
-        let turn = self.turn;
-        self.turn = 0;
-        let usable = |index: &usize| destinations.usable(*index);
-        if (0..self.slots.len()).all(|index| usable(&index)) {
-            let uneven = self.uneven;
-            self.uneven = false;
-            for slot in self.slots.iter_mut() {
-                // Everybody has what the weights say, unless the cycle began unevenly.
-                slot.behind = if uneven {
-                    slot.behind_at(turn, turn)
-                } else {
-                    0
-                };
-                slot.picks = 0;
-                self.uneven |= slot.behind != 0;
+    /// Moves those that are due in this turn from the ones that wait.
+    fn call(&mut self, turn: i64) {
+        while let Some(index) = self.waiting.first(|_| true) {
+            match self.waiting.get(index) {
+                Some((due, deadline)) if due <= turn => {
+                    self.waiting.set(index, None);
+                    self.due.set(index, Some(deadline));
+                }
+                _ => return,
             }
-            return;
         }
-        // How often the usable destinations, each of them, were picked as often as their weights
-        // say.
-        let rounds = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| usable(index))
-            .filter_map(|(_, slot)| slot.picks.checked_div(u64::from(slot.weight)))
-            .min()
-            .unwrap_or(0)
-            .max(1);
-        for slot in self.slots.iter_mut() {
-            let due = rounds.saturating_mul(u64::from(slot.weight));
-            slot.picks = slot.picks.saturating_sub(due);
-        }
+    }
+
+    /// Has a destination wait, if it `can` be chosen.
+    fn enter(&mut self, index: usize, can: bool) {
+        let slot = self.slots.get(index).filter(|slot| can && slot.weight != 0);
+        let times = slot.map(|slot| slot.times(&self.clock));
+        self.waiting.set(index, times);
+        self.due.set(index, None);
+    }
+}
+
+impl Clock {
+    /// The next turn.
+    fn next(&self) -> i64 {
+        signed(self.turn).saturating_add(1)
     }
 }
 
 impl Slot {
-    /// How far behind its share the destination is after `turn` turns of a cycle with `total`.
-    fn behind_at(&self, turn: u64, total: u64) -> i64 {
-        let share = signed(turn.saturating_mul(u64::from(self.weight)));
-        let picked = signed(self.picks.saturating_mul(total));
-        let behind = share.saturating_sub(picked).saturating_mul(ONE);
-        let behind = behind.checked_div(signed(total)).unwrap_or(0);
-        behind.saturating_add(self.behind).clamp(-MOST, MOST)
+    /// The turn from which on it is to be picked, and the last one.
+    fn times(&self, clock: &Clock) -> (i64, i64) {
+        (self.due(clock), self.deadline(clock))
     }
-}
 
-/// The sum of the weights. Far below 2^64: each has 16 bits.
-fn total(slots: &[Slot]) -> u64 {
-    slots
-        .iter()
-        .map(|slot| u64::from(slot.weight))
-        .fold(0, u64::saturating_add)
+    // With `double` = 2n - 2, all is multiplied by it to stay whole. Saturation would take more
+    // than 40,000 destinations that all have the largest weight.
+
+    fn due(&self, clock: &Clock) -> i64 {
+        let weight = self.weight(clock);
+        let picks = clock.double.saturating_mul(self.picks).saturating_add(1);
+        let turns = picks.saturating_mul(clock.total);
+        let turns = turns.saturating_add(weight.saturating_sub(1));
+        self.turns(clock, turns.checked_div(weight))
+    }
+
+    /// The turn from which on it may be picked although it is not due: it is [`MOST`] ahead then.
+    fn earliest(&self, clock: &Clock) -> i64 {
+        let ahead = signed(clock.total).saturating_mul(MOST);
+        let ahead = ahead.checked_div(ONE.saturating_mul(i64::from(self.weight)));
+        self.due(clock).saturating_sub(ahead.unwrap_or(0))
+    }
+
+    fn deadline(&self, clock: &Clock) -> i64 {
+        let picks = clock.double.saturating_mul(self.picks);
+        let picks = picks.saturating_add(clock.double).saturating_sub(1);
+        let turns = picks.saturating_mul(clock.total);
+        let turns = turns.checked_div(self.weight(clock));
+        self.turns(clock, turns).saturating_add(1)
+    }
+
+    fn weight(&self, clock: &Clock) -> u64 {
+        clock.double.saturating_mul(u64::from(self.weight))
+    }
+
+    /// So many turns after `base`. One that is behind is due as many turns earlier as its share
+    /// takes.
+    fn turns(&self, clock: &Clock, turns: Option<u64>) -> i64 {
+        let sooner = signed(clock.total)
+            .saturating_mul(self.behind)
+            .checked_div(ONE.saturating_mul(i64::from(self.weight)));
+        signed(self.base)
+            .saturating_add(signed(turns.unwrap_or(u64::MAX)))
+            .saturating_sub(sooner.unwrap_or(0))
+    }
+
+    /// Counts a pick, and forgets what the destination is behind too far.
+    fn count(&mut self, clock: &Clock) {
+        self.add(1, clock.total);
+        let behind = self.behind_at(clock);
+        if behind > MOST {
+            let whole = u64::try_from(behind / ONE).unwrap_or(0);
+            self.add(whole, clock.total);
+        }
+    }
+
+    fn add(&mut self, picks: u64, total: u64) {
+        let picks = self.picks.saturating_add(picks);
+        let weight = u64::from(self.weight);
+        if let (Some(rounds), Some(rest)) = (picks.checked_div(weight), picks.checked_rem(weight)) {
+            self.picks = rest;
+            self.base = self.base.saturating_add(rounds.saturating_mul(total));
+        }
+    }
+
+    /// How far behind its share the destination is.
+    fn behind_at(&self, clock: &Clock) -> i64 {
+        // Whole rounds first: the rest is small enough to be multiplied.
+        let turns = signed(clock.turn).saturating_sub(signed(self.base));
+        let share = turns.saturating_mul(i64::from(self.weight));
+        let picked = signed(self.picks.saturating_mul(clock.total));
+        let behind = share.saturating_sub(picked).saturating_mul(ONE);
+        let behind = behind.checked_div(signed(clock.total)).unwrap_or(0);
+        behind.saturating_add(self.behind)
+    }
 }
 
 /// The number with a sign; the largest there is for one that is too large.

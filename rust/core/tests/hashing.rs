@@ -20,7 +20,11 @@ const CLIENTS: u64 = 4000;
 fn settings(kind: Kind, fallback: bool, table: TableSize) -> Settings {
     let bits = Flags::PORT.bits() | (Flags::FALLBACK.bits() * u32::from(fallback));
     let flags = Flags::from_bits(bits).expect("they exist");
-    Settings { kind, flags, table }
+    Settings {
+        flags,
+        table,
+        ..Settings::new(kind)
+    }
 }
 
 /// The port of the destination that each client gets, or `None` for those that are rejected.

@@ -12,6 +12,7 @@ mod hashing;
 mod icmp;
 mod nat;
 mod schedule;
+mod schedule_changes;
 mod support;
 mod tuple;
 mod wire;

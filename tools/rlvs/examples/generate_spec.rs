@@ -59,6 +59,11 @@ fn module(specification: &Yaml) -> String {
     writeln!(text, "/// Version of the family.").unwrap();
     // The schema has no version: a family that starts with it has version 1.
     writeln!(text, "pub const FAMILY_VERSION: u8 = 1;").unwrap();
+    for group in list(&specification["mcast-groups"]["list"]) {
+        let (name, constant) = (string(&group["name"]), constant(&group["name"]));
+        writeln!(text, "/// Name of a multicast group.").unwrap();
+        writeln!(text, "pub const GROUP_{constant}: &str = \"{name}\";").unwrap();
+    }
     for definition in list(&specification["definitions"]) {
         match string(&definition["type"]) {
             "enum" => enumeration(&mut text, definition),

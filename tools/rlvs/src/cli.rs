@@ -49,7 +49,7 @@ Examples:
   rlvs service del udp://[2001:db8::10]:53")]
     Service(ServiceCommand),
 
-    /// Add, edit or delete destinations of a virtual service
+    /// Add, edit, drain or delete destinations of a virtual service
     #[command(subcommand, arg_required_else_help = true)]
     #[command(after_help = "\
 Examples:
@@ -102,6 +102,21 @@ Examples:
         json: bool,
     },
 
+    /// List the persistence templates
+    ///
+    /// A template is where the next connections of a client of a persistent
+    /// service go. EXPIRES is in seconds from now, if no further connection is
+    /// opened; a template whose time is over stays while a connection is open.
+    #[command(after_help = "\
+Examples:
+  rlvs templates
+  rlvs templates --json | jq '.templates | length'")]
+    Templates {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
     /// Show the counters of the network namespace
     ///
     /// Every packet that is dropped or refused is counted in one of them.
@@ -114,6 +129,22 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+
+    /// Print what becomes of destinations, as JSON lines
+    ///
+    /// Prints one JSON object on each line, at once: time (seconds since 1970),
+    /// event, service (protocol, address, port) and destination (address,
+    /// port). Events are up, down (no process listens), draining (with
+    /// in_flight), drained, resumed, overloaded, not-overloaded and retried
+    /// (with count). The first line is the event watching; what is unusual then
+    /// is told within two seconds. The event lost says that events came faster
+    /// than they were read. Ends when it is interrupted, or the module is
+    /// unloaded. Needs CAP_NET_ADMIN.
+    #[command(after_help = "\
+Examples:
+  rlvs watch
+  rlvs watch | jq --unbuffered 'select(.event == \"down\")'")]
+    Watch,
 
     /// Delete all virtual services
     ///
@@ -175,6 +206,7 @@ Examples:
   rlvs service add udp://[2001:db8::10]:53 --scheduler rr
   rlvs service add tcp://192.0.2.10:443 --scheduler sh --flags sh-port,sh-fallback
   rlvs service add sctp://192.0.2.10:3868
+  rlvs service add tcp://192.0.2.10:443 --persistent 360 --netmask 255.255.255.0
   rlvs service add tcp://*:80")]
     Add {
         #[arg(help = SERVICE_HELP)]
@@ -276,6 +308,28 @@ Examples:
         #[arg(long)]
         now: bool,
     },
+
+    /// Quiesce a destination, or those on a range of ports, and wait until
+    /// their processes can be stopped
+    ///
+    /// Sets the weight to 0 and waits until nothing is in flight: no
+    /// connection of the service that its process still has or has yet to
+    /// accept, none that is being opened, no UDP flow that has not expired, and
+    /// no persistence template that leads new connections there. Then the
+    /// processes can be stopped, and nobody notices.
+    ///
+    /// If the time is over before, the exit status is 1 and the weight stays 0.
+    #[command(after_help = "\
+Examples:
+  rlvs dest drain tcp://192.0.2.10:80 :8001 && systemctl restart web@8001
+  rlvs dest drain tcp://192.0.2.10:80 :8001-8004 --timeout 60")]
+    Drain {
+        #[command(flatten)]
+        target: DestinationTarget,
+        /// Give up after so many seconds; without it, never
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u32>,
+    },
 }
 
 /// What can be set of a virtual service.
@@ -289,6 +343,7 @@ pub struct ServiceSettings {
     /// schedule by the client's port as well as its address; sh-fallback and
     /// mh-fallback give a client another destination when its own takes no
     /// new connections; sloppy lets a packet in mid-stream open a connection;
+    /// ops, for UDP, schedules each packet by itself, without connections;
     /// none clears all
     #[arg(long, value_name = "FLAG,...", value_delimiter = ',')]
     pub flags: Option<Vec<Flag>>,
@@ -305,6 +360,33 @@ pub struct ServiceSettings {
     /// Timeout of a UDP flow; 0 as above
     #[arg(long, value_name = "SECONDS")]
     pub timeout_udp: Option<u32>,
+    /// Give a client's connections to the destination of its last one, for so
+    /// many seconds after that was opened, or while one is open; 0: don't
+    #[arg(long, value_name = "SECONDS")]
+    pub persistent: Option<u32>,
+    /// Clients whose addresses have so many leading bits in common count as
+    /// one for --persistent [a new service has: the whole address]
+    #[arg(long, value_name = "LENGTH")]
+    pub prefix: Option<u8>,
+    /// The same as an IPv4 mask, such as 255.255.255.0
+    #[arg(long, value_name = "MASK", value_parser = prefix_of_mask, conflicts_with = "prefix")]
+    pub netmask: Option<u8>,
+    /// Let a destination whose process has begun to listen come to its full
+    /// share of new connections in so many seconds; 0: at once
+    #[arg(long, value_name = "SECONDS")]
+    pub slow_start: Option<u32>,
+}
+
+/// The prefix length that an IPv4 mask stands for.
+fn prefix_of_mask(text: &str) -> Result<u8, String> {
+    let wrong = || "a mask is four numbers, first ones then zeros in binary".to_string();
+    let mask: std::net::Ipv4Addr = text.parse().map_err(|_| wrong())?;
+    let bits = mask.to_bits();
+    let ones = bits.leading_ones();
+    if ones + bits.trailing_zeros() < u32::BITS {
+        return Err(wrong());
+    }
+    u8::try_from(ones).map_err(|_| wrong())
 }
 
 /// Which timeouts of the namespace are to be set.
@@ -355,9 +437,30 @@ pub struct DestinationSettings {
     /// has: 0]
     #[arg(long, value_name = "NUMBER")]
     pub min_connections: Option<u32>,
-    /// Forwarding method [a new destination has: nat]
+    /// Forwarding method: nat rewrites packets; steer, for TCP, hands a
+    /// client's SYN to the destination's listening socket and rewrites
+    /// nothing; auto steers where the whole service can. All destinations of
+    /// a service have the same one in use [a new destination has: auto]
     #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(spec::FORWARDING_METHOD))]
     pub method: Option<String>,
+    /// Refuse new connections from outside of the host that go straight to its
+    /// address and port: only services lead there
+    #[arg(long)]
+    pub private: bool,
+    /// Take --private back [a new destination is not private]
+    #[arg(long, conflicts_with = "private")]
+    pub public: bool,
+}
+
+impl DestinationSettings {
+    /// Whether the destination is to be private, if anything was said of it.
+    pub fn privacy(&self) -> Option<u8> {
+        match (self.private, self.public) {
+            (true, _) => Some(1),
+            (_, true) => Some(0),
+            _ => None,
+        }
+    }
 }
 
 const SERVICE_HELP: &str = "\
@@ -434,6 +537,7 @@ mod tests {
             "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537",
             "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
             "rlvs service add tcp://192.0.2.10:80 --flags sloppy,sh-port --scheduler sh",
+            "rlvs service add udp://192.0.2.10:53 --scheduler rr --flags ops",
             "rlvs service edit tcp://192.0.2.10:80 --flags none",
             "rlvs service edit tcp://192.0.2.10:80 --table-size 4093",
             "rlvs service del tcp://192.0.2.10:80 --now",
@@ -447,11 +551,21 @@ mod tests {
             "rlvs conns --json",
             "rlvs counters --json",
             "rlvs flush --now",
+            "rlvs watch",
+            "rlvs dest drain tcp://192.0.2.10:80 :8001",
+            "rlvs dest drain tcp://192.0.2.10:80 :8001-8004 --timeout 60",
+            "rlvs dest add tcp://192.0.2.10:80 :8001 --private",
+            "rlvs dest edit tcp://192.0.2.10:80 :8001 --public",
             "rlvs service add udp://192.0.2.10:53 --timeout-udp 30",
             "rlvs service edit tcp://192.0.2.10:80 --timeout-tcp 0 --timeout-fin 60",
             "rlvs timeouts",
             "rlvs timeouts --json",
             "rlvs timeouts --tcp 7200 --tcp-fin 0 --udp 30",
+            "rlvs service add tcp://192.0.2.10:80 --persistent 360 --netmask 255.255.255.0",
+            "rlvs service edit tcp://[2001:db8::10]:80 --persistent 360 --prefix 64",
+            "rlvs service edit tcp://[2001:db8::10]:80 --slow-start 30",
+            "rlvs templates",
+            "rlvs templates --json",
             "rlvs completion fish",
         ] {
             assert!(accepts(line), "{line}");
@@ -478,14 +592,34 @@ mod tests {
             "rlvs dest add tcp://192.0.2.10:80 :8001 --weight many",
             "rlvs dest add tcp://192.0.2.10:80 :8001 --method teleport",
             "rlvs dest edit tcp://192.0.2.10:80 :8001",
+            "rlvs dest edit tcp://192.0.2.10:80 :8001 --public --private",
+            "rlvs dest drain tcp://192.0.2.10:80",
+            "rlvs dest drain tcp://192.0.2.10:80 :8001 --timeout -1",
+            "rlvs watch now",
             "rlvs timeouts --udp -1",
             "rlvs timeouts --udp 30 --json",
             "rlvs timeouts 30",
+            "rlvs service edit tcp://192.0.2.10:80 --persistent 360 --netmask 255.0.255.0",
+            "rlvs service edit tcp://192.0.2.10:80 --persistent 360 --netmask 24",
+            "rlvs service edit tcp://192.0.2.10:80 --netmask 255.0.0.0 --prefix 8",
+            "rlvs service edit tcp://192.0.2.10:80 --persistent -1",
+            "rlvs templates tcp",
             "rlvs list --xml",
             "rlvs completion powershell",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mask_is_a_prefix_length() {
+        for (mask, length) in [
+            ("255.255.255.255", 32),
+            ("255.255.255.0", 24),
+            ("128.0.0.0", 1),
+        ] {
+            assert_eq!(prefix_of_mask(mask), Ok(length));
         }
     }
 

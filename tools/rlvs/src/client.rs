@@ -9,7 +9,7 @@ use crate::cli::{DestinationSettings, DestinationTarget, ServiceSettings, Timeou
 use crate::endpoint::{DestinationRange, ServiceId};
 use crate::error::{Error, Refusal};
 use crate::flags;
-use crate::model::{Connection, Counters, Destination, Service, Timeouts};
+use crate::model::{Connection, Counters, Destination, Service, Template, Timeouts};
 use crate::spec::{self, command};
 use crate::transport::{Reply, Request, Transport};
 
@@ -133,7 +133,8 @@ impl<T: Transport> Client<T> {
         Ok(services)
     }
 
-    fn destinations(&mut self, service: &ServiceId) -> Result<Vec<Destination>, Error> {
+    /// The destinations of a service, in a fixed order.
+    pub fn destinations(&mut self, service: &ServiceId) -> Result<Vec<Destination>, Error> {
         let mut request = Builder::default();
         request.put(spec::destination::SERVICE, identity(service).attributes());
         let request = Request::dump(&command::DESTINATION_GET, request);
@@ -150,6 +151,15 @@ impl<T: Transport> Client<T> {
         let mut connections = decode_all(&replies, Connection::decode)?;
         connections.sort();
         Ok(connections)
+    }
+
+    /// All persistence templates, in a fixed order.
+    pub fn templates(&mut self) -> Result<Vec<Template>, Error> {
+        let request = Request::dump(&command::TEMPLATE_GET, Builder::default());
+        let replies = self.transport.request(&request)?;
+        let mut templates = decode_all(&replies, Template::decode)?;
+        templates.sort();
+        Ok(templates)
     }
 
     /// The namespace's counters.
@@ -219,6 +229,11 @@ fn service_settings(
     use spec::service::*;
     let mut attributes = identity(service);
     attributes.put_some(SCHEDULER, settings.scheduler.as_deref());
+    if settings.netmask.is_some() && service.address.is_ipv6() {
+        return Err(Error::Usage(
+            "--netmask is for IPv4: use --prefix".to_string(),
+        ));
+    }
     if let Some(flags) = &settings.flags {
         attributes.put(FLAGS, flags::bits(flags, scheduler)?);
     }
@@ -226,7 +241,10 @@ fn service_settings(
         .put_some(TABLE_SIZE, settings.table_size)
         .put_some(TIMEOUT_TCP, settings.timeout_tcp)
         .put_some(TIMEOUT_FIN, settings.timeout_fin)
-        .put_some(TIMEOUT_UDP, settings.timeout_udp);
+        .put_some(TIMEOUT_UDP, settings.timeout_udp)
+        .put_some(PERSISTENT, settings.persistent)
+        .put_some(PERSISTENT_PREFIX, settings.prefix.or(settings.netmask))
+        .put_some(SLOW_START, settings.slow_start);
     Ok(attributes)
 }
 
@@ -253,6 +271,7 @@ fn destination(
     attributes.put_some(WEIGHT, settings.weight);
     attributes.put_some(MAX_CONNECTIONS, settings.max_connections);
     attributes.put_some(MIN_CONNECTIONS, settings.min_connections);
+    attributes.put_some(PRIVATE, settings.privacy());
     Ok(attributes)
 }
 

@@ -14,6 +14,10 @@ pub enum Error {
     Usage(String),
     /// The kernel has no family of this name.
     NotLoaded,
+    /// The family is gone.
+    Unloaded,
+    /// Destinations were to be drained, and are not.
+    NotDrained(String),
     /// The kernel refused the request.
     Refused(Refusal),
     /// The kernel's state changed during every attempt to read it.
@@ -31,7 +35,8 @@ impl std::error::Error for Error {}
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) => f.write_str(text),
+            Self::Usage(text) | Self::NotDrained(text) => f.write_str(text),
+            Self::Unloaded => f.write_str("the rlvs module was unloaded"),
             Self::NotLoaded => {
                 f.write_str("the rlvs module is not loaded: run 'insmod rlvs.ko' or 'modprobe rlvs'")
             }
@@ -117,10 +122,22 @@ impl Fault {
             ("destination", "service") => "SERVICE",
             ("destination", "address" | "port" | "last-port") => "DEST",
             ("service", "scheduler") => "--scheduler",
+            ("service", "flags" | "flags-mask") => "--flags",
+            ("service", "table-size") => "--table-size",
+            ("service", "timeout-tcp") => "--timeout-tcp",
+            ("service", "timeout-fin") => "--timeout-fin",
+            ("service", "timeout-udp") => "--timeout-udp",
+            ("service", "persistent") => "--persistent",
+            ("service", "persistent-prefix") => "--prefix",
+            ("service", "slow-start") => "--slow-start",
+            ("timeouts", "tcp") => "--tcp",
+            ("timeouts", "tcp-fin") => "--tcp-fin",
+            ("timeouts", "udp") => "--udp",
             ("destination", "method") => "--method",
             ("destination", "weight") => "--weight",
             ("destination", "max-connections") => "--max-connections",
             ("destination", "min-connections") => "--min-connections",
+            ("destination", "private") => "--private",
             ("service" | "destination", "cut") => "--now",
             _ => return None,
         })

@@ -13,8 +13,10 @@
 mod attribute;
 mod cli;
 mod client;
+mod drain;
 mod endpoint;
 mod error;
+mod event;
 mod flags;
 mod model;
 mod netlink;
@@ -22,6 +24,7 @@ mod output;
 mod rates;
 mod spec;
 mod transport;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,7 +38,7 @@ use client::Client;
 use endpoint::ServiceId;
 use error::Error;
 use model::Service;
-use netlink::Netlink;
+use netlink::{Events, Netlink};
 use output::Numbers;
 use transport::Transport;
 
@@ -58,6 +61,12 @@ fn run(command: &Command) -> Result<(), Error> {
     let text = match command {
         Command::Completion { shell } => cli::completion(*shell),
         Command::Man { directory } => return cli::write_man_pages(directory),
+        Command::Watch => return watch::watch(&mut Events::subscribe()?, &mut io::stdout().lock()),
+        Command::Dest(DestCommand::Drain { target, timeout }) => {
+            let timeout = timeout.map(|seconds| Duration::from_secs(seconds.into()));
+            let mut client = Client::new(Netlink::connect()?);
+            return drain::drain(&mut client, &mut Events::subscribe()?, target, timeout);
+        }
         _ => execute(command, &mut Client::new(Netlink::connect()?))?,
     };
     print(&text)
@@ -97,6 +106,14 @@ fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<St
                 output::connections_text(&connections)
             })
         }
+        Command::Templates { json } => {
+            let templates = client.templates()?;
+            Ok(if *json {
+                output::templates_json(&templates)
+            } else {
+                output::templates_text(&templates)
+            })
+        }
         Command::Counters { json } => {
             let counters = client.counters()?;
             Ok(if *json {
@@ -115,7 +132,8 @@ fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<St
         }
         Command::Timeouts { settings, .. } => client.set_timeouts(settings).map(|()| String::new()),
         Command::Flush { now } => client.flush(*now).map(|()| String::new()),
-        Command::Completion { .. } | Command::Man { .. } => Ok(String::new()),
+        // Those are carried out without it.
+        Command::Completion { .. } | Command::Man { .. } | Command::Watch => Ok(String::new()),
     }
 }
 
@@ -151,6 +169,8 @@ fn execute_dest<T: Transport>(command: &DestCommand, client: &mut Client<T>) -> 
         DestCommand::Add { target, settings } => client.add_destinations(target, settings),
         DestCommand::Edit { target, settings } => client.set_destinations(target, settings),
         DestCommand::Del { target, now } => client.delete_destinations(target, *now),
+        // Carried out with events.
+        DestCommand::Drain { .. } => Ok(()),
     }
 }
 

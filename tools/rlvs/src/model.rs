@@ -26,6 +26,15 @@ pub struct Service {
     /// Slots of the scheduler's table, if it has a choice of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_size: Option<u32>,
+    /// For how many seconds a client's connections go where its last one went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<u32>,
+    /// How many leading bits of a client's address count for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent_prefix: Option<u8>,
+    /// In how many seconds a destination comes to its full share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<u32>,
     /// Its timeouts, where they are not those of the namespace.
     #[serde(flatten)]
     pub timeouts: ServiceTimeouts,
@@ -52,6 +61,9 @@ impl Service {
             scheduler: scheduler.to_string(),
             flags: flags::names(attributes.require(FLAGS)?, scheduler),
             table_size: attributes.get(TABLE_SIZE)?,
+            persistent: attributes.get(PERSISTENT)?,
+            persistent_prefix: attributes.get(PERSISTENT_PREFIX)?,
+            slow_start: attributes.get(SLOW_START)?,
             timeouts: ServiceTimeouts {
                 timeout_tcp: set(attributes.get(TIMEOUT_TCP)?),
                 timeout_fin: set(attributes.get(TIMEOUT_FIN)?),
@@ -113,8 +125,11 @@ pub struct Destination {
     pub address: IpAddr,
     /// Port, host byte order.
     pub port: u16,
-    /// Name of the forwarding method.
+    /// Name of the forwarding method in use.
     pub method: String,
+    /// Name of the one that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_method: Option<String>,
     /// Share of the new connections, 0 to 65535.
     pub weight: u32,
     /// Established connections.
@@ -125,6 +140,17 @@ pub struct Destination {
     pub max_connections: u32,
     /// Until it has fewer than these; 0 for three quarters of the bound.
     pub min_connections: u32,
+    /// Persistence templates that lead to it.
+    pub templates: u32,
+    /// Whether its process listens, where that can be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listening: Option<bool>,
+    /// Whether only services lead there from outside of the host.
+    pub private: bool,
+    /// Connections that would notice if its process ended.
+    pub in_flight: u32,
+    /// Whether its process can be stopped, and nobody notices.
+    pub drained: bool,
     /// What the destination has carried.
     pub stats: Stats,
     /// What it carries per second, if that was asked for.
@@ -140,45 +166,63 @@ impl Destination {
             address: address(attributes, ADDRESS)?,
             port: attributes.require(PORT)?,
             method: entry_name(&spec::FORWARDING_METHOD, attributes.require(METHOD)?),
+            requested_method: attributes
+                .get(REQUESTED_METHOD)?
+                .map(|method| entry_name(&spec::FORWARDING_METHOD, method)),
             weight: attributes.require(WEIGHT)?,
             active_connections: attributes.require(ACTIVE_CONNECTIONS)?,
             inactive_connections: attributes.require(INACTIVE_CONNECTIONS)?,
             max_connections: attributes.require(MAX_CONNECTIONS)?,
             min_connections: attributes.require(MIN_CONNECTIONS)?,
+            templates: attributes.require(TEMPLATES)?,
+            listening: attributes.get(LISTENING)?.map(|listening| listening != 0),
+            private: attributes.require(PRIVATE)? != 0,
+            in_flight: attributes.require(IN_FLIGHT)?,
+            drained: attributes.get(DRAINED)?.is_some(),
             stats: Stats::decode(attributes.require(STATS)?)?,
             rates: None,
         })
     }
 }
 
-/// What a service or a destination carries per second.
+/// What a service or a destination carries per second. What is not counted is absent.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rates {
     /// Connections made.
     pub connections: f64,
     /// Packets from clients.
-    pub in_packets: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_packets: Option<f64>,
     /// Packets to clients.
-    pub out_packets: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_packets: Option<f64>,
     /// Bytes from clients.
-    pub in_bytes: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_bytes: Option<f64>,
     /// Bytes to clients.
-    pub out_bytes: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_bytes: Option<f64>,
 }
 
-/// Totals of a service or a destination.
+/// Totals of a service or a destination. What is not counted is absent.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Stats {
     /// Connections made.
     pub connections: u64,
     /// Packets from clients.
-    pub in_packets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_packets: Option<u64>,
     /// Packets to clients.
-    pub out_packets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_packets: Option<u64>,
     /// Bytes from clients.
-    pub in_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_bytes: Option<u64>,
     /// Bytes to clients.
-    pub out_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_bytes: Option<u64>,
+    /// Connections that another destination would have refused or dropped.
+    pub avoided: u64,
 }
 
 impl Stats {
@@ -186,10 +230,11 @@ impl Stats {
         use spec::stats::*;
         Ok(Self {
             connections: attributes.require(CONNECTIONS)?,
-            in_packets: attributes.require(IN_PACKETS)?,
-            out_packets: attributes.require(OUT_PACKETS)?,
-            in_bytes: attributes.require(IN_BYTES)?,
-            out_bytes: attributes.require(OUT_BYTES)?,
+            in_packets: attributes.get(IN_PACKETS)?,
+            out_packets: attributes.get(OUT_PACKETS)?,
+            in_bytes: attributes.get(IN_BYTES)?,
+            out_bytes: attributes.get(OUT_BYTES)?,
+            avoided: attributes.require(AVOIDED)?,
         })
     }
 }
@@ -236,6 +281,47 @@ impl Connection {
     }
 }
 
+/// A persistence template. The derived order is the one of the listing.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Template {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Address that the client connects to.
+    pub service_address: IpAddr,
+    /// Port that the client connects to.
+    pub service_port: u16,
+    /// Address of the client's network.
+    pub client_address: IpAddr,
+    /// How many bits of that count.
+    pub client_prefix: u8,
+    /// Address of the destination.
+    pub destination_address: IpAddr,
+    /// Port of the destination.
+    pub destination_port: u16,
+    /// Connections that it led there and that have an entry.
+    pub connections: u32,
+    /// Seconds until it expires, if no connection is open.
+    pub expires: u32,
+}
+
+impl Template {
+    /// Reads a template.
+    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+        use spec::connection::*;
+        Ok(Self {
+            protocol: Protocol(attributes.require(PROTOCOL)?),
+            service_address: address(attributes, SERVICE_ADDRESS)?,
+            service_port: attributes.require(SERVICE_PORT)?,
+            client_address: address(attributes, CLIENT_ADDRESS)?,
+            client_prefix: attributes.require(CLIENT_PREFIX)?,
+            destination_address: address(attributes, DESTINATION_ADDRESS)?,
+            destination_port: attributes.require(DESTINATION_PORT)?,
+            connections: attributes.require(CONNECTIONS)?,
+            expires: attributes.require(EXPIRES)?,
+        })
+    }
+}
+
 /// The counters of a network namespace, in the specification's order. A
 /// counter that the specification gains needs no change here.
 #[derive(Debug)]
@@ -262,14 +348,14 @@ impl Serialize for Counters {
 }
 
 /// Reads an address of 4 or 16 bytes.
-fn address(attributes: Attributes<'_>, attr: Attr<Binary>) -> Result<IpAddr, Error> {
+pub fn address(attributes: Attributes<'_>, attr: Attr<Binary>) -> Result<IpAddr, Error> {
     netlink_packet_core::parse_ip(attributes.require(attr)?)
         .map_err(|error| Error::Reply(error.to_string()))
 }
 
 /// The name of an enum's value, or its number where a newer kernel has a value
 /// that this tool does not know.
-fn entry_name(names: &[&str], value: u8) -> String {
+pub fn entry_name(names: &[&str], value: u8) -> String {
     match names.get(usize::from(value)) {
         Some(name) => (*name).to_string(),
         None => value.to_string(),

@@ -12,7 +12,7 @@ use netlink_packet_core::{
 };
 use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
 
-use crate::attribute::{Attr, Attributes, Builder, Set, Text, U16, U32};
+use crate::attribute::{Attr, Attributes, Builder, Nest, Set, Text, U16, U32};
 use crate::error::{Error, Fault, Refusal};
 use crate::spec;
 use crate::transport::{Command, Reply, Request, Transport};
@@ -25,10 +25,15 @@ const ENOENT: i32 = 2;
 
 /// The part of the controller family (`nlctrl`) that resolves a family's name.
 mod control {
-    use super::{Attr, Command, Set, Text, U16};
+    use super::{Attr, Command, Nest, Set, Text, U16, U32};
 
     /// `GENL_ID_CTRL`: the message type of the controller family.
     pub const ID: u16 = 16;
+    /// Its name, and that of the group that is told of families.
+    pub const NAME: &str = "nlctrl";
+    pub const GROUP_NOTIFY: &str = "notify";
+    /// `CTRL_CMD_DELFAMILY`
+    pub const DELETE_FAMILY: u8 = 2;
     /// `CTRL_CMD_GETFAMILY`
     pub static GET_FAMILY: Command = Command {
         number: 3,
@@ -38,6 +43,12 @@ mod control {
     pub const FAMILY_ID: Attr<U16> = Attr::new(1, "family-id");
     /// `CTRL_ATTR_FAMILY_NAME`
     pub const FAMILY_NAME: Attr<Text> = Attr::new(2, "family-name");
+    /// `CTRL_ATTR_MCAST_GROUPS`
+    pub const GROUPS: Attr<Nest> = Attr::new(7, "mcast-groups");
+    /// `CTRL_ATTR_MCAST_GRP_NAME`, in a group.
+    pub const GROUP_NAME: Attr<Text> = Attr::new(1, "name");
+    /// `CTRL_ATTR_MCAST_GRP_ID`, in a group.
+    pub const GROUP_ID: Attr<U32> = Attr::new(2, "id");
     static SET: Set = Set {
         name: "ctrl",
         attributes: &[FAMILY_ID.entry(None), FAMILY_NAME.entry(None)],
@@ -128,18 +139,24 @@ impl Netlink {
 
     /// The number that a family has while its module is loaded.
     fn resolve(&mut self, name: &str) -> Result<u16, Error> {
+        let family = self.family(name)?;
+        family.attributes().require(control::FAMILY_ID)
+    }
+
+    /// What the controller knows of a family.
+    fn family(&mut self, name: &str) -> Result<Reply, Error> {
         let mut attributes = Builder::default();
         attributes.put(control::FAMILY_NAME, name);
-        let replies = self
-            .request(&Request::new(&control::GET_FAMILY, attributes))
-            .map_err(|error| match error {
-                Error::Refused(Refusal { errno: ENOENT, .. }) => Error::NotLoaded,
-                other => other,
-            })?;
-        let reply = replies
-            .first()
-            .ok_or_else(|| Error::Reply("it names no family".into()))?;
-        reply.attributes().require(control::FAMILY_ID)
+        let family = std::mem::replace(&mut self.family, control::ID);
+        let replies = self.request(&Request::new(&control::GET_FAMILY, attributes));
+        self.family = family;
+        let mut replies = replies.map_err(|error| match error {
+            Error::Refused(Refusal { errno: ENOENT, .. }) => Error::NotLoaded,
+            other => other,
+        })?;
+        replies
+            .pop()
+            .ok_or_else(|| Error::Reply("it names no family".into()))
     }
 
     fn send(&mut self, request: &Request) -> Result<(), Error> {
@@ -327,6 +344,9 @@ fn extended_ack_of_error(flags: u16, copy: &[u8]) -> &[u8] {
     };
     copy.get(length..).unwrap_or_default()
 }
+
+mod events;
+pub use events::Events;
 
 #[cfg(test)]
 mod tests;

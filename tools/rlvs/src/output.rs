@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::model::{Connection, Counters, Destination, Rates, Service, Stats, Timeouts};
+use crate::model::{Connection, Counters, Destination, Rates, Service, Stats, Template, Timeouts};
 
 /// What the specification says of an absent table size.
 const USUAL_TABLE_SIZE: u32 = 4093;
@@ -20,6 +20,11 @@ pub fn services_json(services: &[Service]) -> String {
 /// The connection entries as JSON: `{"connections":[...]}`.
 pub fn connections_json(connections: &[Connection]) -> String {
     json("connections", &connections)
+}
+
+/// The templates as JSON: `{"templates":[...]}`.
+pub fn templates_json(templates: &[Template]) -> String {
+    json("templates", &templates)
 }
 
 /// The counters as JSON: `{"counters":{...}}`.
@@ -57,14 +62,15 @@ fn json<T: Serialize>(name: &str, value: &T) -> String {
 /// What each carried is shown as `numbers` says; rates are those that [`crate::rates`] filled in.
 pub fn services_text(services: &[Service], numbers: Numbers) -> String {
     let mut table = Table::new(if numbers != Numbers::None {
-        "llrrrrrrrrrr"
+        "lllrrrrrrrrrrr"
     } else {
-        "llrrrrr"
+        "lllrrrrr"
     });
     table.row(["SERVICE", "SCHEDULER"]);
     let heading = [
         "  DESTINATION",
         "METHOD",
+        "PROCESS",
         "WEIGHT",
         "MAX",
         "MIN",
@@ -79,6 +85,7 @@ pub fn services_text(services: &[Service], numbers: Numbers) -> String {
             "OUT-PKTS",
             "IN-BYTES",
             "OUT-BYTES",
+            "AVOIDED",
         ],
         Numbers::Rates => &["CPS", "IN-PPS", "OUT-PPS", "IN-BPS", "OUT-BPS"],
     };
@@ -111,6 +118,22 @@ fn scheduler_cell(service: &Service) -> String {
     if !service.flags.is_empty() {
         let _ = write!(cell, " {}", service.flags.join(","));
     }
+    if let Some(seconds) = service.persistent {
+        let _ = write!(cell, " persistent={seconds}s");
+    }
+    if let Some(prefix) = service.persistent_prefix.filter(|prefix| {
+        let bits = if service.id.address.is_ipv4() {
+            32
+        } else {
+            128
+        };
+        *prefix != bits
+    }) {
+        let _ = write!(cell, "/{prefix}");
+    }
+    if let Some(seconds) = service.slow_start {
+        let _ = write!(cell, " slow-start={seconds}s");
+    }
     for (name, seconds) in [
         ("tcp", service.timeouts.timeout_tcp),
         ("fin", service.timeouts.timeout_fin),
@@ -132,7 +155,8 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
     };
     vec![
         name,
-        destination.method.clone(),
+        method_cell(destination),
+        process(destination.listening).to_string(),
         destination.weight.to_string(),
         bound(destination.max_connections),
         bound(destination.min_connections),
@@ -141,12 +165,32 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
     ]
 }
 
+/// Whether a process listens.
+fn process(listening: Option<bool>) -> &'static str {
+    match listening {
+        Some(true) => "listening",
+        Some(false) => "not listening",
+        None => "-",
+    }
+}
+
+/// The method, and whether the destination is private.
+fn method_cell(destination: &Destination) -> String {
+    let private = if destination.private { ",private" } else { "" };
+    format!("{}{private}", destination.method)
+}
+
 /// A bound on connections, of which 0 is none.
 fn bound(connections: u32) -> String {
     match connections {
         0 => "-".to_string(),
         number => number.to_string(),
     }
+}
+
+/// A number, if anybody counts.
+fn known(number: Option<impl ToString>) -> String {
+    number.map_or_else(|| "-".to_string(), |number| number.to_string())
 }
 
 /// What a listing shows of what services and destinations carry.
@@ -165,22 +209,23 @@ impl Numbers {
         match (self, rates) {
             (Self::None, _) | (Self::Rates, None) => Vec::new(),
             (Self::Totals, _) => [
-                stats.connections,
+                Some(stats.connections),
                 stats.in_packets,
                 stats.out_packets,
                 stats.in_bytes,
                 stats.out_bytes,
+                Some(stats.avoided),
             ]
-            .map(|number| number.to_string())
+            .map(known)
             .into(),
             (Self::Rates, Some(rates)) => [
-                rates.connections,
+                Some(rates.connections),
                 rates.in_packets,
                 rates.out_packets,
                 rates.in_bytes,
                 rates.out_bytes,
             ]
-            .map(|number| format!("{number:.0}"))
+            .map(|rate| known(rate.map(|rate| format!("{rate:.0}"))))
             .into(),
         }
     }
@@ -206,6 +251,30 @@ pub fn connections_text(connections: &[Connection]) -> String {
                 .to_string(),
             connection.state.clone(),
             connection.expires.to_string(),
+        ]);
+    }
+    table.text()
+}
+
+/// The templates as a table.
+pub fn templates_text(templates: &[Template]) -> String {
+    let mut table = Table::new("llllrr");
+    table.row([
+        "PROTOCOL",
+        "CLIENT",
+        "SERVICE",
+        "DESTINATION",
+        "CONNECTIONS",
+        "EXPIRES",
+    ]);
+    for template in templates {
+        table.row([
+            template.protocol.to_string(),
+            format!("{}/{}", template.client_address, template.client_prefix),
+            SocketAddr::new(template.service_address, template.service_port).to_string(),
+            SocketAddr::new(template.destination_address, template.destination_port).to_string(),
+            template.connections.to_string(),
+            template.expires.to_string(),
         ]);
     }
     table.text()

@@ -29,16 +29,22 @@ pub fn fill_in(before: &[Service], after: &mut [Service], elapsed: Duration) {
 /// What was added or set to zero meanwhile has counted from zero.
 fn rates(before: Option<&Stats>, after: &Stats, elapsed: Duration) -> Rates {
     let before = before.filter(|before| {
+        let grew = |total: fn(&Stats) -> Option<u64>| match (total(before), total(after)) {
+            (Some(before), Some(after)) => before <= after,
+            _ => true,
+        };
         before.connections <= after.connections
-            && before.in_packets <= after.in_packets
-            && before.out_packets <= after.out_packets
+            && grew(|stats| stats.in_packets)
+            && grew(|stats| stats.out_packets)
     });
-    let rate = |total: fn(&Stats) -> u64| {
-        let grown = total(after).saturating_sub(before.map_or(0, total));
-        grown as f64 / elapsed.as_secs_f64()
+    let per_second = |grown: u64| grown as f64 / elapsed.as_secs_f64();
+    let rate = |total: fn(&Stats) -> Option<u64>| {
+        let old = before.and_then(total).unwrap_or(0);
+        total(after).map(|new| per_second(new.saturating_sub(old)))
     };
+    let connections = before.map_or(0, |before| before.connections);
     Rates {
-        connections: rate(|stats| stats.connections),
+        connections: per_second(after.connections.saturating_sub(connections)),
         in_packets: rate(|stats| stats.in_packets),
         out_packets: rate(|stats| stats.out_packets),
         in_bytes: rate(|stats| stats.in_bytes),
@@ -53,10 +59,11 @@ mod tests {
     fn stats(connections: u64, in_packets: u64) -> Stats {
         Stats {
             connections,
-            in_packets,
-            out_packets: 3,
-            in_bytes: 100 * in_packets,
-            out_bytes: 0,
+            in_packets: Some(in_packets),
+            out_packets: Some(3),
+            in_bytes: Some(100 * in_packets),
+            out_bytes: Some(0),
+            avoided: 0,
         }
     }
 
@@ -64,11 +71,32 @@ mod tests {
         let rates = rates(before, after, Duration::from_millis(500));
         [
             rates.connections,
-            rates.in_packets,
-            rates.out_packets,
-            rates.in_bytes,
-            rates.out_bytes,
+            rates.in_packets.unwrap(),
+            rates.out_packets.unwrap(),
+            rates.in_bytes.unwrap(),
+            rates.out_bytes.unwrap(),
         ]
+    }
+
+    #[test]
+    fn what_is_not_counted_has_no_rate() {
+        let steered = |connections| Stats {
+            connections,
+            in_packets: None,
+            out_packets: None,
+            in_bytes: None,
+            out_bytes: None,
+            avoided: 0,
+        };
+        // Also when it was counted until a moment ago.
+        for before in [steered(3), stats(3, 1)] {
+            let rates = rates(Some(&before), &steered(5), Duration::from_secs(1));
+            assert_eq!(rates.connections, 2.0);
+            assert!(rates.in_packets.is_none() && rates.out_bytes.is_none());
+        }
+        // And what is counted from now on has a rate.
+        let rates = rates(Some(&steered(3)), &stats(3, 1), Duration::from_secs(1));
+        assert_eq!(rates.in_packets, Some(1.0));
     }
 
     #[test]

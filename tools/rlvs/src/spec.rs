@@ -11,13 +11,16 @@
 pub const FAMILY_NAME: &str = "rlvs";
 /// Version of the family.
 pub const FAMILY_VERSION: u8 = 1;
+/// Name of a multicast group.
+pub const GROUP_EVENTS: &str = "events";
 
 /// Flags of a virtual service. Those that IPVS has too have its numbers.
 /// What scheduler-fallback and scheduler-port mean, and whether a service
 /// can have them, depends on its scheduler: sh and mh have both.
 /// Names and bits.
 #[rustfmt::skip]
-pub const SERVICE_FLAG: [(&str, u32); 3] = [
+pub const SERVICE_FLAG: [(&str, u32); 4] = [
+    ("ops", 1 << 2),
     ("scheduler-fallback", 1 << 3),
     ("scheduler-port", 1 << 4),
     ("sloppy", 1 << 16),
@@ -26,8 +29,10 @@ pub const SERVICE_FLAG: [(&str, u32); 3] = [
 /// How a packet is carried from the virtual service to a destination.
 /// The value is the position in the list.
 #[rustfmt::skip]
-pub const FORWARDING_METHOD: [&str; 1] = [
+pub const FORWARDING_METHOD: [&str; 3] = [
     "nat",
+    "steer",
+    "auto",
 ];
 
 /// State of a connection entry, as followed from the packets of both
@@ -64,6 +69,20 @@ pub const CONNECTION_STATE: [&str; 24] = [
     "closed",
 ];
 
+/// What has become of a destination.
+/// The value is the position in the list.
+#[rustfmt::skip]
+pub const EVENT_TYPE: [&str; 8] = [
+    "up",
+    "down",
+    "draining",
+    "drained",
+    "resumed",
+    "overloaded",
+    "not-overloaded",
+    "retried",
+];
+
 /// A virtual service. The attributes protocol, address and port together
 /// identify it in its network namespace.
 pub mod service {
@@ -85,7 +104,7 @@ pub mod service {
     /// Name of the scheduler that chooses the destination of a new
     /// connection: `rr`, `wrr`, `lc`, `wlc`, `sed`, `nq`,
     /// `fo`, `ovf`, `sh`, `dh`, `mh`, `lblc`, `lblcr`,
-    /// `twos` or `p2c`.
+    /// `twos`, `p2c` or `jsq`.
     pub const SCHEDULER: Attr<Text> = Attr::new(4, "scheduler");
 
     /// End the connections at once instead of letting them finish: their
@@ -124,6 +143,23 @@ pub mod service {
     /// The same for UDP flows.
     pub const TIMEOUT_UDP: Attr<U32> = Attr::new(13, "timeout-udp");
 
+    /// Seconds for which the connections of a client go where its last one
+    /// went, 1 to 2147483647, counted from the last new connection, and
+    /// longer while one is open; 0, as when absent in service-add, is not
+    /// at all.
+    pub const PERSISTENT: Attr<U32> = Attr::new(14, "persistent");
+
+    /// How many leading bits of a client's address count, so that clients
+    /// of one network go to the same destination: 1 to 32 for IPv4, to 128
+    /// for IPv6. All of them when absent in service-add. A service that is
+    /// not persistent has none.
+    pub const PERSISTENT_PREFIX: Attr<U8> = Attr::new(15, "persistent-prefix");
+
+    /// Seconds, to 65535, in which a destination whose process has begun to
+    /// listen comes to its full share of the new connections; 0, as when
+    /// absent in service-add, gives it at once.
+    pub const SLOW_START: Attr<U32> = Attr::new(16, "slow-start");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -142,6 +178,9 @@ pub mod service {
             TIMEOUT_TCP.entry(None),
             TIMEOUT_FIN.entry(None),
             TIMEOUT_UDP.entry(None),
+            PERSISTENT.entry(None),
+            PERSISTENT_PREFIX.entry(None),
+            SLOW_START.entry(None),
         ],
     };
 }
@@ -172,7 +211,9 @@ pub mod destination {
     /// only; absent, the range is the one port.
     pub const LAST_PORT: Attr<U16Be> = Attr::new(4, "last-port");
 
-    /// Forwarding method; absent in destination-add, it is nat.
+    /// Forwarding method; absent in destination-add, it is auto. In replies
+    /// the one that new connections have. All destinations of a service
+    /// have the same one: nat for some and steer for others is refused.
     pub const METHOD: Attr<U8> = Attr::new(5, "method");
 
     /// Share of the new connections relative to the service's other
@@ -187,11 +228,13 @@ pub mod destination {
     pub const CUT: Attr<Flag> = Attr::new(7, "cut");
 
     /// Connections that are opening or established, at this moment; for
-    /// UDP, flows that have not expired. In replies only.
+    /// UDP, flows that have not expired. Of a service that steers those
+    /// that have a socket not in TIME_WAIT, to within a second. In replies
+    /// only.
     pub const ACTIVE_CONNECTIONS: Attr<U32> = Attr::new(8, "active-connections");
 
-    /// Connections that are closing or closed, at this moment. In replies
-    /// only.
+    /// Connections that are closing or closed, at this moment; 0 of a
+    /// service that steers. In replies only.
     pub const INACTIVE_CONNECTIONS: Attr<U32> = Attr::new(9, "inactive-connections");
 
     /// What the destination has carried since it was added or its service
@@ -206,6 +249,34 @@ pub mod destination {
     /// Not above max-connections. 0, as when absent in destination-add,
     /// stands for three quarters of max-connections.
     pub const MIN_CONNECTIONS: Attr<U32> = Attr::new(12, "min-connections");
+
+    /// Persistence templates that lead to the destination, at this moment.
+    /// In replies only.
+    pub const TEMPLATES: Attr<U32> = Attr::new(13, "templates");
+
+    /// 1 if a TCP socket listens there at this moment, or a UDP socket is
+    /// bound, and 0 if not; absent where that cannot be known: of SCTP, and
+    /// when only the client's packet tells the address. In replies only.
+    pub const LISTENING: Attr<U8> = Attr::new(14, "listening");
+
+    /// 1: new connections from outside of the host straight to the
+    /// destination's address and port are refused, so that only services
+    /// lead there. 0, as when absent in destination-add: they are not.
+    pub const PRIVATE: Attr<U8> = Attr::new(15, "private");
+
+    /// Connections that would notice if the process ended, at this moment:
+    /// those that have not ended on both sides, or whose socket the process
+    /// still has; for UDP, flows that have not expired. In replies only.
+    pub const IN_FLIGHT: Attr<U32> = Attr::new(16, "in-flight");
+
+    /// The weight is 0, nothing is in flight, and no template leads new
+    /// connections there: the process can be stopped, and nobody notices.
+    /// In replies only.
+    pub const DRAINED: Attr<Flag> = Attr::new(17, "drained");
+
+    /// The forwarding method that was asked for, steer for auto where only
+    /// that reaches the destination. In replies only.
+    pub const REQUESTED_METHOD: Attr<U8> = Attr::new(18, "requested-method");
 
     /// All attributes of the set.
     #[rustfmt::skip]
@@ -224,11 +295,18 @@ pub mod destination {
             STATS.entry(Some(&super::stats::SET)),
             MAX_CONNECTIONS.entry(None),
             MIN_CONNECTIONS.entry(None),
+            TEMPLATES.entry(None),
+            LISTENING.entry(None),
+            PRIVATE.entry(None),
+            IN_FLIGHT.entry(None),
+            DRAINED.entry(None),
+            REQUESTED_METHOD.entry(None),
         ],
     };
 }
 
-/// Totals of a service or of a destination. They wrap at 2^64.
+/// Totals of a service or of a destination. They wrap at 2^64. Of a service
+/// that steers there are the connections only: it does not see the rest.
 pub mod stats {
     #[allow(unused_imports)]
     use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
@@ -248,6 +326,11 @@ pub mod stats {
     /// Bytes to clients, counted from the network header on.
     pub const OUT_BYTES: Attr<Uint> = Attr::new(5, "out-bytes");
 
+    /// Of the connections made, those that the scheduler, or persistence,
+    /// had another destination for, where nobody listened or the queue of
+    /// connections was full: they would have been refused or dropped there.
+    pub const AVOIDED: Attr<Uint> = Attr::new(6, "avoided");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -258,11 +341,13 @@ pub mod stats {
             OUT_PACKETS.entry(None),
             IN_BYTES.entry(None),
             OUT_BYTES.entry(None),
+            AVOIDED.entry(None),
         ],
     };
 }
 
-/// A connection entry. All attributes are in replies only.
+/// A connection entry, or a persistence template, which is where the next
+/// connections of a client go. All attributes are in replies only.
 pub mod connection {
     #[allow(unused_imports)]
     use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
@@ -294,8 +379,16 @@ pub mod connection {
     pub const STATE: Attr<U8> = Attr::new(8, "state");
 
     /// Seconds until the entry expires if no further packet is seen; a
-    /// connection whose local socket still exists is kept beyond that.
+    /// connection whose local socket still exists is kept beyond that. A
+    /// template expires if no further connection is opened, and is kept
+    /// while one is open.
     pub const EXPIRES: Attr<U32> = Attr::new(9, "expires");
+
+    /// Of a template, how many leading bits of client-address count.
+    pub const CLIENT_PREFIX: Attr<U8> = Attr::new(10, "client-prefix");
+
+    /// Of a template, the connections that it led to the destination.
+    pub const CONNECTIONS: Attr<U32> = Attr::new(11, "connections");
 
     /// All attributes of the set.
     #[rustfmt::skip]
@@ -311,13 +404,15 @@ pub mod connection {
             DESTINATION_PORT.entry(None),
             STATE.entry(None),
             EXPIRES.entry(None),
+            CLIENT_PREFIX.entry(None),
+            CONNECTIONS.entry(None),
         ],
     };
 }
 
-/// Counters of a network namespace. All but entries count events since the
-/// namespace's first service was added and wrap at 2^64. Every packet that
-/// is dropped or refused has a counter.
+/// Counters of a network namespace. All but entries and templates count
+/// events since the namespace's first service was added and wrap at 2^64.
+/// Every packet that is dropped or refused has a counter.
 pub mod counters {
     #[allow(unused_imports)]
     use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
@@ -382,6 +477,45 @@ pub mod counters {
     /// the table was filling up.
     pub const EARLY_EXPIRED: Attr<Uint> = Attr::new(16, "early-expired");
 
+    /// Persistence templates present at this moment.
+    pub const TEMPLATES: Attr<Uint> = Attr::new(17, "templates");
+
+    /// Packets that a destination sent, dropped and answered with an ICMP
+    /// port unreachable message because they had no connection entry, as
+    /// the sysctl nat_icmp_send says.
+    pub const NO_ENTRY: Attr<Uint> = Attr::new(18, "no-entry");
+
+    /// Connections that a destination has refused and that were given to
+    /// another one; one that was refused twice counts twice.
+    pub const RETRIED: Attr<Uint> = Attr::new(19, "retried");
+
+    /// Refusals that reached the client because the connection's first
+    /// packet was not kept: it was too large, or came too long ago, memory
+    /// was short, or another connection had taken its place.
+    pub const RETRY_NOT_KEPT: Attr<Uint> = Attr::new(20, "retry-not-kept");
+
+    /// Refusals that reached the client because no other destination could
+    /// take the connection.
+    pub const RETRY_NO_DESTINATION: Attr<Uint> = Attr::new(21, "retry-no-destination");
+
+    /// Refusals that reached the client because the first packet could not
+    /// be handled again: its device or route is gone, or too many packets
+    /// are waiting.
+    pub const RETRY_NOT_HANDLED: Attr<Uint> = Attr::new(22, "retry-not-handled");
+
+    /// Packets from outside of the host that would have opened a connection
+    /// straight to a private destination, dropped and answered with a TCP
+    /// reset, an ICMP port unreachable message or an SCTP ABORT.
+    pub const PRIVATE: Attr<Uint> = Attr::new(23, "private");
+
+    /// Connections handed to a destination's listening socket; they have
+    /// no entry.
+    pub const STEERED: Attr<Uint> = Attr::new(24, "steered");
+
+    /// Steered connections that a destination's active-connections do not
+    /// include, because memory was short or the connection table full.
+    pub const UNCOUNTED: Attr<Uint> = Attr::new(25, "uncounted");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -403,6 +537,15 @@ pub mod counters {
             DROP_PACKET.entry(None),
             DROP_ENTRY.entry(None),
             EARLY_EXPIRED.entry(None),
+            TEMPLATES.entry(None),
+            NO_ENTRY.entry(None),
+            RETRIED.entry(None),
+            RETRY_NOT_KEPT.entry(None),
+            RETRY_NO_DESTINATION.entry(None),
+            RETRY_NOT_HANDLED.entry(None),
+            PRIVATE.entry(None),
+            STEERED.entry(None),
+            UNCOUNTED.entry(None),
         ],
     };
 }
@@ -432,6 +575,46 @@ pub mod timeouts {
             TCP.entry(None),
             TCP_FIN.entry(None),
             UDP.entry(None),
+        ],
+    };
+}
+
+/// Something that has become of a destination.
+pub mod event {
+    #[allow(unused_imports)]
+    use crate::attribute::{Attr, Binary, Flag, Nest, Set, Text, U16Be, Uint, U32, U8};
+
+    /// What it is.
+    pub const TYPE: Attr<U8> = Attr::new(1, "type");
+
+    /// Identity (protocol, address, port) of the service that the
+    /// destination belongs to.
+    pub const SERVICE: Attr<Nest> = Attr::new(2, "service");
+
+    /// Address of the destination in network byte order, 4 or 16 bytes. All
+    /// bytes zero is the address that the client connects to.
+    pub const ADDRESS: Attr<Binary> = Attr::new(3, "address");
+
+    /// Port of the destination, in network byte order.
+    pub const PORT: Attr<U16Be> = Attr::new(4, "port");
+
+    /// Of draining, how many connections are in flight.
+    pub const IN_FLIGHT: Attr<U32> = Attr::new(5, "in-flight");
+
+    /// Of retried, how many connections since the last such event.
+    pub const COUNT: Attr<U32> = Attr::new(6, "count");
+
+    /// All attributes of the set.
+    #[rustfmt::skip]
+    pub static SET: Set = Set {
+        name: "event",
+        attributes: &[
+            TYPE.entry(None),
+            SERVICE.entry(Some(&super::service::SET)),
+            ADDRESS.entry(None),
+            PORT.entry(None),
+            IN_FLIGHT.entry(None),
+            COUNT.entry(None),
         ],
     };
 }
@@ -535,5 +718,23 @@ pub mod command {
     pub static TIMEOUTS_SET: Command = Command {
         number: 14,
         attributes: &super::timeouts::SET,
+    };
+
+    /// Dump the persistence templates of the namespace, in no particular
+    /// order. One that is made or removed meanwhile may be missing.
+    pub static TEMPLATE_GET: Command = Command {
+        number: 15,
+        attributes: &super::connection::SET,
+    };
+
+    /// Sent to the group events, never a request. What the state of a
+    /// destination is now is told when it changes, and again when somebody
+    /// joins the group, unless it is the usual one (up, not draining, not
+    /// overloaded). Destinations are looked at once a second: what changes
+    /// back within that time may not be told. The listening socket is not
+    /// known of SCTP.
+    pub static EVENT: Command = Command {
+        number: 16,
+        attributes: &super::event::SET,
     };
 }

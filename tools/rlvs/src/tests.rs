@@ -13,16 +13,16 @@ use crate::transport::{Reply, Request};
 
 /// Gives prepared answers in turn and remembers the requests.
 #[derive(Default)]
-struct Fake {
-    answers: VecDeque<Result<Vec<Reply>, Error>>,
-    requests: Vec<Seen>,
+pub(crate) struct Fake {
+    pub(crate) answers: VecDeque<Result<Vec<Reply>, Error>>,
+    pub(crate) requests: Vec<Seen>,
 }
 
 /// A request that the fake has got.
-struct Seen {
-    command: u8,
+pub(crate) struct Seen {
+    pub(crate) command: u8,
     dump: bool,
-    attributes: Vec<u8>,
+    pub(crate) attributes: Vec<u8>,
 }
 
 impl Transport for &mut Fake {
@@ -51,14 +51,14 @@ impl Fake {
     }
 }
 
-fn octets(address: &str) -> Vec<u8> {
+pub(crate) fn octets(address: &str) -> Vec<u8> {
     match address.parse().unwrap() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
-fn stats(first: u64) -> Builder {
+pub(crate) fn stats(first: u64) -> Builder {
     use spec::stats::*;
     let mut attributes = Builder::default();
     attributes
@@ -66,7 +66,8 @@ fn stats(first: u64) -> Builder {
         .put(IN_PACKETS, first + 1)
         .put(OUT_PACKETS, first + 2)
         .put(IN_BYTES, first + 3)
-        .put(OUT_BYTES, 1 << 33);
+        .put(OUT_BYTES, 1 << 33)
+        .put(AVOIDED, 1);
     attributes
 }
 
@@ -108,6 +109,11 @@ fn destination(address: &str, port: u16, weight: u32) -> Reply {
         .put(INACTIVE_CONNECTIONS, 4)
         .put(MAX_CONNECTIONS, weight / 2)
         .put(MIN_CONNECTIONS, weight / 4)
+        .put(TEMPLATES, 2)
+        .put(LISTENING, 1)
+        .put(PRIVATE, u8::from(weight == 20))
+        .put(IN_FLIGHT, 3)
+        .put_some(DRAINED, (weight == 1).then_some(()))
         .put(STATS, stats(5).attributes());
     Reply(attributes.into_bytes())
 }
@@ -147,16 +153,18 @@ fn list_prints_the_promised_json() {
         r#""scheduler":"wlc","flags":[],"destinations":["#,
         r#"{"address":"192.0.2.10","port":8001,"method":"nat","weight":65535,"#,
         r#""active_connections":3,"inactive_connections":4,"#,
-        r#""max_connections":32767,"min_connections":16383,"#,
-        r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592}},"#,
+        r#""max_connections":32767,"min_connections":16383,"templates":2,"listening":true,"#,
+        r#""private":false,"in_flight":3,"drained":false,"#,
+        r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592,"avoided":1}},"#,
         r#"{"address":"192.0.2.10","port":8002,"method":"nat","weight":1,"#,
         r#""active_connections":3,"inactive_connections":4,"#,
-        r#""max_connections":0,"min_connections":0,"#,
-        r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592}}"#,
-        r#"],"stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592}},"#,
+        r#""max_connections":0,"min_connections":0,"templates":2,"listening":true,"#,
+        r#""private":false,"in_flight":3,"drained":true,"#,
+        r#""stats":{"connections":5,"in_packets":6,"out_packets":7,"in_bytes":8,"out_bytes":8589934592,"avoided":1}}"#,
+        r#"],"stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592,"avoided":1}},"#,
         r#"{"protocol":"udp","address":"2001:db8::10","port":53,"#,
         r#""scheduler":"rr","flags":[],"destinations":[],"#,
-        r#""stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592}}]}"#,
+        r#""stats":{"connections":10,"in_packets":11,"out_packets":12,"in_bytes":13,"out_bytes":8589934592,"avoided":1}}]}"#,
         "\n"
     );
     assert_eq!(text, expected);
@@ -179,18 +187,95 @@ fn list_prints_a_table() {
         Fake::answering(answers()).run("rlvs list").unwrap(),
         "\
 SERVICE                SCHEDULER
-  DESTINATION          METHOD     WEIGHT  MAX  MIN  ACTIVE  INACTIVE
+  DESTINATION          METHOD       PROCESS    WEIGHT  MAX  MIN  ACTIVE  INACTIVE
 tcp://*:80             wlc
-  :8001                nat             1    -    -       3         4
+  :8001                nat          listening       1    -    -       3         4
 tcp://[::]:443         wrr
-  [2001:db8::11]:9000  nat            20   10    5       3         4
+  [2001:db8::11]:9000  nat,private  listening      20   10    5       3         4
 "
     );
     let text = Fake::answering(answers()).run("rlvs list --stats").unwrap();
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[1].ends_with("CONNECTIONS  IN-PKTS  OUT-PKTS  IN-BYTES   OUT-BYTES"));
-    assert!(lines[2].ends_with(" 10       11        12        13  8589934592"));
-    assert!(lines[3].ends_with(" 5        6         7         8  8589934592"));
+    assert!(lines[1].ends_with("CONNECTIONS  IN-PKTS  OUT-PKTS  IN-BYTES   OUT-BYTES  AVOIDED"));
+    assert!(lines[2].ends_with(" 10       11        12        13  8589934592        1"));
+    assert!(lines[3].ends_with(" 5        6         7         8  8589934592        1"));
+}
+
+#[test]
+fn what_is_not_counted_is_not_shown_as_none() {
+    use crate::spec::{destination as d, service as v};
+    let stats = |connections: u64| {
+        let mut attributes = Builder::default();
+        attributes
+            .put(crate::spec::stats::CONNECTIONS, connections)
+            .put(crate::spec::stats::AVOIDED, 2);
+        attributes
+    };
+    let answers = || {
+        let mut virtual_service = Builder::default();
+        virtual_service
+            .put(v::PROTOCOL, 6)
+            .put(v::ADDRESS, &octets("192.0.2.10"))
+            .put(v::PORT, 80)
+            .put(v::SCHEDULER, "rr")
+            .put(v::FLAGS, 0)
+            .put(v::DESTINATIONS, 1)
+            .put(v::STATS, stats(3).attributes());
+        let mut steered = Builder::default();
+        steered
+            .put(d::ADDRESS, &octets("127.0.0.1"))
+            .put(d::PORT, 8001)
+            .put(d::METHOD, 1)
+            .put(d::WEIGHT, 1)
+            .put(d::ACTIVE_CONNECTIONS, 1)
+            .put(d::INACTIVE_CONNECTIONS, 0)
+            .put(d::STATS, stats(3).attributes())
+            .put(d::MAX_CONNECTIONS, 0)
+            .put(d::MIN_CONNECTIONS, 0)
+            .put(d::TEMPLATES, 0)
+            .put(d::LISTENING, 1)
+            .put(d::PRIVATE, 0)
+            .put(d::IN_FLIGHT, 0)
+            .put(d::REQUESTED_METHOD, 2);
+        [
+            vec![Reply(virtual_service.into_bytes())],
+            vec![Reply(steered.into_bytes())],
+        ]
+    };
+    let text = Fake::answering(answers()).run("rlvs list --stats").unwrap();
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .collect();
+    assert_eq!(lines[2][2..], ["3", "-", "-", "-", "-", "2"]);
+    assert_eq!(
+        lines[3][1..],
+        [
+            "steer",
+            "listening",
+            "1",
+            "-",
+            "-",
+            "1",
+            "0",
+            "3",
+            "-",
+            "-",
+            "-",
+            "-",
+            "2"
+        ]
+    );
+    let json = Fake::answering(answers()).run("rlvs list --json").unwrap();
+    let end = concat!(
+        r#""method":"steer","requested_method":"auto","weight":1,"active_connections":1,"#,
+        r#""inactive_connections":0,"max_connections":0,"#,
+        r#""min_connections":0,"templates":0,"listening":true,"#,
+        r#""private":false,"in_flight":0,"drained":false,"#,
+        r#""stats":{"connections":3,"avoided":2}}],"stats":{"connections":3,"avoided":2}}]}"#,
+        "\n"
+    );
+    assert!(json.ends_with(end), "{json}");
 }
 
 #[test]
@@ -416,6 +501,24 @@ fn options_that_are_not_given_are_not_sent() {
     assert!(attributes(4).get(destination::WEIGHT).unwrap().is_none());
     assert!(attributes(4).get(destination::CUT).unwrap().is_none());
     assert!(requests[5].attributes.is_empty());
+}
+
+#[test]
+fn private_and_public_are_sent() {
+    use spec::destination::PRIVATE;
+    let mut fake = Fake::default();
+    for options in ["--private", "--public", "--weight 1"] {
+        fake.run(&format!(
+            "rlvs dest edit tcp://192.0.2.10:80 :8001 {options}"
+        ))
+        .unwrap();
+    }
+    let sent: Vec<_> = fake
+        .requests
+        .iter()
+        .map(|request| Attributes::new(&request.attributes).get(PRIVATE).unwrap())
+        .collect();
+    assert_eq!(sent, [Some(1), Some(0), None]);
 }
 
 #[test]

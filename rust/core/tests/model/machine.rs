@@ -5,10 +5,16 @@
 use std::marker::PhantomData;
 
 use loom::sync::{
-    atomic::{AtomicU32, Ordering::Relaxed},
+    atomic::{
+        fence, AtomicU32, AtomicU64,
+        Ordering::{Relaxed, SeqCst},
+    },
     Mutex, MutexGuard,
 };
-use rlvs_core::lifecycle::{self, REMOVED, UNCOUNTED};
+use rlvs_core::{
+    changed,
+    lifecycle::{self, REMOVED, UNCOUNTED},
+};
 
 /// An atomic value of which loom tries every order.
 ///
@@ -47,6 +53,8 @@ pub(crate) trait Fault: Send + Sync + 'static {
     const LOST: u32 = 0;
     /// Reading and writing are two steps.
     const TORN: bool = false;
+    /// Nothing orders anything.
+    const UNORDERED: bool = false;
 }
 
 /// No fault.
@@ -71,7 +79,13 @@ impl Fault for Torn {
     const TORN: bool = true;
 }
 
-/// The word that the lifecycle runs on, without any order, as in the module.
+/// Additions and the bits order nothing.
+pub(crate) struct Unordered;
+impl Fault for Unordered {
+    const UNORDERED: bool = true;
+}
+
+/// The word that the lifecycle runs on. Nothing but an addition has an order, as in the module.
 pub(crate) struct Word<F> {
     value: Observed<AtomicU32>,
     fault: PhantomData<F>,
@@ -111,6 +125,51 @@ impl<F: Fault> lifecycle::Word for Word<F> {
 
     fn add(&self, value: u32) {
         self.value.writing().fetch_add(value, Relaxed);
+        if !F::UNORDERED {
+            fence(SeqCst);
+        }
+    }
+}
+
+/// The bits that tell what has changed. A fault that is [`Fault::UNORDERED`] takes the order from
+/// them too.
+pub(crate) struct Bits<F> {
+    value: AtomicU64,
+    fault: PhantomData<F>,
+}
+
+/// What a fully ordered operation of the kernel is: one between two fences.
+fn ordered<F: Fault, R>(operation: impl FnOnce() -> R) -> R {
+    if F::UNORDERED {
+        return operation();
+    }
+    fence(SeqCst);
+    let result = operation();
+    fence(SeqCst);
+    result
+}
+
+impl<F: Fault> changed::Bits for Bits<F> {
+    fn new() -> Self {
+        Self {
+            value: AtomicU64::new(0),
+            fault: PhantomData,
+        }
+    }
+
+    fn load(&self) -> u64 {
+        self.value.load(Relaxed)
+    }
+
+    fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64> {
+        ordered::<F, _>(|| {
+            let done = self.value.compare_exchange(old, new, Relaxed, Relaxed);
+            done.map(|_| ())
+        })
+    }
+
+    fn take(&self) -> u64 {
+        ordered::<F, _>(|| self.value.swap(0, Relaxed))
     }
 }
 

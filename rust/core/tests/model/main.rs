@@ -10,10 +10,12 @@
 //! - `table`, `machine`: the kernel's hash table and RCU, and the words.
 //! - `world`: what packets, the periodic work and a deletion do, and what must hold afterwards.
 //! - `races`: what happens at once.
+//! - `changes`: who chooses a destination hears of every change of its counts.
 //! - `faults`: the same with a mistake put in, which must be found.
 //!
 //! `FULL=1` in the environment allows more interruptions.
 
+mod changes;
 mod faults;
 mod machine;
 mod races;

@@ -141,7 +141,7 @@ impl<F: Fault> World<F> {
             table: Table::new(last.map_or(0, |key| key + 1)),
             flows: plans.iter().copied().map(Flow::new).collect(),
             destinations: std::array::from_fn(|_| Destination {
-                counts: Counts::new(),
+                counts: Counts::new(()),
                 picked: AtomicBool::new(true),
                 cut: AtomicBool::new(false),
                 forgotten: false.into(),
@@ -188,7 +188,7 @@ impl<F: Fault> World<F> {
 
     /// What holds when no CPU does anything.
     fn check(&self) {
-        let mut found = [(0, 0); 2];
+        let mut found = [(0, 0, 0); 2];
         for (number, flow) in self.flows.iter().enumerate() {
             let links = |key| self.table.all(key).filter(|link| *link == number).count();
             let linked = links(flow.plan.inbound);
@@ -198,25 +198,27 @@ impl<F: Fault> World<F> {
             let freed = flow.freed.load(SeqCst) as usize;
             assert_eq!(made, linked + freed, "a flow was lost, or freed too soon");
             if linked == 1 {
-                let (connections, active) = &mut found[flow.plan.destination];
+                let (connections, active, open) = &mut found[flow.plan.destination];
+                let state = flow.life.state();
                 *connections += 1;
-                *active += u32::from(flow.life.state().is_active());
+                *active += u32::from(state.is_active());
+                *open += u32::from(!state.is_finished());
             }
         }
         for key in self.table.keys() {
             assert!(self.table.all(key).count() <= 1, "two flows have one key");
         }
-        for (destination, (connections, active)) in self.destinations.iter().zip(found) {
+        for (destination, (connections, active, open)) in self.destinations.iter().zip(found) {
             assert!(
                 connections == 0 || !destination.forgotten.load(SeqCst),
                 "a connection of a forgotten destination is left"
             );
             let counts = &destination.counts;
             // A count below zero is shown as zero: one more, of an active connection, tells.
-            Lifecycle::new(State::Established, 0).begin(counts);
+            Lifecycle::<Word<F>>::new(State::Established, 0).begin(counts);
             assert_eq!(
-                (counts.connections(), counts.active()),
-                (connections + 1, active + 1),
+                (counts.connections(), counts.active(), counts.open()),
+                (connections + 1, active + 1, open + 1),
                 "the counts are not the table's"
             );
         }

@@ -230,3 +230,43 @@ fn the_kernel_answers() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn events_are_told_from_what_else_comes() {
+    use super::events::notices;
+    use crate::event::Notice;
+    let event = |family: u16, command: u8, attributes: &[u8]| {
+        let payload = [&[command, 1, 0, 0], attributes].concat();
+        message(family, 0, 0, &payload)
+    };
+    let number = command::EVENT.number;
+    let mut of = Builder::default();
+    of.put(spec::event::PORT, 8001);
+    let attributes = of.into_bytes();
+    // Two in one datagram, one of another family and one of another kind.
+    let datagram = [
+        event(FAMILY, number, &attributes),
+        event(FAMILY + 1, number, &attributes),
+        event(FAMILY, number + 1, &attributes),
+        event(FAMILY, number, &[]),
+    ]
+    .concat();
+    let found = notices(&datagram, FAMILY).unwrap();
+    let wanted = [
+        Notice::Event(Reply(attributes)),
+        Notice::Event(Reply(Vec::new())),
+    ];
+    assert_eq!(found, wanted);
+    // The controller says that a family is gone, this one or another.
+    let gone = |family: u16| {
+        let mut of = Builder::default();
+        of.put(control::FAMILY_ID, family);
+        notices(
+            &event(control::ID, control::DELETE_FAMILY, &of.into_bytes()),
+            FAMILY,
+        )
+    };
+    assert_eq!(gone(FAMILY + 1).unwrap(), []);
+    assert!(matches!(gone(FAMILY), Err(Error::Unloaded)));
+    assert!(notices(&datagram[..21], FAMILY).is_err());
+}

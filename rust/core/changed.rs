@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which of many things have changed since somebody last looked, told by several CPUs without a
+//! lock.
+//!
+//! The words are a parameter: the kernel's atomics in the module, loom's in the model
+//! (`tests/model/`).
+
+use core::array;
+
+use crate::{
+    refusal::Refusal,
+    schedule::{sort::sort_by_key, Memory},
+};
+
+/// 64 bits that several CPUs use. Any context.
+///
+/// Every operation but a [`Bits::load`] is fully ordered, as the kernel says it: all that the CPU
+/// did before is seen by the others before, and all that it does afterwards comes afterwards.
+pub trait Bits {
+    /// Bits that are all 0.
+    fn new() -> Self;
+
+    /// The bits. Orders nothing.
+    fn load(&self) -> u64;
+
+    /// Replaces `old` by `new` in one step, or else tells the bits that are there.
+    fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64>;
+
+    /// The bits, which become 0 in one step.
+    fn take(&self) -> u64;
+}
+
+/// How many words of bits there are.
+const WORDS: usize = 64;
+
+/// The number of marks. Things whose numbers differ by a multiple of it share a mark.
+pub const MARKS: u32 = 4096;
+
+/// Marks that are set by those who change something and taken by those who look at what was changed.
+///
+/// A bit for each mark, and a word with a bit for each 64 of them that has any. Setting a mark that
+/// is set already writes nothing, so that CPUs do not take the memory from each other for marks that
+/// nobody takes.
+///
+/// Who changes a thing and then marks it, and who takes the mark and then looks at the thing: either
+/// the look shows the change, or the mark is there to be taken once more. For that, a fully ordered
+/// operation has to be between the change and [`Changed::mark`].
+pub struct Changed<B> {
+    /// Which words may have bits.
+    summary: B,
+    words: [B; WORDS],
+}
+
+impl<B: Bits> Changed<B> {
+    /// Nothing has changed.
+    pub fn new() -> Self {
+        Self {
+            summary: B::new(),
+            words: array::from_fn(|_| B::new()),
+        }
+    }
+
+    /// Sets the mark of the thing with this number. Any context.
+    #[inline]
+    pub fn mark(&self, number: u32) {
+        let mark = number.checked_rem(MARKS).unwrap_or(0);
+        let word = mark.wrapping_shr(6);
+        let place = usize::try_from(word).unwrap_or(0);
+        if let Some(bits) = self.words.get(place) {
+            set(bits, 1_u64.wrapping_shl(mark));
+            // Not only by who has set the first bit: it may not have come to this yet.
+            set(&self.summary, 1_u64.wrapping_shl(word));
+        }
+    }
+
+    /// Takes all marks, and calls `each` with each of them, in rising order. Any context; of two
+    /// CPUs that take at the same time each gets some.
+    pub fn take(&self, mut each: impl FnMut(u32)) {
+        // Who has marked something and then asks to have it looked at has its own mark shown here.
+        if self.summary.load() == 0 {
+            return;
+        }
+        let summary = self.summary.take();
+        for (word, bits) in (0_u32..).zip(&self.words) {
+            if summary & 1_u64.wrapping_shl(word) == 0 {
+                continue;
+            }
+            let mut left = bits.take();
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                each(word.wrapping_shl(6) | bit);
+                left &= left.wrapping_sub(1);
+            }
+        }
+    }
+}
+
+impl<B: Bits> Default for Changed<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sets a bit, unless it is set.
+#[inline]
+fn set<B: Bits>(bits: &B, bit: u64) {
+    let mut old = bits.load();
+    while old & bit == 0 {
+        match bits.compare_exchange(old, old | bit) {
+            Ok(()) => return,
+            Err(current) => old = current,
+        }
+    }
+}
+
+/// Which things of a list have a mark.
+pub struct Places<M: Memory>(M::Slice<Place>);
+
+/// A mark, and the index of a thing that has it.
+type Place = (u32, u32);
+
+impl<M: Memory> Places<M> {
+    /// For a list of so many things; `number` tells the number of the one with an index. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub fn new(len: usize, number: impl Fn(usize) -> u32) -> Result<Self, Refusal> {
+        let mut places = M::filled((0, 0), len).ok_or(Refusal::NoMemory)?;
+        for (index, (mark, place)) in places.iter_mut().enumerate() {
+            *mark = number(index).checked_rem(MARKS).unwrap_or(0);
+            *place = u32::try_from(index).map_err(|_| Refusal::NoMemory)?;
+        }
+        sort_by_key(&mut places, |place| *place);
+        Ok(Self(places))
+    }
+
+    /// The indices of the things with this mark, in rising order. A search by halves; there is one
+    /// for each [`MARKS`] things that were numbered, so that of 65536 in a row there are 16.
+    pub fn of(&self, mark: u32) -> impl Iterator<Item = usize> + '_ {
+        let start = self.0.partition_point(|(other, _)| *other < mark);
+        let places = self.0.get(start..).unwrap_or_default().iter();
+        let places = places.take_while(move |(other, _)| *other == mark);
+        places.filter_map(|(_, index)| usize::try_from(*index).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::testing::Host;
+    use std::{
+        sync::atomic::{AtomicU64, Ordering::SeqCst},
+        vec,
+        vec::Vec,
+    };
+
+    struct Word(AtomicU64);
+
+    impl Bits for Word {
+        fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
+
+        fn load(&self) -> u64 {
+            self.0.load(SeqCst)
+        }
+
+        fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64> {
+            let done = self.0.compare_exchange(old, new, SeqCst, SeqCst);
+            done.map(|_| ())
+        }
+
+        fn take(&self) -> u64 {
+            self.0.swap(0, SeqCst)
+        }
+    }
+
+    fn taken(changed: &Changed<Word>) -> Vec<u32> {
+        let mut taken = Vec::new();
+        changed.take(|mark| taken.push(mark));
+        taken
+    }
+
+    #[test]
+    fn marks_are_taken_once() {
+        let changed = Changed::<Word>::new();
+        assert_eq!(taken(&changed), vec![]);
+        for number in [4095, 0, 63, 64, 4096, 8191, 700, 700, u32::MAX] {
+            changed.mark(number);
+        }
+        assert_eq!(taken(&changed), vec![0, 63, 64, 700, 4095]);
+        assert_eq!(taken(&changed), vec![]);
+        for number in 0..MARKS {
+            changed.mark(number);
+            assert_eq!(taken(&changed), vec![number]);
+        }
+        (0..MARKS).for_each(|number| changed.mark(number));
+        assert_eq!(taken(&changed), (0..MARKS).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn places_of_a_mark() {
+        let numbers = [5, 4096, 7, 8192 + 5, 0, 4095, 4096 + 7, u32::MAX];
+        let places = Places::<Host>::new(numbers.len(), |index| numbers[index]).unwrap();
+        let of = |mark| places.of(mark).collect::<Vec<_>>();
+        assert_eq!(of(0), vec![1, 4]);
+        assert_eq!(of(5), vec![0, 3]);
+        assert_eq!(of(7), vec![2, 6]);
+        assert_eq!(of(4095), vec![5, 7]);
+        for mark in [1, 4, 6, 8, 4094] {
+            assert_eq!(of(mark), vec![]);
+        }
+        let none = Places::<Host>::new(0, |_| 0).unwrap();
+        assert_eq!(none.of(0).count(), 0);
+    }
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which destinations a new connection is offered to, and in which order.
+//!
+//! The host knows which socket would get the connection's first packet ([`Listening`]). A
+//! destination without one would refuse it, and one whose queue is full would drop it: both are
+//! passed over, and the scheduler is asked again. So a connection is refused only when nobody
+//! listens anywhere.
+//!
+//! The order of a [`Choice`]:
+//!
+//! 1. What the scheduler picks, at most [`MAX_TRIES`] times.
+//! 2. If it has picked any: every other destination that may get new connections, from a random one
+//!    on. A scheduler may have no other one for a client, or many destinations may be down.
+//! 3. The best one of those that were passed over although somebody listens: the packet may be
+//!    dropped there, and then the client sends it again.
+
+/// How many destinations the scheduler picks for one packet.
+pub const MAX_TRIES: usize = 16;
+
+/// The destinations that one packet was offered to.
+#[derive(Default)]
+pub struct Tried {
+    indices: [usize; MAX_TRIES],
+    count: usize,
+}
+
+impl Tried {
+    /// Remembers a destination; what exceeds [`MAX_TRIES`] is not.
+    pub fn add(&mut self, index: usize) {
+        if let Some(place) = self.indices.get_mut(self.count) {
+            *place = index;
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether it is one of them.
+    pub fn contains(&self, index: usize) -> bool {
+        self.indices.iter().take(self.count).any(|i| *i == index)
+    }
+}
+
+/// Who waits for a new connection's first packet at a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// That cannot be known, or does not matter to the packet.
+    Unknown,
+    /// Nobody.
+    Nobody,
+    /// A socket that drops the packet.
+    Full,
+    /// A socket.
+    Queue {
+        /// TCP: connections that wait to be accepted. UDP: bytes that wait to be read.
+        queued: u32,
+        /// TCP: handshakes under way, which will be queued.
+        handshakes: u32,
+        /// What may be queued at most; the kernel takes one more.
+        limit: u32,
+    },
+}
+
+impl Listening {
+    /// What waits there already; none where nobody listens.
+    pub fn waiting(self) -> Option<u32> {
+        match self {
+            Self::Unknown => Some(0),
+            Self::Nobody => None,
+            Self::Full => Some(u32::MAX),
+            Self::Queue {
+                queued, handshakes, ..
+            } => Some(queued.saturating_add(handshakes)),
+        }
+    }
+
+    /// Whether a connection can go there.
+    pub fn readiness(self) -> Readiness {
+        match (self, self.waiting()) {
+            (_, None) => Readiness::Deaf,
+            (Self::Full, _) => Readiness::Busy(u32::MAX),
+            (Self::Queue { limit, .. }, Some(waiting)) if waiting > limit => {
+                Readiness::Busy(waiting.saturating_sub(limit))
+            }
+            _ => Readiness::Ready,
+        }
+    }
+}
+
+/// Whether a destination can take a new connection at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// It can, but it has just started, and should not get its full share yet.
+    Warming,
+    /// Its queue is too long by so much.
+    Busy(u32),
+    /// Nobody listens.
+    Deaf,
+}
+
+/// Where the destinations of a choice come from.
+pub trait Offers {
+    /// How many destinations there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The scheduler's choice among those that were not tried.
+    fn pick(&self, tried: &Tried) -> Option<usize>;
+
+    /// Whether a destination may get new connections: it is neither quiesced nor at its bound.
+    fn takes_new(&self, index: usize) -> bool;
+
+    /// Whether it can take this one.
+    fn readiness(&self, index: usize) -> Readiness;
+
+    /// Any number, to begin with when all are asked.
+    fn random(&self) -> u32;
+}
+
+/// How far a choice has come.
+enum Stage {
+    /// The scheduler picks.
+    Scheduler,
+    /// The others, from `first` on; `seen` of them were looked at.
+    Others { first: usize, seen: usize },
+    /// The best of those that were passed over.
+    Spare,
+    /// There is no other one.
+    Over,
+}
+
+/// The choice of a destination for one new connection.
+pub struct Choice {
+    stage: Stage,
+    tried: Tried,
+    picks: usize,
+    /// The best of those that were passed over although somebody listens; the less the better.
+    spare: Option<(u64, usize)>,
+    avoided: bool,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Scheduler,
+            tried: Tried::default(),
+            picks: 0,
+            spare: None,
+            avoided: false,
+        }
+    }
+}
+
+impl Choice {
+    /// The next destination that the connection is offered to; `None` when there is no other one.
+    ///
+    /// Usually one question to the scheduler and one to the host's sockets. When all that the
+    /// scheduler picks cannot take it, one to the sockets for each destination.
+    pub fn next<O: Offers>(&mut self, offers: &O) -> Option<usize> {
+        loop {
+            match self.stage {
+                Stage::Scheduler => {
+                    let picked = match self.picks < MAX_TRIES {
+                        true => offers.pick(&self.tried),
+                        false => None,
+                    };
+                    let Some(index) = picked else {
+                        self.stage = self.after_scheduler(offers);
+                        continue;
+                    };
+                    self.picks = self.picks.saturating_add(1);
+                    self.tried.add(index);
+                    if self.can_take(offers, index) {
+                        return Some(index);
+                    }
+                }
+                Stage::Others { first, seen } if seen < offers.len() => {
+                    self.stage = Stage::Others {
+                        first,
+                        seen: seen.saturating_add(1),
+                    };
+                    let index = first.saturating_add(seen).checked_rem(offers.len())?;
+                    if !self.tried.contains(index)
+                        && offers.takes_new(index)
+                        && self.can_take(offers, index)
+                    {
+                        return Some(index);
+                    }
+                }
+                Stage::Others { .. } => self.stage = Stage::Spare,
+                Stage::Spare => {
+                    self.stage = Stage::Over;
+                    return self.spare.map(|(_, index)| index);
+                }
+                Stage::Over => return None,
+            }
+        }
+    }
+
+    /// Whether a destination that something else than the scheduler has chosen is passed over.
+    pub fn passes_over(&mut self, readiness: Readiness) -> bool {
+        let passed = matches!(readiness, Readiness::Deaf | Readiness::Busy(_));
+        self.avoided |= passed;
+        passed
+    }
+
+    /// Whether a destination was passed over that would have refused or dropped the connection.
+    pub fn has_avoided(&self) -> bool {
+        self.avoided
+    }
+
+    fn after_scheduler<O: Offers>(&self, offers: &O) -> Stage {
+        if self.picks == 0 {
+            return Stage::Over;
+        }
+        let random = usize::try_from(offers.random()).unwrap_or(0);
+        Stage::Others {
+            first: random.checked_rem(offers.len()).unwrap_or(0),
+            seen: 0,
+        }
+    }
+
+    fn can_take<O: Offers>(&mut self, offers: &O, index: usize) -> bool {
+        let rank = match offers.readiness(index) {
+            Readiness::Ready => return true,
+            Readiness::Deaf => {
+                self.avoided = true;
+                return false;
+            }
+            Readiness::Warming => 0,
+            Readiness::Busy(excess) => {
+                self.avoided = true;
+                u64::from(excess).saturating_add(1)
+            }
+        };
+        if self.spare.is_none_or(|(best, _)| rank < best) {
+            self.spare = Some((rank, index));
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{vec, vec::Vec};
+
+    use super::*;
+
+    /// Destinations in a row, of which the scheduler picks the first `within` in turn.
+    struct Row {
+        ready: Vec<Readiness>,
+        within: usize,
+        quiesced: Option<usize>,
+    }
+
+    impl Row {
+        fn new(ready: &[Readiness]) -> Self {
+            Self {
+                ready: ready.to_vec(),
+                within: ready.len(),
+                quiesced: None,
+            }
+        }
+
+        fn order(&self) -> Vec<usize> {
+            let mut choice = Choice::default();
+            std::iter::from_fn(|| choice.next(self)).collect()
+        }
+    }
+
+    impl Offers for Row {
+        fn len(&self) -> usize {
+            self.ready.len()
+        }
+
+        fn pick(&self, tried: &Tried) -> Option<usize> {
+            (0..self.within).find(|index| !tried.contains(*index) && self.takes_new(*index))
+        }
+
+        fn takes_new(&self, index: usize) -> bool {
+            self.quiesced != Some(index)
+        }
+
+        fn readiness(&self, index: usize) -> Readiness {
+            self.ready[index]
+        }
+
+        fn random(&self) -> u32 {
+            7
+        }
+    }
+
+    use Readiness::{Busy, Deaf, Ready, Warming};
+
+    #[test]
+    fn the_scheduler_decides_among_those_that_are_ready() {
+        let row = Row::new(&[Ready, Ready, Ready]);
+        assert_eq!(row.order(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn one_that_does_not_listen_is_never_offered() {
+        assert_eq!(Row::new(&[Deaf, Ready, Deaf]).order(), [1]);
+        assert_eq!(Row::new(&[Deaf, Deaf]).order(), []);
+        assert_eq!(Row::new(&[]).order(), []);
+    }
+
+    #[test]
+    fn the_least_busy_one_comes_last() {
+        assert_eq!(Row::new(&[Busy(5), Ready, Busy(2)]).order(), [1, 2]);
+        assert_eq!(Row::new(&[Busy(5), Warming, Busy(2)]).order(), [1]);
+    }
+
+    #[test]
+    fn all_are_asked_when_the_scheduler_finds_none() {
+        let mut ready = vec![Deaf; 40];
+        ready[39] = Ready;
+        assert_eq!(Row::new(&ready).order(), [39]);
+        let only_first = Row {
+            within: 1,
+            ..Row::new(&[Deaf, Ready, Ready])
+        };
+        assert_eq!(only_first.order(), [1, 2]);
+    }
+
+    #[test]
+    fn a_quiesced_one_is_not_asked() {
+        let row = Row {
+            quiesced: Some(1),
+            within: 1,
+            ..Row::new(&[Deaf, Ready, Ready])
+        };
+        assert_eq!(row.order(), [2]);
+    }
+
+    #[test]
+    fn without_a_pick_there_is_nothing() {
+        let row = Row {
+            within: 0,
+            ..Row::new(&[Ready, Ready])
+        };
+        assert_eq!(row.order(), []);
+    }
+
+    #[test]
+    fn what_was_avoided_is_told() {
+        for (ready, avoided) in [
+            (vec![Ready], false),
+            (vec![Warming, Ready], false),
+            (vec![Deaf, Ready], true),
+            (vec![Busy(1), Ready], true),
+        ] {
+            let mut choice = Choice::default();
+            assert!(choice.next(&Row::new(&ready)).is_some());
+            assert_eq!(choice.has_avoided(), avoided, "{ready:?}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_its_handshakes_will_fill_is_busy() {
+        let queue = |queued, handshakes| Listening::Queue {
+            queued,
+            handshakes,
+            limit: 4,
+        };
+        assert_eq!(queue(4, 0).readiness(), Ready);
+        assert_eq!(queue(5, 0).readiness(), Busy(1));
+        assert_eq!(queue(2, 5).readiness(), Busy(3));
+        assert_eq!(Listening::Nobody.readiness(), Deaf);
+        assert_eq!(Listening::Full.readiness(), Busy(u32::MAX));
+        assert_eq!(Listening::Unknown.readiness(), Ready);
+        assert_eq!(queue(2, 5).waiting(), Some(7));
+        assert_eq!(Listening::Nobody.waiting(), None);
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which destinations are the same ones after others came or went.
+
+use super::{sort::sort_by_key, Destinations, Memory};
+use crate::refusal::Refusal;
+
+/// The numbers before and after of the destinations that stay, which stay in their order. One step
+/// for each destination.
+pub(super) fn kept<'a, A: Destinations, B: Destinations>(
+    before: &'a A,
+    after: &'a B,
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let mut next = 0;
+    (0..before.len()).filter_map(move |index| {
+        let same = next < after.len() && before.id(index) == after.id(next);
+        let place = next;
+        next = next.saturating_add(usize::from(same));
+        same.then_some((index, place))
+    })
+}
+
+/// The numbers of destinations by their identities.
+pub(super) struct Identities<M: Memory>(M::Slice<(u32, u32)>);
+
+impl<M: Memory> Identities<M> {
+    /// Of these destinations. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub(super) fn new<D: Destinations>(destinations: &D) -> Result<Self, Refusal> {
+        let mut pairs = M::filled((0, 0), destinations.len()).ok_or(Refusal::NoMemory)?;
+        for (index, (id, number)) in pairs.iter_mut().enumerate() {
+            *id = destinations.id(index);
+            *number = u32::try_from(index).map_err(|_| Refusal::NoMemory)?;
+        }
+        sort_by_key(&mut pairs, |pair| *pair);
+        Ok(Self(pairs))
+    }
+
+    /// The number of the destination with this identity, if it is there. A search by halves.
+    pub(super) fn number(&self, id: u32) -> Option<usize> {
+        let place = self.0.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        let (_, number) = self.0.get(place)?;
+        usize::try_from(*number).ok()
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CPUs change the counts of destinations while another one looks only at those that have changed,
+//! as who picks does. The life of the entries, the counts and the marks are the module's own code.
+
+use std::{cell::Cell, sync::Mutex};
+
+use loom::{sync::Arc, thread};
+use rlvs_core::{
+    changed::Changed,
+    flow::State,
+    lifecycle::{Counts, Lifecycle, Observer},
+};
+
+use crate::{
+    explore,
+    machine::{Bits, Fault, Sound, Unordered, Word},
+};
+
+/// How far the life of an entry goes.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Until {
+    Begun,
+    /// Its state counts otherwise.
+    Moved,
+    Ended,
+}
+
+/// Marks a destination.
+struct Mark<F> {
+    changed: Arc<Changed<Bits<F>>>,
+    number: u32,
+}
+
+impl<F: Fault> Observer for Mark<F> {
+    fn changed(&self) {
+        self.changed.mark(self.number);
+    }
+}
+
+/// Two destinations, and what who picks has seen of them.
+struct Service<F> {
+    changed: Arc<Changed<Bits<F>>>,
+    counts: [Counts<Word<F>, Mark<F>>; 2],
+    /// Behind the lock of who picks.
+    seen: Mutex<[(u32, u32); 2]>,
+}
+
+impl<F: Fault> Service<F> {
+    /// Destinations with these numbers.
+    fn new(numbers: [u32; 2]) -> Self {
+        let changed = Arc::new(Changed::new());
+        let counts = numbers.map(|number| {
+            Counts::new(Mark {
+                changed: changed.clone(),
+                number,
+            })
+        });
+        Self {
+            changed,
+            counts,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Looks at the destinations that have changed, and tells how many those were.
+    fn look(&self) -> u32 {
+        let mut seen = self.seen.lock().expect("nothing panicked");
+        let looked = Cell::new(0);
+        self.changed.take(|mark| {
+            for (counts, seen) in self.counts.iter().zip(seen.iter_mut()) {
+                if counts.observer().number == mark {
+                    *seen = (counts.connections(), counts.active());
+                    looked.set(looked.get() + 1);
+                }
+            }
+        });
+        looked.get()
+    }
+
+    /// The life of an entry at a destination.
+    fn live(&self, destination: usize, until: Until) {
+        let counts = &self.counts[destination];
+        let life = Lifecycle::<Word<F>>::new(State::Established, 0);
+        life.begin(counts);
+        if until >= Until::Moved {
+            life.advance(counts, |_| State::Closed);
+        }
+        if until >= Until::Ended {
+            life.end(counts);
+        }
+    }
+
+    /// What was seen last is what there is.
+    fn check(&self) {
+        self.look();
+        let seen = self.seen.lock().expect("nothing panicked");
+        let counts = self.counts.each_ref();
+        let found = counts.map(|counts| (counts.connections(), counts.active()));
+        assert_eq!(*seen, found, "a change was not seen");
+    }
+}
+
+/// Two CPUs change the counts of these destinations, and a third looks while they do.
+fn changes<F: Fault>(numbers: [u32; 2], lives: [(usize, Until); 2]) {
+    explore(move || {
+        let service = Arc::new(Service::<F>::new(numbers));
+        // The mark that is set already is where an order matters.
+        service.live(0, Until::Begun);
+        let threads = lives.map(|(destination, until)| {
+            let service = service.clone();
+            thread::spawn(move || service.live(destination, until))
+        });
+        service.look();
+        for thread in threads {
+            thread.join().expect("it does not panic");
+        }
+        service.check();
+    });
+}
+
+#[test]
+fn two_destinations_with_marks_in_one_word() {
+    changes::<Sound>([0, 1], [(0, Until::Begun), (1, Until::Ended)]);
+}
+
+#[test]
+fn two_destinations_with_marks_in_two_words() {
+    changes::<Sound>([0, 64], [(0, Until::Begun), (1, Until::Moved)]);
+}
+
+#[test]
+fn one_destination_that_two_change() {
+    changes::<Sound>([0, 1], [(0, Until::Moved), (0, Until::Begun)]);
+}
+
+/// Who sees that the mark is set relies on who takes it to see the change that was made before.
+#[test]
+#[should_panic(expected = "a change was not seen")]
+fn changes_that_are_marked_without_an_order() {
+    changes::<Unordered>([0, 64], [(0, Until::Begun), (0, Until::Begun)]);
+}
+
+/// Who has marked a change and asks at once must be shown it, whatever others are about to do.
+#[test]
+fn whoever_marks_is_heard_at_once() {
+    explore(|| {
+        let service = Arc::new(Service::<Sound>::new([0, 1]));
+        let other = service.clone();
+        let thread = thread::spawn(move || other.live(0, Until::Begun));
+        service.live(0, Until::Begun);
+        service.look();
+        let seen = service.seen.lock().expect("nothing panicked")[0].0;
+        assert!(seen >= 1, "one's own connection is seen");
+        thread.join().expect("it does not panic");
+        service.check();
+    });
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asking the host's sockets and the scheduler for the destination of a new connection.
+
+use rlvs_core::{
+    address::Protocol,
+    choice::{Choice, Listening, Offers, Readiness, Tried},
+    flow,
+    schedule::Request,
+    wire::Packet,
+};
+use rlvs_kext::{
+    inet::{Device, Ends, Listener},
+    random,
+    steer::{Syn, Way},
+};
+
+use kernel::sync::Arc;
+
+use super::Passage;
+use crate::{
+    family::Family,
+    retry::Refusers,
+    services::{Destination, Pool},
+};
+
+/// How a packet gets to a destination's process, which decides the socket that is asked.
+#[derive(Clone, Copy)]
+pub(super) enum Delivery<'w> {
+    /// With the process's address and port.
+    Translated,
+    /// As it is, with these ends, from this device.
+    Steered(&'w Ends, Device),
+}
+
+/// The destinations of a pool, for one packet.
+pub(super) struct Offer<'o, 'p, 'a, A: Family> {
+    passage: &'o Passage<'a, A>,
+    packet: &'o Packet<A>,
+    pub(super) pool: &'p Pool,
+    request: Request,
+    delivery: Delivery<'o>,
+}
+
+impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
+    pub(super) fn new(
+        passage: &'o Passage<'a, A>,
+        packet: &'o Packet<A>,
+        pool: &'p Pool,
+        delivery: Delivery<'o>,
+    ) -> Self {
+        Self {
+            passage,
+            packet,
+            pool,
+            request: passage.request(packet, pool),
+            delivery,
+        }
+    }
+
+    /// The next destination that the choice comes to.
+    pub(super) fn next(&self, choice: &mut Choice) -> Option<&'p Arc<Destination>> {
+        self.pool.get(choice.next(self)?)
+    }
+
+    /// Who waits for the packet at a destination. Of SCTP that cannot be asked without the module
+    /// sctp. A packet in mid-stream needs nobody who listens, but its connection.
+    fn listening(&self, destination: &Destination) -> Listening {
+        if !flow::opens(self.packet.signal) || self.passage.quoted.is_some() {
+            return Listening::Unknown;
+        }
+        let context = self.passage.context;
+        let net = context.net();
+        let end = destination.end(self.packet.destination.address);
+        let at = A::ends(&end, &self.packet.source);
+        if let Delivery::Steered(ends, device) = self.delivery {
+            let at = &at;
+            let target = net.steer_target(&Way { ends, at, device });
+            return target.map_or(Listening::Nobody, |target| match target.syn {
+                Syn::Dropped => Listening::Full,
+                Syn::Remembered | Syn::Cookie => queue(target.queue),
+            });
+        }
+        let device = context.input_device();
+        let udp = match self.packet.protocol {
+            Protocol::Tcp => false,
+            Protocol::Udp => true,
+            Protocol::Sctp => return Listening::Unknown,
+        };
+        let found = net.queue(&at, device, udp);
+        found.map_or(Listening::Nobody, queue)
+    }
+
+    /// Whether a destination can take the packet's connection. One that has refused it before can
+    /// not.
+    pub(super) fn readiness_of(&self, destination: &Destination) -> Readiness {
+        let refused = |refusers: &Refusers| refusers.contains(destination);
+        if self.passage.refusers.is_some_and(refused) {
+            return Readiness::Deaf;
+        }
+        let listening = self.listening(destination);
+        let readiness = listening.readiness();
+        if listening == Listening::Unknown {
+            return readiness;
+        }
+        let now = self.passage.now;
+        destination.hear(readiness != Readiness::Deaf, now);
+        if let Readiness::Busy(_) = readiness {
+            destination.notes.overloaded();
+        }
+        let slow_start = self.pool.slow_start();
+        if slow_start.is_off() || readiness != Readiness::Ready {
+            return readiness;
+        }
+        if slow_start.holds_back(destination.listens_since(), now, random::u32()) {
+            return Readiness::Warming;
+        }
+        Readiness::Ready
+    }
+}
+
+impl<A: Family> Offers for Offer<'_, '_, '_, A> {
+    fn len(&self) -> usize {
+        self.pool.len()
+    }
+
+    fn pick(&self, tried: &Tried) -> Option<usize> {
+        let queue = |destination: &Destination| self.listening(destination).waiting();
+        self.pool
+            .pick(&self.request, tried, queue, self.passage.context.bh)
+    }
+
+    fn takes_new(&self, index: usize) -> bool {
+        self.pool
+            .get(index)
+            .is_some_and(|destination| destination.takes_new())
+    }
+
+    fn readiness(&self, index: usize) -> Readiness {
+        match self.pool.get(index) {
+            Some(destination) => self.readiness_of(destination),
+            None => Readiness::Deaf,
+        }
+    }
+
+    fn random(&self) -> u32 {
+        random::u32()
+    }
+}
+
+/// The queue of a socket as the choice looks at it.
+pub(super) fn queue(listener: Listener) -> Listening {
+    Listening::Queue {
+        queued: listener.queued,
+        handshakes: listener.handshakes,
+        limit: listener.limit,
+    }
+}

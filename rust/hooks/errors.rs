@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! ICMP errors about packets of connections.
+
+use rlvs_core::{
+    address::Endpoint,
+    icmp::{IcmpError, Quoted},
+    nat::{self, Rewrite, Which},
+    schedule::flags::Flags,
+    tuple::{Side, Tuple},
+};
+use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
+
+use super::{far_end, rewrite_packet, Passage};
+use crate::{connections, family::Family, stats::Event};
+
+impl<A: Family> Passage<'_, A> {
+    /// Rewrites an ICMP error that is about a packet of a connection. An error that goes to the
+    /// destination quotes a packet to the client, and one that goes to the client a packet to the
+    /// destination.
+    pub(super) fn forward_error(
+        &self,
+        skb: &mut Skb<'_>,
+        error: &IcmpError<A>,
+        side: Side,
+    ) -> Verdict {
+        if !self.concerns(skb) {
+            return Verdict::Accept;
+        }
+        let quoted = &error.quoted;
+        let (tuple, which, from) = match side {
+            // Only who has sent the packet is told of its error; anything else is somebody's play.
+            Side::Inbound if error.destination != quoted.source.address => return Verdict::Accept,
+            Side::Inbound => (
+                Tuple::inbound(quoted.protocol, quoted.destination, quoted.source),
+                Which::Source,
+                quoted.source,
+            ),
+            Side::Reply => (
+                Tuple::reply(quoted.protocol, quoted.destination, quoted.source),
+                Which::Destination,
+                quoted.destination,
+            ),
+        };
+        let to = match self.lookup(side, tuple) {
+            Some(entry)
+                if side == Side::Reply
+                    && entry.is_unanswered()
+                    && self.tries_again_after(skb, error, entry) =>
+            {
+                return Verdict::Sent;
+            }
+            Some(entry) => far_end(entry, side),
+            None => match self.end_without_entry(skb, quoted, side) {
+                Ok(Some(end)) => end,
+                Ok(None) => return Verdict::Accept,
+                Err(event) => {
+                    self.state.events.count(self.context.bh, event);
+                    return Verdict::Drop;
+                }
+            },
+        };
+        let rewrite = Rewrite {
+            side: which,
+            from,
+            to,
+        };
+        let len = nat::writable_len_of_error(error);
+        let written = rewrite_packet(skb, error.offset, len, |header, sums| {
+            nat::apply_to_error(header, error, sums, &rewrite)
+        });
+        if !written {
+            self.state.events.count(self.context.bh, Event::Unwritable);
+            return Verdict::Drop;
+        }
+        self.state.events.count(self.context.bh, Event::IcmpError);
+        self.route_again(skb, &rewrite)
+    }
+
+    /// What has to be in place of the quoted packet's end, when it has no entry.
+    fn end_without_entry(
+        &self,
+        skb: &Skb<'_>,
+        quoted: &Quoted<A>,
+        side: Side,
+    ) -> Result<Option<Endpoint<A>>, Event> {
+        match side {
+            Side::Inbound => self.open_for(skb, quoted),
+            Side::Reply => {
+                let service = self.one_packet(quoted.protocol, &quoted.destination);
+                Ok(service.map(|(_, end)| end))
+            }
+        }
+    }
+
+    /// Opens the entry that the client's packet would have opened which `quoted` answers, if the
+    /// operator wants that for errors from outside; its destination's end. A service that schedules
+    /// each packet by itself has none: there it is not known which destination has answered.
+    fn open_for(&self, skb: &Skb<'_>, quoted: &Quoted<A>) -> Result<Option<Endpoint<A>>, Event> {
+        let state = self.state;
+        if self.routed
+            || !state.sysctls.schedules_errors()
+            || !state.service_ports.contains(quoted.source.port)
+        {
+            return Ok(None);
+        }
+        let Some(service) = self.service(quoted.protocol, &quoted.source) else {
+            return Ok(None);
+        };
+        let pool = service.pool(self.context.rcu);
+        let packet = quoted.answered();
+        let has_entries = !pool.flags().has(Flags::ONE_PACKET) && !pool.steers();
+        if !has_entries || self.is_hosts_own(&packet) {
+            return Ok(None);
+        }
+        let passage = Passage {
+            quoted: Some(quoted.sequence),
+            ..*self
+        };
+        let entry = passage.admit(skb, &packet, service)?;
+        Ok(Some(connections::destination(entry)))
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Steering: a client's SYN to a service is handed to the socket of a destination that listens, and
+//! the host makes the connection between the client and the service by itself.
+//!
+//! Everything after the SYN finds its own socket: a packet that has one leaves at the first test.
+//! Besides SYNs this is about the segment that returns a SYN cookie, for which no socket is there
+//! yet.
+
+use core::marker::PhantomData;
+use kernel::sync::Arc;
+use rlvs_core::{
+    choice::{Choice, Offers, Readiness, Tried},
+    wire::{self, Packet, Signal},
+};
+use rlvs_kext::{
+    inet::{Device, Ends},
+    netfilter::{self, Context, Hook, Point, Verdict},
+    random,
+    skbuff::Skb,
+    steer::{Socket, Syn, Target, Way},
+};
+
+use super::{
+    choose::{self, Delivery, Offer},
+    Passage, SkbBytes, LAST,
+};
+use crate::{
+    family::Family,
+    namespace::State,
+    services::{Destination, Service},
+    stats::Event,
+    steered,
+};
+
+/// A packet that has come in for this host, if it opens a connection that is to be steered.
+pub(crate) struct Steering<A>(PhantomData<A>);
+
+impl<A: Family> Hook<State> for Steering<A> {
+    const FAMILY: netfilter::Family = A::HOOKS;
+    const POINT: Point = Point::LocalIn;
+    /// What the filter drops is not chosen for.
+    const PRIORITY: i32 = LAST;
+
+    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        // Nearly all packets of connections leave here.
+        if state.steered_ports.is_empty() || context.socket_of(skb) == Socket::Other {
+            return Verdict::Accept;
+        }
+        // What cannot be read was counted when it came in.
+        let Ok(packet) = wire::parse(&SkbBytes(skb)) else {
+            return Verdict::Accept;
+        };
+        let Signal::Tcp(flags) = packet.signal else {
+            return Verdict::Accept;
+        };
+        if !state.steered_ports.contains(packet.destination.port) || !context.is_for_host(skb) {
+            return Verdict::Accept;
+        }
+        let passage = Passage::<A>::new(state, context, false);
+        let arrival = Arrival::new(&passage, skb, &packet);
+        if flags.opens() {
+            arrival.open(skb)
+        } else if flags.ack() && !flags.syn() && !flags.rst() {
+            arrival.take_cookie(skb)
+        } else {
+            Verdict::Accept
+        }
+    }
+}
+
+/// A packet to a port of a service that steers.
+struct Arrival<'a, A: Family> {
+    passage: &'a Passage<'a, A>,
+    packet: &'a Packet<A>,
+    ends: Ends,
+    device: Device,
+}
+
+/// The destinations that may get a segment which returns a SYN cookie: those that have sent cookies
+/// lately, which is all that a listening socket asks for itself.
+///
+/// Nothing tells which of them has sent this one.
+struct Returned<'o, 'p, 'a, A: Family> {
+    offer: Offer<'o, 'p, 'a, A>,
+    arrival: &'o Arrival<'a, A>,
+}
+
+impl<A: Family> Offers for Returned<'_, '_, '_, A> {
+    fn len(&self) -> usize {
+        self.offer.len()
+    }
+
+    /// Whose turn it is was said to the SYN: a scheduler that goes by turns is not asked again, and
+    /// one is drawn.
+    fn pick(&self, tried: &Tried) -> Option<usize> {
+        if !self.offer.pool.takes_turns() {
+            return self.offer.pick(tried);
+        }
+        let weight = |index: usize| match tried.contains(index) || !self.takes_new(index) {
+            true => 0,
+            false => self
+                .offer
+                .pool
+                .get(index)
+                .map_or(0, |d| u32::from(d.weight())),
+        };
+        drawn((0..self.len()).map(weight), random::u32())
+    }
+
+    fn takes_new(&self, index: usize) -> bool {
+        self.offer.takes_new(index)
+    }
+
+    fn readiness(&self, index: usize) -> Readiness {
+        let target = self
+            .offer
+            .pool
+            .get(index)
+            .and_then(|d| self.arrival.look(d));
+        match target.filter(|target| target.sent_cookies) {
+            Some(target) => choose::queue(target.queue).readiness(),
+            None => Readiness::Deaf,
+        }
+    }
+
+    fn random(&self) -> u32 {
+        self.offer.random()
+    }
+}
+
+/// The place of the weight that a random number draws; none when all are 0.
+fn drawn(weights: impl Iterator<Item = u32> + Clone, random: u32) -> Option<usize> {
+    let total = weights.clone().fold(0_u32, u32::saturating_add);
+    let mut left = random.checked_rem(total)?;
+    for (index, weight) in weights.enumerate() {
+        match left.checked_sub(weight) {
+            Some(rest) => left = rest,
+            None => return Some(index),
+        }
+    }
+    // A weight has changed meanwhile.
+    Some(0)
+}
+
+impl<'a, A: Family> Arrival<'a, A> {
+    fn new(passage: &'a Passage<'a, A>, skb: &Skb<'_>, packet: &'a Packet<A>) -> Self {
+        Self {
+            passage,
+            packet,
+            ends: A::ends(&packet.destination, &packet.source),
+            device: passage.context.delivery_device(skb),
+        }
+    }
+
+    /// The service that the packet is for, if it steers.
+    fn service(&self) -> Option<&'a Arc<Service>> {
+        let packet = self.packet;
+        let service = self.passage.service(packet.protocol, &packet.destination)?;
+        service.steers().then_some(service)
+    }
+
+    /// The socket that the packet has, or is for and was not given yet: TCP gives a loopback
+    /// device's packets none, and none at all with `tcp_early_demux` off.
+    fn socket(&self, skb: &mut Skb<'_>) -> Socket {
+        let context = self.passage.context;
+        match context.socket_of(skb) {
+            Socket::None => context.demux(skb, &self.ends, self.device),
+            found => found,
+        }
+    }
+
+    /// Hands a SYN to a listening destination.
+    fn open(&self, skb: &mut Skb<'_>) -> Verdict {
+        let context = self.passage.context;
+        let Some(service) = self.service() else {
+            return Verdict::Accept;
+        };
+        let offset = self.packet.l4_offset;
+        match self.socket(skb) {
+            Socket::Other => return Verdict::Accept,
+            // Nothing may be done for a packet that TCP is going to drop.
+            _ if !context.has_tcp_checksum(skb, offset) => return Verdict::Accept,
+            Socket::TimeWait if !context.reopens(skb, offset) => return Verdict::Accept,
+            Socket::TimeWait | Socket::None => {}
+        }
+        let state = self.passage.state;
+        if state.drop_packet.takes_next(&state.sysctls) {
+            state.events.count(context.bh, Event::DropPacket);
+            return Verdict::Drop;
+        }
+        let offer = self.offer(service);
+        let mut choice = Choice::default();
+        while let Some(destination) = offer.next(&mut choice) {
+            let Some(syn) = self.give(skb, destination) else {
+                continue;
+            };
+            // After a cookie it is the client's next segment that makes the connection.
+            if syn == Syn::Remembered {
+                self.count(destination);
+                self.passage.count_avoided(&choice, destination);
+            }
+            return Verdict::Accept;
+        }
+        self.refuse(skb)
+    }
+
+    /// Hands a segment that returns a SYN cookie to a destination that would take it. Any other
+    /// segment without a socket is left to the host, which answers with a reset.
+    fn take_cookie(&self, skb: &mut Skb<'_>) -> Verdict {
+        let context = self.passage.context;
+        let Some(service) = self.service() else {
+            return Verdict::Accept;
+        };
+        let is_new = self.socket(skb) == Socket::None;
+        if !is_new || !context.is_cookie(skb, self.packet.l4_offset) {
+            return Verdict::Accept;
+        }
+        let offer = self.offer(service);
+        let pool = offer.pool;
+        let returned = Returned {
+            offer,
+            arrival: self,
+        };
+        let mut choice = Choice::default();
+        while let Some(index) = choice.next(&returned) {
+            let Some(destination) = pool.get(index) else {
+                continue;
+            };
+            if self.give(skb, destination).is_some() {
+                self.count(destination);
+                break;
+            }
+        }
+        Verdict::Accept
+    }
+
+    /// The destinations of a service, for the packet.
+    fn offer(&self, service: &'a Service) -> Offer<'_, 'a, 'a, A> {
+        let pool = service.pool(self.passage.context.rcu);
+        let delivery = Delivery::Steered(&self.ends, self.device);
+        Offer::new(self.passage, self.packet, pool, delivery)
+    }
+
+    /// The socket that listens for a destination.
+    fn look(&self, destination: &Destination) -> Option<Target> {
+        let at = self.at(destination);
+        self.passage.context.net().steer_target(&self.way(&at))
+    }
+
+    /// Where the process of a destination listens, and the client.
+    fn at(&self, destination: &Destination) -> Ends {
+        let packet = self.packet;
+        A::ends(&destination.end(packet.destination.address), &packet.source)
+    }
+
+    fn way<'b>(&'b self, at: &'b Ends) -> Way<'b> {
+        Way {
+            ends: &self.ends,
+            at,
+            device: self.device,
+        }
+    }
+
+    /// Hands the packet over; what is done with a SYN there, and none when the process has just
+    /// stopped listening.
+    fn give(&self, skb: &mut Skb<'_>, destination: &Destination) -> Option<Syn> {
+        let at = self.at(destination);
+        self.passage.context.steer(skb, &self.way(&at))
+    }
+
+    /// Counts a connection made, and for its destination as long as it lasts. It goes on in any case.
+    fn count(&self, destination: &Arc<Destination>) {
+        let passage = self.passage;
+        passage.count_connection(destination);
+        let events = &passage.state.events;
+        events.count(passage.context.bh, Event::Steered);
+        let Passage {
+            state,
+            context,
+            now,
+            ..
+        } = self.passage;
+        let ends = (self.packet.source, self.packet.destination);
+        let table = A::steered(state);
+        let counted = self.passage.has_room()
+            && steered::count(table, ends, destination, *now, context.rcu, context.bh).is_some();
+        if !counted {
+            state.events.count(context.bh, Event::Uncounted);
+        }
+    }
+
+    /// Tells the client that nobody serves it.
+    fn refuse(&self, skb: &mut Skb<'_>) -> Verdict {
+        let passage = self.passage;
+        let events = &passage.state.events;
+        events.count(passage.context.bh, Event::NoDestination);
+        events.count(passage.context.bh, Event::Rejected);
+        passage.reject(skb, self.packet);
+        Verdict::Drop
+    }
+}

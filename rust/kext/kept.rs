@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copies of packets that are kept for a moment, to be handled once more.
+//!
+//! C headers: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h),
+//! [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+//!
+//! Upstream: none.
+
+use crate::{bindings, netfilter::Context, skbuff::Skb};
+use core::ptr::NonNull;
+use kernel::{error::to_result, ffi::c_int, prelude::*};
+
+/// A copy of a packet as it was at a hook. It takes a page of memory at most, and holds no reference
+/// to a device, a route or anything else. It may be dropped in any context but hard interrupt.
+///
+/// # Invariants
+///
+/// `skb` is a socket buffer that belongs to this value alone, with its network header set.
+pub struct Kept {
+    skb: NonNull<bindings::sk_buff>,
+    /// The number of the device that the packet came in by or was about to leave by.
+    device: c_int,
+    /// This host sends it.
+    sent: bool,
+}
+
+// SAFETY: The buffer belongs to the value, and any thread may free it.
+unsafe impl Send for Kept {}
+
+impl Context<'_> {
+    /// Copies the hook's packet. `None` for a packet that would take more than a page, for one that
+    /// the host has merged or will split, for one that came in by IPsec, and when memory is short.
+    pub fn keep(&self, skb: &Skb<'_>) -> Option<Kept> {
+        // SAFETY: `skb` is the hook's packet.
+        let copy = unsafe { bindings::rlvs_kept_copy(skb.as_ptr()) };
+        // SAFETY: The hook's state is valid during the hook.
+        let device = unsafe { bindings::rlvs_kept_device(self.as_raw()) };
+        // INVARIANT: A pointer that is not null is a buffer of our own, and a copy has the headers
+        // of what it is copied from.
+        Some(Kept {
+            skb: NonNull::new(copy)?,
+            device,
+            sent: self.is_local_out(),
+        })
+    }
+
+    /// Has a packet of this namespace that was kept at a hook handled again, from before the hooks
+    /// on. One that came in comes in again by the same device; captures there have seen it and do
+    /// not see it again. One that this host sends is routed, and sent when the present packet is
+    /// done, whose sender may hold locks.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`, `ENOBUFS` or `EHOSTUNREACH` when the device is gone, too much is waiting, or there
+    /// is no route; the packet is freed then.
+    pub fn handle_again(&self, kept: Kept) -> Result {
+        let (device, sent) = (kept.device, kept.sent);
+        let (net, skb) = (self.net().as_ptr(), kept.into_raw());
+        to_result(if sent {
+            // SAFETY: The namespace is alive and has hooks registered; the context holds a
+            // read-side section; `skb` is ours to give away.
+            unsafe { bindings::rlvs_kept_send(net, skb, device) }
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::rlvs_kept_receive(net, skb, device) }
+        })
+    }
+}
+
+impl Kept {
+    /// Copies the bytes at `offset`, counted from the network header on, to `into`; false when the
+    /// packet ends before.
+    pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        let (Ok(offset), Ok(len)) = (u32::try_from(offset), u32::try_from(into.len())) else {
+            return false;
+        };
+        // SAFETY: By the type's invariant the buffer is valid and has a network header; `into` is
+        // writable for `len` bytes; the function checks `offset` and `len` against the packet.
+        unsafe { bindings::rlvs_skb_copy(self.skb.as_ptr(), offset, into.as_mut_ptr(), len) }
+    }
+
+    fn into_raw(self) -> *mut bindings::sk_buff {
+        let skb = self.skb.as_ptr();
+        core::mem::forget(self);
+        skb
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant the buffer belongs to this value, which ends here.
+        unsafe { bindings::rlvs_hook_consume(self.skb.as_ptr()) };
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! TCP packets that are handed to a listening socket of another address or port.
+//!
+//! All of it is for hooks at [`Point::LocalIn`](crate::netfilter::Point::LocalIn). The kernel makes
+//! the connection with the ends that its packets have; which socket listened for it does not
+//! matter to it.
+//!
+//! C headers: [`include/net/inet_hashtables.h`](srctree/include/net/inet_hashtables.h),
+//! [`include/net/tcp.h`](srctree/include/net/tcp.h); `net/core/filter.c` has `bpf_sk_assign()`,
+//! which does the same
+//!
+//! Upstream: none.
+
+use crate::{
+    bindings,
+    inet::{Device, Ends, Listener, Net},
+    netfilter::Context,
+    skbuff::Skb,
+};
+
+/// The socket that a packet has before TCP gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// None: TCP will look for one.
+    None,
+    /// That of a connection in TIME_WAIT.
+    TimeWait,
+    /// That of a connection or of a handshake; or one that a program or a rule has chosen.
+    Other,
+}
+
+impl Socket {
+    fn from_raw(raw: bindings::rlvs_steer_socket) -> Self {
+        match raw {
+            bindings::rlvs_steer_socket_RLVS_STEER_SOCKET_NONE => Self::None,
+            bindings::rlvs_steer_socket_RLVS_STEER_SOCKET_TIME_WAIT => Self::TimeWait,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a listening socket does with a SYN, at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syn {
+    /// It answers and remembers the handshake.
+    Remembered,
+    /// It answers with a cookie and remembers nothing (`net.ipv4.tcp_syncookies`).
+    Cookie,
+    /// It drops it: its accept queue is full, or its handshakes are too many.
+    Dropped,
+}
+
+impl Syn {
+    fn from_raw(raw: bindings::rlvs_syn) -> Self {
+        match raw {
+            bindings::rlvs_syn_RLVS_SYN_REMEMBERED => Self::Remembered,
+            bindings::rlvs_syn_RLVS_SYN_COOKIE => Self::Cookie,
+            _ => Self::Dropped,
+        }
+    }
+}
+
+/// A listening socket that packets can be handed to.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// What waits there.
+    pub queue: Listener,
+    /// What it does with a SYN.
+    pub syn: Syn,
+    /// It has sent cookies in the last two minutes, so that it takes one back.
+    pub sent_cookies: bool,
+}
+
+/// Where a packet is to go: its own ends, and those that it would have if it had been sent to the
+/// listening socket.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// The packet's own.
+    pub ends: &'a Ends,
+    /// The same remote end, and where the process listens.
+    pub at: &'a Ends,
+    /// Where the packet comes in: [`Context::delivery_device`].
+    pub device: Device,
+}
+
+impl Context<'_> {
+    /// Where the packet comes in, as TCP will look sockets up.
+    #[inline]
+    pub fn delivery_device(&self, skb: &Skb<'_>) -> Device {
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, which the IP
+        // layer has received.
+        Device(unsafe { bindings::rlvs_steer_device(skb.as_ptr(), self.as_raw()) })
+    }
+
+    /// The socket that the packet has.
+    #[inline]
+    pub fn socket_of(&self, skb: &Skb<'_>) -> Socket {
+        // SAFETY: `skb` is the hook's packet; a socket that it has is kept by it.
+        Socket::from_raw(unsafe { bindings::rlvs_steer_socket(skb.as_ptr()) })
+    }
+
+    /// Gives a packet without a socket that of its connection, if there is one, so that TCP need
+    /// not look for it; what the packet has then. `ends` are the packet's.
+    pub fn demux(&self, skb: &mut Skb<'_>, ends: &Ends, device: Device) -> Socket {
+        // SAFETY: `skb` is the hook's packet, which we may change; the namespace is alive, and the
+        // addresses, as long as the family says, live as long as `ends`.
+        Socket::from_raw(unsafe {
+            bindings::rlvs_steer_demux(skb.as_ptr(), self.net().as_ptr(), &ends.as_raw(), device.0)
+        })
+    }
+
+    /// Whether the checksum of a packet whose TCP header is at `offset` is right, or left to us to
+    /// trust: TCP drops the packet otherwise.
+    pub fn has_tcp_checksum(&self, skb: &mut Skb<'_>, offset: usize) -> bool {
+        let Ok(offset) = u32::try_from(offset) else {
+            return false;
+        };
+        // SAFETY: `skb` is the hook's packet, which we may change, with its network header set;
+        // `state` is valid during the hook. An offset beyond the packet makes a wrong checksum.
+        offset < skb.length()
+            && unsafe { bindings::rlvs_steer_checksum(skb.as_ptr(), self.as_raw(), offset) }
+    }
+
+    /// Whether a SYN whose TCP header is at `offset` opens a new connection in place of the one in
+    /// TIME_WAIT that the packet has (RFC 9293 section 3.10.7.4, RFC 6191, as
+    /// `tcp_timewait_state_process()` has them). False of a packet that has none.
+    pub fn reopens(&self, skb: &mut Skb<'_>, offset: usize) -> bool {
+        let Ok(offset) = u32::try_from(offset) else {
+            return false;
+        };
+        if self.socket_of(skb) != Socket::TimeWait {
+            return false;
+        }
+        // SAFETY: `skb` is the hook's packet, which we may change, and has a socket in TIME_WAIT;
+        // the namespace is alive; the function checks `offset` against the packet.
+        unsafe { bindings::rlvs_steer_reopens(skb.as_ptr(), self.net().as_ptr(), offset) }
+    }
+
+    /// Whether a segment that is no SYN, with its TCP header at `offset`, returns a cookie that
+    /// this host has sent to its sender. Does not change the packet.
+    pub fn is_cookie(&self, skb: &Skb<'_>, offset: usize) -> bool {
+        let Ok(offset) = u32::try_from(offset) else {
+            return false;
+        };
+        // SAFETY: `skb` is the hook's packet, with its network header in its linear part, as the
+        // IP layer has read it; `state` is valid during the hook; the function checks `offset`
+        // against the packet.
+        unsafe { bindings::rlvs_steer_is_cookie(skb.as_ptr(), self.as_raw(), offset) }
+    }
+
+    /// Hands the packet to the socket that listens at the end of the way. A connection in TIME_WAIT
+    /// that the packet has is ended. What the socket does with a SYN; none, and nothing is done,
+    /// when nobody listens there any more.
+    pub fn steer(&self, skb: &mut Skb<'_>, way: &Way<'_>) -> Option<Syn> {
+        let mut syn = bindings::rlvs_syn_RLVS_SYN_DROPPED;
+        // SAFETY: `skb` is the hook's packet, which we may change. The namespace is alive, and the
+        // addresses, as long as the family says, live as long as the ends. The listening socket
+        // goes without a reference: RCU keeps it for the section that a packet which comes in is
+        // handled in from the device, or its queue in user space, to TCP; bottom halves are off in
+        // all of it, or it has a read-side section around it. `syn` may be written to.
+        let given = unsafe {
+            bindings::rlvs_steer_give(
+                skb.as_ptr(),
+                self.net().as_ptr(),
+                &way.ends.as_raw(),
+                &way.at.as_raw(),
+                way.device.0,
+                &mut syn,
+            )
+        };
+        given.then(|| Syn::from_raw(syn))
+    }
+}
+
+impl Net {
+    /// The socket that [`Context::steer`] would hand a packet to; of a group of sockets on one port
+    /// the one that TCP chooses, unless a BPF program does. Any context but hard interrupt.
+    pub fn steer_target(&self, way: &Way<'_>) -> Option<Target> {
+        let mut found = bindings::rlvs_steer_listener {
+            queue: Listener::NOTHING,
+            syn: bindings::rlvs_syn_RLVS_SYN_DROPPED,
+            sent_cookies: false,
+        };
+        // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
+        // as the ends, and `found` may be written to.
+        let exists = unsafe {
+            bindings::rlvs_steer_listener(
+                self.as_ptr(),
+                &way.ends.as_raw(),
+                &way.at.as_raw(),
+                way.device.0,
+                &mut found,
+            )
+        };
+        exists.then(|| Target {
+            queue: Listener::from_raw(found.queue),
+            syn: Syn::from_raw(found.syn),
+            sent_cookies: found.sent_cookies,
+        })
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Steered connections, for the counts of their destinations.
+//!
+//! The host carries a steered connection by itself, and no packet but its first one is seen here.
+//! Schedulers, bounds, draining and cutting have to know which connections a destination has, so a
+//! *record* is kept for each. No packet of a connection looks for it: the periodic work asks whether
+//! the socket between the client and the service is still there, and takes the record away when it
+//! is not.
+
+use core::marker::PhantomData;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        rcu::Guard,
+        Arc,
+    },
+};
+use rlvs_core::{
+    address::{Endpoint, Protocol, V4, V6},
+    flow::{self, State},
+    lifecycle::Tally,
+    tuple::{Side, Tuple},
+};
+use rlvs_kext::{
+    bh::{with_bh_disabled, LocalBhDisabled},
+    flow_table::{Flow, FlowTable, Refused, Walker},
+    inet::Net,
+    task,
+};
+
+use crate::{
+    connections::{has_socket, table_side},
+    family::Family,
+    services::Destination,
+};
+
+/// How many seconds a record stays in any case: its socket is made after it.
+const LEAST_AGE: u32 = 2;
+
+/// Records looked at in one read-side section, after which others may run.
+const BATCH: usize = 256;
+
+/// What a record has besides its key.
+pub(crate) struct Record<A> {
+    destination: Arc<Destination>,
+    /// When the SYN came, in seconds since boot; the last one of several.
+    since: Atomic<u32>,
+    family: PhantomData<A>,
+}
+
+impl<A> Record<A> {
+    /// Whether the connection is to be ended.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.destination.is_cut()
+    }
+}
+
+/// The records of one family.
+pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Record<A>>;
+
+// The memory that a record takes is promised in the documentation.
+const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 96);
+const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 128);
+
+/// One record.
+pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>>;
+
+/// The key of the record of a connection from `client` to `service`, which has the address that the
+/// client used.
+fn key<A: Family>(client: Endpoint<A>, service: Endpoint<A>) -> A::Words {
+    Tuple::inbound(Protocol::Tcp, client, service).as_words()
+}
+
+/// A table has two keys for each of its flows: nobody looks for this one.
+fn other_key<A: Family>(client: Endpoint<A>, service: Endpoint<A>) -> A::Words {
+    Tuple::reply(Protocol::Tcp, service, client).as_words()
+}
+
+/// The client's and the service's end, from a record's key.
+fn ends<A: Family>(record: &Entry<A>) -> (Endpoint<A>, Endpoint<A>) {
+    let tuple = Tuple::<A>::from_words(record.inbound_key());
+    (tuple.source(), tuple.destination())
+}
+
+/// The record of a connection.
+pub(crate) fn find<'a, A: Family>(
+    table: &'a Table<A>,
+    client: Endpoint<A>,
+    service: Endpoint<A>,
+    guard: &'a Guard,
+) -> Option<&'a Entry<A>> {
+    let side = table_side(Side::Inbound);
+    table.lookup(side, key(client, service), guard)
+}
+
+/// Counts a connection at `destination` as long as it lasts, and nowhere else. `None` when memory
+/// is short.
+pub(crate) fn count<A: Family>(
+    table: &Table<A>,
+    (client, service): (Endpoint<A>, Endpoint<A>),
+    destination: &Arc<Destination>,
+    now: u32,
+    guard: &Guard,
+    bh: &LocalBhDisabled,
+) -> Option<()> {
+    if let Some(old) = find(table, client, service, guard) {
+        if Arc::ptr_eq(&old.destination, destination) {
+            old.since.store(now, Relaxed);
+            return Some(());
+        }
+        // Of a connection before it, or a handshake that nothing has remembered.
+        remove(table, old, bh);
+    }
+    let record = Record {
+        destination: destination.clone(),
+        since: Atomic::new(now),
+        family: PhantomData,
+    };
+    let keys = (key(client, service), other_key(client, service));
+    // Before another CPU can find it, which might remove it.
+    destination.counts.enter(State::Established);
+    match table.insert(keys.0, keys.1, record, guard, bh) {
+        Ok(_) => {
+            // It is remembered that it is full.
+            destination.is_full();
+            Some(())
+        }
+        Err(refused) => {
+            destination.counts.leave(State::Established);
+            // Another CPU has had the same packet.
+            (!matches!(refused, Refused::NoMemory)).then_some(())
+        }
+    }
+}
+
+/// Takes a record away, unless somebody else did.
+pub(crate) fn remove<A: Family>(table: &Table<A>, record: &Entry<A>, bh: &LocalBhDisabled) {
+    if table.remove(record, bh) {
+        record.destination.counts.leave(State::Established);
+    }
+}
+
+/// Takes away the records of connections that have ended. Process context; may sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`; nothing is done then.
+pub(crate) fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, now: u32) -> Result {
+    if table.is_empty() {
+        return Ok(());
+    }
+    let mut walker = Walker::new(table.clone())?;
+    while walker.batch(BATCH, |record| {
+        let is_new = flow::idle(record.since.load(Relaxed), now) < LEAST_AGE;
+        let (client, service) = ends(record);
+        if !is_new && !has_socket(net, &service, &client, None) {
+            with_bh_disabled(|bh| remove(table, record, bh));
+        }
+        true
+    }) {
+        task::cond_resched();
+    }
+    Ok(())
+}
+
+/// Ends one connection whose destination is marked for it; its record goes last. Process context;
+/// sleeps.
+pub(crate) fn end<A: Family>(table: &Table<A>, net: &Net, words: A::Words) {
+    let tuple = Tuple::<A>::from_words(words);
+    net.tcp_abort(&A::ends(&tuple.destination(), &tuple.source()));
+    with_bh_disabled(|bh| {
+        let guard = kernel::sync::rcu::read_lock();
+        if let Some(record) = table.lookup(table_side(Side::Inbound), words, &guard) {
+            if record.is_cut() {
+                remove(table, record, bh);
+            }
+        }
+    });
+}
