@@ -26,7 +26,7 @@ endif
 # One command at a time: they share trees in the cache.
 .NOTPARALLEL:
 .PHONY: all help packages kernel module modules_install tool vm demo \
-	selftest check fmt lint clean
+	compare selftest check fmt lint clean
 
 all: module tool
 
@@ -38,6 +38,7 @@ help:
 	@echo '  make tool              the command rlvs'
 	@echo '  make modules_install   install the module into /lib/modules (KDIR=, INSTALL_MOD_PATH=)'
 	@echo '  make demo              boot a VM and show one address served by many local ports'
+	@echo '  make compare           boot a VM and count what clients notice of dying workers: rlvs and peers'
 	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'
 	@echo '  make selftest T=NAME   one test in the VM'
 	@echo '  make vm [CMD=COMMAND]  boot a VM that sees this file system; a shell without CMD'
@@ -79,6 +80,9 @@ vm:
 
 demo:
 	@$(vm)/vm.sh plain selftests/demo.sh
+
+compare:
+	@$(vm)/vm.sh plain selftests/compare
 
 selftest:
 	@$(if $(T),,$(error which test? make selftest T=NAME; their names are selftests/NAME.py))

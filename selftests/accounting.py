@@ -113,7 +113,7 @@ class Play:
             port = self.random.choice(sorted(self.present))
             cut = self.random.choice((b"", b"", DESTINATION_CUT))
             self.director.must(N["RLVS_CMD_DESTINATION_DEL"],
-                               destination(service(self.flow, 80), port) + cut)
+                               destination(service(self.flow, 80), port, method=None) + cut)
             self.present.discard(port)
 
     def add_again(self):

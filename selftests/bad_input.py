@@ -25,6 +25,9 @@ REFUSED = (
     ("dest add {s} :8001", "exists"),
     ("dest del {s} :8002", "destination"),
     ("dest edit {s} :8002 --weight 2", "destination"),
+    ("dest edit {s} :8002 --private", "destination"),
+    ("dest drain {s} :8002 --timeout 1", "destination"),
+    ("dest drain {other} :8001 --timeout 1", "service"),
     ("dest add {s} :80", "own"),
     ("dest add {s} {remote}", "remote"),
     ("dest add {s} {otherfamily}", "famil"),
@@ -89,7 +92,10 @@ def test_wrong_usage_has_status_2(lab):
                       "service add dccp://198.51.100.10:80", "service add tcp://2001:db8::1:80:80:",
                       f"dest add {TCP4.service(80)}", f"dest add {TCP4.service(80)} :x",
                       f"dest add {TCP4.service(80)} :8001 --weight many",
-                      f"dest add {TCP4.service(80)} :8001 --weight -1", "list --nosuch"):
+                      f"dest add {TCP4.service(80)} :8001 --weight -1",
+                      f"dest add {TCP4.service(80)} :8001 --private --public",
+                      f"dest drain {TCP4.service(80)}", "watch now",
+                      f"dest drain {TCP4.service(80)} :8001 --timeout -1", "list --nosuch"):
         done = lab.try_rlvs(arguments)
         equal(done.returncode, 2, f"exit status of rlvs {arguments}")
         check(done.stderr.strip(), f"rlvs {arguments}: no word on stderr")

@@ -36,8 +36,8 @@ def duration():
 
 def change_destinations(director, flow):
     """Of the service that stays, next to the destinations that stay; also with a cut."""
-    several = destination(service(flow, STEADY), *CHURNED)
-    director.must(N["RLVS_CMD_DESTINATION_ADD"], several)
+    several = destination(service(flow, STEADY), *CHURNED, method=None)
+    director.must(N["RLVS_CMD_DESTINATION_ADD"], destination(service(flow, STEADY), *CHURNED))
     for weight in (0, 3):
         director.must(N["RLVS_CMD_DESTINATION_SET"],
                       destination(service(flow, STEADY), *CHURNED, weight=weight))

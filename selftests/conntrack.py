@@ -4,7 +4,7 @@
 import re
 import socket
 
-from lib.clients import talk
+from lib.clients import refusal, talk
 from lib.ktap import Skip, check, each, equal, seconds, wait_until
 from lib.lab import FLOWS, UDP
 
@@ -104,10 +104,27 @@ def refused(sock, otherwise):
     check(False, otherwise)
 
 
+@each(FLOWS)
+def test_refusals_get_through(lab, flow):
+    """Of a service that nobody serves: connection tracking has not seen what is refused, and a
+    firewall drops what is invalid."""
+    watch(lab)
+    lab.balance(flow, ports="8001")
+    for where in (lab.client, lab.lb):
+        equal(refusal(where, flow), "refused", "a connection")
+    equal(count(lab, "invalid"), 0, "packets that connection tracking found invalid")
+
+
 @each(UDP)
 def test_errors_belong_to_their_flow(lab, flow):
     """One that the host sends to the client, and one that the client sends to the host."""
     watch(lab)
+    with lab.lb:
+        server = socket.socket(flow.family, socket.SOCK_DGRAM)
+    server.bind((flow.host, 8001))
+    server.settimeout(seconds(3))
+    lab.lb.must("nft", "-f", "-", input="table inet refuse {\n chain in {\n"
+                "  type filter hook input priority 10\n  udp dport 8001 reject\n }\n}\n")
     service = flow.service(80)
     lab.rlvs(f"service add {service} --scheduler rr")
     lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 8001)}")
@@ -115,14 +132,11 @@ def test_errors_belong_to_their_flow(lab, flow):
         client = socket.socket(flow.family, socket.SOCK_DGRAM)
     client.settimeout(seconds(3))
     client.connect((flow.vip, 80))
-    client.send(b"nobody listens yet")
+    client.send(b"nobody may come in yet")
     refused(client, "a closed port has answered")
     equal(count(lab, "related"), 1, "errors to the client that conntrack takes for related")
-    with lab.lb:
-        server = socket.socket(flow.family, socket.SOCK_DGRAM)
-    server.bind((flow.host, 8001))
-    server.settimeout(seconds(3))
-    client.send(b"now somebody does")
+    lab.lb.must("nft", "delete", "table", "inet", "refuse")
+    client.send(b"now somebody may")
     server.connect(server.recvfrom(100)[1])
     client.close()
     server.send(b"but the client is gone")

@@ -70,7 +70,7 @@ def test_the_settings(lab):
                 equal(value(lab, name), most, name)
 
 
-@each(MODES)
+@each(MODES, all_differ=True)
 def test_an_automatic_mode_follows_the_memory(lab, name):
     lab.balance(TCP4)  # the work runs while there is a service
     with Settings(lab, **{name: 1, "amemthresh": NO_MEMORY}):

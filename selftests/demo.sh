@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The demonstration: four nginx servers behind one address, and three DNS servers.
+# The demonstration: four nginx servers behind one address, and three DNS servers; then workers
+# of which one is killed.
 # Run as root where rlvs.ko fits the kernel: $RLVS_KO names it, rlvs is on the PATH.
 #
 #   clients                                   director
@@ -10,6 +11,7 @@
 #   | curl, wrk, dig            |           | VIPs 198.51.100.10, 2001:db8:1::10|
 #   +---------------------------+           | nginx :8001 to :8004              |
 #                                           | dnsmasq :5301 to :5303            |
+#                                           | workers :9001 to :9008            |
 #                                           +-----------------------------------+
 #
 # All figures are counted during the run. The exit status is 0 only if no request failed,
@@ -159,9 +161,9 @@ servers
 
 say "one address for the four web servers, for IPv4 and for IPv6: two commands each"
 show rlvs service add "tcp://$VIP4:80" --scheduler rr
-show rlvs dest add "tcp://$VIP4:80" :8001-8004
+show rlvs dest add "tcp://$VIP4:80" :8001-8004 --method nat
 show rlvs service add "tcp://[$VIP6]:80" --scheduler rr
-show rlvs dest add "tcp://[$VIP6]:80" :8001-8004
+show rlvs dest add "tcp://[$VIP6]:80" :8001-8004 --method nat
 
 say "curl, eight connections to each address:"
 for url in "http://$VIP4/?[1-8]" "http://[$VIP6]/"; do
@@ -212,7 +214,7 @@ wait_for 0 $((logged[0] + 40)) # meanwhile the connections that 8004 still has f
 out=("${logged[@]}")
 wait_for 0 $((out[0] + 60))
 back=("${logged[@]}")
-show rlvs dest add "tcp://$VIP4:80" :8004
+show rlvs dest add "tcp://$VIP4:80" :8004 --method nat
 # On a slow machine little is left of the ten seconds, or nothing.
 load 2 "http://$VIP4/" "$dir/wrk-back" -H 'Connection: close' --timeout 4s || failed=1
 wait "$load_job" || failed=1
@@ -243,6 +245,12 @@ for server in "$VIP4" "$VIP6"; do
 	[[ $answers != *": 0 "* ]] || wrong "not all three DNS servers answered"
 done
 
+say "one address for eight workers, port 90; 64 clients open connections without pause, and after"
+say "a second a worker is killed (kill -9), to be started again two seconds later"
+show rlvs service add "tcp://$VIP4:90" --scheduler p2c
+show rlvs dest add "tcp://$VIP4:90" :9001-9008
+"$here/demo/failover.py" "$VIP4" 90 9001-9008 || wrong "connections were lost"
+
 say "what rlvs says about it:"
 on_director rlvs list --stats | sed 's/^/        /'
 
@@ -250,4 +258,4 @@ if ((failed)); then
 	say "something was wrong, see above"
 	exit 1
 fi
-say "done: no request failed"
+say "done: no request failed but those that the killed worker had"

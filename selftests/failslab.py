@@ -5,12 +5,14 @@ One after another, the first, second, third ... allocation that a request makes 
 the request makes no more of them.
 """
 
+import collections
 import ctypes
 import errno
 import os
 
 from lib import faults, kernel
 from lib.clients import refusal, talk
+from lib.events import Events
 from lib.genl import N, Director, Error, attr, destination, nest, service
 from lib.ktap import check, each, equal, wait_until
 from lib.lab import FAMILIES, FLOWS, TCP4, UDP, UDP4, UDP6
@@ -89,16 +91,16 @@ CHANGES = {
     "destination edit": lambda flow: (
         "DESTINATION_SET", destination(service(flow, 80), 8001, 8004, weight=7)),
     "destination delete": lambda flow: (
-        "DESTINATION_DEL", destination(service(flow, 80), 8001, 8004)),
+        "DESTINATION_DEL", destination(service(flow, 80), 8001, 8004, method=None)),
     "destination delete and cut": lambda flow: (
-        "DESTINATION_DEL", destination(service(flow, 80), 8001, 8004)
+        "DESTINATION_DEL", destination(service(flow, 80), 8001, 8004, method=None)
         + attr(N["RLVS_A_DESTINATION_CUT"])),
     "flush": lambda flow: ("FLUSH", b""),
     "flush and cut": lambda flow: ("FLUSH", CUT),
 }
 
 
-@each(CHANGES)
+@each(CHANGES, all_differ=True)
 def test_a_change(lab, name):
     faults.need()
     faults.prepare()
@@ -131,7 +133,7 @@ def refused_for_memory(outcome):
         equal(errno.errorcode.get(outcome.errno), "ENOMEM", f"the errno of {outcome}")
 
 
-@each(READS)
+@each(READS, all_differ=True)
 def test_reading(lab, name):
     faults.need()
     faults.prepare()
@@ -145,6 +147,44 @@ def test_reading(lab, name):
     fixture.release()
     check(outcome and not isinstance(outcome, Error), f"{name}: {outcome}")
     check(count > 0, f"{name}: no allocation was failed")
+
+
+def test_an_event(lab):
+    """Who listens to events gets them or learns that some are lost, however memory fails."""
+    faults.need()
+    faults.prepare()
+    lab.servers.listen(TCP4, range(8001, 8003))
+    director, events = lab.director(), Events(lab.lb)
+    director.add(TCP4, 80, "8001-8002", "rr")
+    lost = []
+
+    def set_weight(weight):
+        return director.request(N["RLVS_CMD_DESTINATION_SET"],
+                                destination(service(TCP4, 80), 8001, 8002, weight=weight))
+
+    def prepare():
+        equal(set_weight(1), [], "the outcome of setting the weight")
+        wait_until(lambda: not events.read(0.1), "the events are read")
+
+    def verify(outcome):
+        if isinstance(outcome, Error):
+            equal(errno.errorcode.get(outcome.errno), "ENOMEM", f"the errno of {outcome}")
+            return
+        # Granted: what failed was the memory of an event, or what the kernel does without.
+        found = events.read(1.0)
+        if any(event["event"] == "lost" for event in found):
+            lost.append(outcome)
+        else:
+            equal([(event["event"], event["port"]) for event in found],
+                  [(kind, port) for port in (8001, 8002) for kind in ("draining", "drained")],
+                  "events, of which none is said to be lost")
+
+    count, outcome = fail_each(lambda: set_weight(0), prepare, verify)
+    equal(outcome, [], "the outcome without a failure")
+    events.wait(("drained", 8002))
+    check(lost, f"of {count} allocations none was an event's")
+    print(f"    # {count} allocations, {len(lost)} of events")
+    events.close()
 
 
 def test_the_first_service_of_a_namespace():
@@ -239,16 +279,22 @@ def drops(lab):
 
 @each(UDP)
 def test_the_first_packet_of_a_local_client(lab, flow):
-    """The sender is told, it is counted, and the same client's next packet is served."""
+    """The sender is told, it is counted, and the same client's next packet is served. The service
+    is persistent and each client has an address of its own: a template is made first."""
     faults.need()
     faults.prepare()
     lab.servers.listen(flow, [8001, 8002])
     lab.balance(flow, ports="8001-8002")
+    lab.rlvs(f"service edit {flow.service(80)} --persistent 100")
+    network = "203.0.113." if flow.version == 4 else "2001:db8:f::"
+    lab.lb.ip(f"route replace local {network}0/{24 if flow.version == 4 else 64} dev lo")
+    lab.lb.sysctl("net.ipv6.ip_nonlocal_bind", 1)
     socks = []
 
     def prepare():
         with lab.lb:
             socks.append(flow.socket())
+        socks[-1].bind((f"{network}{len(socks)}", 0))
         socks[-1].settimeout(30)
         socks[-1].connect((flow.vip, 80))
         prepare.dropped = drops(lab)
@@ -262,11 +308,44 @@ def test_the_first_packet_of_a_local_client(lab, flow):
 
     count, outcome = fail_each(lambda: socks[-1].send(b"hello"), prepare, verify)
     equal(outcome, 5, "bytes that the last client sent")
-    check(count > 0, "no allocation was failed")
+    check(count >= 3, f"{count} allocations failed: entry, template and bond take one each")
     for sock in socks:
         sock.send(b"again")
         check(sock.recv(100).endswith((b"again", b"hello")), "no answer to the next packet")
         sock.close()
+
+
+@each(UDP)
+def test_the_copy_of_a_first_packet(lab, flow):
+    """Without it there is no second try: the client is refused, and that is counted."""
+    faults.need()
+    lab.servers.listen(flow, [8001, 8002])
+    lab.director().add_weighted(flow, 80, 8001, "fo", [2, 1])
+    lab.lb.must("nft", "-f", "-", input="flush ruleset\ntable inet t {\n chain c {\n"
+                "  type filter hook input priority 0\n  udp dport 8001 reject\n }\n}\n")
+    faults.prepare()
+    outcomes = collections.Counter()
+
+    def ask():
+        with lab.lb, flow.socket() as sock:
+            sock.settimeout(30)
+            sock.connect((flow.vip, 80))
+            sock.send(b"hello")
+            return sock.recv(100)
+
+    def verify(outcome):
+        kind = errno.errorcode[outcome.errno] if isinstance(outcome, OSError) else "served"
+        outcomes[kind] += 1
+
+    before = lab.counter("retry_not_kept")
+    try:
+        _, outcome = fail_each(ask, verify=verify)
+    finally:
+        lab.lb.must("nft", "flush", "ruleset")
+    check(outcome.endswith(b"hello"), f"the last client got {outcome}")
+    check(outcomes["ECONNREFUSED"] >= 3, f"{outcomes}: the copy takes three allocations")
+    equal(lab.counter("retry_not_kept") - before, outcomes["ECONNREFUSED"], "retry_not_kept")
+    check(set(outcomes) <= {"ECONNREFUSED", "EPERM", "served"}, f"outcomes: {outcomes}")
 
 
 def test_packets_in_softirq(lab):

@@ -24,7 +24,7 @@ def hooks(lab):
     return found
 
 
-ALL = {(family, hook) for family in ("ip", "ip6") for hook in ("prerouting", "output")}
+ALL = {(family, hook) for family in ("ip", "ip6") for hook in ("prerouting", "input", "output")}
 
 
 def test_none_without_a_service(lab):

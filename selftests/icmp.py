@@ -11,7 +11,7 @@ import struct
 
 from lib import kernel
 from lib.capture import Capture, fields
-from lib.clients import talk
+from lib.clients import is_refused, talk
 from lib.ktap import check, each, equal, seconds, wait_until
 from lib.lab import FAMILIES, SCTP, TCP, TCP4, UDP, UDP4, DistantLab
 from lib.packets import Raw, datagram, icmp_error, segment
@@ -36,21 +36,22 @@ def connected(where, flow, address=None):
     return sock
 
 
-def is_refused(sock):
-    """Whether a datagram is answered with port unreachable."""
-    sock.send(b"anybody there?")
-    try:
-        sock.recv(100)
-    except ConnectionRefusedError:
-        return True
-    except TimeoutError:
-        return False
-    return False
-
-
-def destinations(flow):
-    """One on the service's own address, one on another address of the host."""
-    return f":{CLOSED}", flow.endpoint(flow.host, CLOSED)
+def hears_of_the_end(lab, where, flow, address):
+    """Whether a client is told that the process is gone which has its flow, on this address."""
+    service = flow.service(80)
+    lab.rlvs(f"service add {service} --scheduler rr")
+    lab.rlvs(f"dest add {service} {flow.endpoint(address, CLOSED)}")
+    with lab.lb:
+        process = socket.socket(flow.family, socket.SOCK_DGRAM)
+    with process, connected(where, flow) as client:
+        process.bind((address, CLOSED))
+        process.settimeout(seconds(3))
+        client.send(b"ask")
+        process.recv(100)
+        process.close()
+        told = is_refused(client)
+    lab.rlvs(f"service del {service} --now")
+    return told
 
 
 def serve(lab, flow, destination):
@@ -65,11 +66,9 @@ def test_a_closed_port_is_told_to_the_client(lab):
     before = lab.counter("icmp_error")
     with Capture(lab.client, "eth", "icmp or icmp6") as capture:
         for flow in UDP:
-            for destination in destinations(flow):
-                serve(lab, flow, destination)
-                with connected(lab.client, flow) as sock:
-                    check(is_refused(sock), f"{flow}: the client is not told")
-                lab.rlvs(f"service del {flow.service(80)} --now")
+            for address in (flow.vip, flow.host):
+                check(hears_of_the_end(lab, lab.client, flow, address),
+                      f"{flow}: the client is not told")
     equal(lab.counter("icmp_error"), before + 4, "translated errors")
     rows = fields(capture.path, "icmp.checksum.status", "icmpv6.checksum.status",
                   "ip.checksum.status", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst",
@@ -85,11 +84,8 @@ def test_a_closed_port_is_told_to_the_client(lab):
 
 @each(UDP)
 def test_a_closed_port_is_told_to_a_local_client(lab, flow):
-    for destination in destinations(flow):
-        serve(lab, flow, destination)
-        with connected(lab.lb, flow) as sock:
-            check(is_refused(sock), "the client is not told")
-        lab.rlvs(f"service del {flow.service(80)} --now")
+    for address in (flow.vip, flow.host):
+        check(hears_of_the_end(lab, lab.lb, flow, address), "the client is not told")
 
 
 @each(UDP)

@@ -10,7 +10,7 @@ from lib.ktap import check, equal
 from lib.lab import FLOWS, TCP4, TCP6
 
 ADD, GET = N["RLVS_CMD_SERVICE_ADD"], N["RLVS_CMD_SERVICE_GET"]
-DEST_ADD = N["RLVS_CMD_DESTINATION_ADD"]
+DEST_ADD, DEST_SET = N["RLVS_CMD_DESTINATION_ADD"], N["RLVS_CMD_DESTINATION_SET"]
 PROTOCOL, ADDRESS, PORT, FLAGS, TABLE_SIZE = (
     N["RLVS_A_SERVICE_" + name] for name in ("PROTOCOL", "ADDRESS", "PORT", "FLAGS", "TABLE_SIZE"))
 
@@ -83,8 +83,46 @@ def test_errnos_of_destinations(lab):
             check(outcome.text, f"no text: {outcome}")
         outcome = refused(lab, connection, DEST_ADD, destination(own, 8002, method=77),
                           errno.EOPNOTSUPP, errno.EINVAL, errno.ERANGE)
+        for command, port in ((DEST_ADD, 8002), (DEST_SET, 8001)):
+            wrong = destination(own, port, private=2)
+            outcome = refused(lab, connection, command, wrong, errno.ERANGE)
+            points_at(connection, command, wrong, outcome, N["RLVS_A_DESTINATION_PRIVATE"])
         loopback = destination(own, 8002, address=flow.loopback)
         refused(lab, connection, DEST_ADD, loopback, errno.EHOSTUNREACH)
+
+
+def test_errnos_of_one_packet_scheduling(lab):
+    """Each with the attribute that is to be changed."""
+    connection = Genl(lab.lb)
+    ops = attr(FLAGS, struct.pack("=I", N["RLVS_SERVICE_FLAG_OPS"]))
+    set_service = N["RLVS_CMD_SERVICE_SET"]
+    port, address = N["RLVS_A_DESTINATION_PORT"], N["RLVS_A_DESTINATION_ADDRESS"]
+    for flow in FLOWS:
+        if flow.protocol != "udp":
+            lab.balance(flow, ports="8001")
+            bad = ((ADD, service(flow, 81) + ops, FLAGS, errno.EINVAL),
+                   (set_service, service(flow, 80) + ops, FLAGS, errno.EINVAL))
+        else:
+            own, other, anywhere = (service(flow, 80), service(flow, 81),
+                                    service(flow, 80, flow.any))
+            connection.must(ADD, own + ops)
+            connection.must(DEST_ADD, destination(own, 8001))
+            connection.must(ADD, other)
+            connection.must(DEST_ADD, destination(other, 8002))
+            connection.must(ADD, anywhere + ops)
+            bad = ((DEST_ADD, destination(other, 8001), port, errno.EADDRINUSE),
+                   (DEST_ADD, destination(own, 8002), port, errno.EADDRINUSE),
+                   (DEST_ADD, destination(anywhere, 8003, address=flow.vip), address,
+                    errno.EINVAL))
+        for command, attributes, kind, number in bad:
+            outcome = refused(lab, connection, command, attributes, number)
+            check(outcome.text, f"no text: {outcome}")
+            points_at(connection, command, attributes, outcome, kind)
+        if flow.protocol == "udp":
+            connection.must(set_service, own + attr(FLAGS, bytes(4)))
+            connection.must(DEST_ADD, destination(other, 8001))
+            outcome = refused(lab, connection, set_service, own + ops, errno.EADDRINUSE)
+            points_at(connection, set_service, own + ops, outcome, FLAGS)
 
 
 def test_missing_attributes_are_named(lab):
@@ -122,6 +160,11 @@ def test_malformed_messages(lab):
     for inner in (b"", b"\xff" * 3, b"\xff" * 40, good[:-4], attr(1, good) * 50):
         refused(lab, connection, DEST_ADD,
                 attr(N["RLVS_A_DESTINATION_SERVICE"] | genl.NLA_F_NESTED, inner) + port, *invalid)
+    # In replies only; and what is an event is no request.
+    for kind, value in (("IN_FLIGHT", bytes(4)), ("DRAINED", b"")):
+        reply_only = destination(good, 8002) + attr(N["RLVS_A_DESTINATION_" + kind], value)
+        refused(lab, connection, DEST_ADD, reply_only, *invalid)
+    refused(lab, connection, N["RLVS_CMD_EVENT"], b"", errno.EOPNOTSUPP)
     refused(lab, connection, 200, b"", errno.EOPNOTSUPP, errno.EINVAL)
     for _ in range(200):
         connection.request(ADD, b"\xff" * 7)

@@ -10,6 +10,7 @@ import struct
 import time
 
 from lib.clients import talk
+from lib.events import Events
 from lib.genl import N, NLA_F_NESTED, Error, Genl, attr, destination, nest, service
 from lib.ktap import check, equal
 from lib.lab import FLOWS, TCP4
@@ -55,7 +56,8 @@ class Storm:
         return destination(
             self.identity(), first, None if last is None else max(0, last),
             r.choice((None, None, "198.51.100.10", "2001:db8:1::10", "127.0.0.1", "203.0.113.1")),
-            r.choice((None, 0, 1, 65535, 65536, 0xFFFFFFFF)), r.choice((None, 0, 1, 255)))
+            r.choice((None, 0, 1, 65535, 65536, 0xFFFFFFFF)), r.choice((None, 0, 1, 2, 255)),
+            r.choice((None, None, 0, 1, 2)))
 
     def junk(self, depth=0):
         """Attributes of any kind and length, nested now and then."""
@@ -128,7 +130,8 @@ def test_the_family_outlives_it(lab):
     # A connection of a service that the storm does not know has to live through it.
     lab.balance(TCP4, port=4711)
     kept = talk(lab.client, TCP4, 4711)
-    connections = [Genl(lab.lb) for _ in range(3)]
+    # The last one hears of what the others do.
+    connections = [Genl(lab.lb), Genl(lab.lb), Events(lab.lb)]
     for connection in connections:
         connection.sock.setblocking(False)
     sent, deadline = 0, time.monotonic() + SECONDS

@@ -13,6 +13,8 @@ CHANGES = (
     "service zero {service}",
     "dest add {service} :9000",
     "dest edit {service} :8001 --weight 5",
+    "dest edit {service} :8001 --private",
+    "dest drain {service} :8001",
     "dest del {service} :8001",
     "flush",
     "flush --now",
@@ -29,6 +31,20 @@ def test_an_ordinary_user_changes_nothing(lab):
         check("CAP_NET_ADMIN" in done.stderr,
               f"{change}: the error names no capability: {done.stderr}")
         equal(lab.services(), before, f"services after {change}")
+
+
+def test_an_ordinary_user_hears_no_events(lab):
+    """Nor does root without the capability."""
+    lab.balance(TCP4)
+    for options in ({"user": NOBODY, "group": NOBODY, "extra_groups": []}, {}):
+        command = ["rlvs", "watch"]
+        if not options:
+            command = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin",
+                       *command]
+        done = lab.lb.run(*command, **options)
+        equal(done.returncode, 1, f"exit status of {command}")
+        check("CAP_NET_ADMIN" in done.stderr, f"the error names no capability: {done.stderr}")
+        equal(done.stdout, "", "what was printed")
 
 
 def test_an_ordinary_user_does_not_see_connections(lab):
@@ -71,7 +87,9 @@ def test_root_of_its_own_namespaces_may(lab):
     done = lab.lb.run(*in_user_namespace(lab, "--net"),
                       "ip link set lo up; ip addr add 198.51.100.10/32 dev lo;"
                       "rlvs service add tcp://198.51.100.10:80;"
-                      "rlvs dest add tcp://198.51.100.10:80 :9001; rlvs list; rlvs flush --now")
+                      "rlvs dest add tcp://198.51.100.10:80 :9001; rlvs list;"
+                      "timeout -s KILL 3 rlvs watch || true; rlvs flush --now")
     equal(done.returncode, 0, f"exit status; stderr: {done.stderr}")
     check("9001" in done.stdout, f"the list does not show the destination: {done.stdout}")
+    check('"event":"down"' in done.stdout, f"no event was heard: {done.stdout}")
     equal(served_by(lab.client, TCP4, 2), {8001: 2}, "conversations in the outer namespace")

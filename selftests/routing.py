@@ -3,8 +3,9 @@
 
 from lib.capture import Capture, packets
 from lib.clients import refusal, talk
-from lib.ktap import Skip, check, each, equal, wait_until
-from lib.lab import FLOWS, TCP4, UDP4
+from lib.ktap import check, each, equal, wait_until
+from lib.lab import FLOWS, TCP, TCP4, UDP4
+from lib.vrf import VRF_VIP, with_vrf
 
 SO_BINDTODEVICE = 25
 
@@ -38,36 +39,6 @@ def test_answers_take_the_services_route(lab, flow):
         lab.lb.ip("link del wan2")
 
 
-def with_vrf(lab):
-    """Puts lb's link and VIPs into a VRF."""
-    done = lab.lb.run("ip", "link", "add", "red", "type", "vrf", "table", "200")
-    if done.returncode != 0:
-        raise Skip(f"no VRF: {done.stderr.strip()}")
-    lab.lb.ip(
-        "link set red up",
-        "addr add 198.51.100.20/32 dev red",
-        "addr add 2001:db8:1::20/128 dev red nodad",
-        f"link add port type veth peer name member netns {lab.client.path}",
-        "link set port master red",
-        "addr add 192.0.3.1/24 dev port",
-        "addr add 2001:db8:3::1/64 dev port nodad",
-        "link set port up",
-    )
-    lab.client.ip(
-        "addr add 192.0.3.2/24 dev member",
-        "addr add 2001:db8:3::2/64 dev member nodad",
-        "link set member up",
-        "route add 198.51.100.20/32 via 192.0.3.1 src 192.0.3.2",
-        "route add 2001:db8:1::20/128 via 2001:db8:3::1 src 2001:db8:3::2",
-    )
-    # Addresses become usable a moment after they were added.
-    wait_until(lambda: "tentative" not in lab.lb.must("ip", "-6", "addr", "show", "dev", "red"),
-               "the VRF's address is usable")
-
-
-VRF_VIP = {4: "198.51.100.20", 6: "2001:db8:1::20"}
-
-
 @each([TCP4, UDP4, FLOWS[1], FLOWS[3]])
 def test_clients_in_a_vrf(lab, flow):
     """Remote ones, and one on the host whose socket is in the VRF."""
@@ -89,8 +60,37 @@ def test_clients_in_a_vrf(lab, flow):
             conversation.bulk(20_000)
         equal(lab.counter("conflict"), 0, "conflicts")
         lab.servers.stop(flow, 8001, address=vip)
-        if flow.protocol == "tcp":
-            check(refusal(lab.client, flow, address=vip) == "refused", "nobody listens")
+        # Nobody listens any more, and the refusal finds its way inside the VRF.
+        equal(refusal(lab.client, flow, address=vip), "refused", "a remote client")
+        equal(refusal(lab.lb, flow, address=vip, options=inside), "refused", "a local client")
     finally:
         lab.lb.must("nft", "flush", "ruleset")
+        lab.lb.ip("link del port", "link del red")
+
+
+@each(TCP)
+def test_steering_in_a_vrf(lab, flow):
+    """To a listening socket that is bound to the VRF, and to nobody when it is not."""
+    with_vrf(lab)
+    vip = VRF_VIP[flow.version]
+    inside = [(1, SO_BINDTODEVICE, b"red\0")]
+    try:
+        lab.servers.listen(flow, [8001, 8002], address=vip, options=inside)
+        lab.servers.listen(flow, [8003], address=flow.any)
+        service = lab.steer(flow, ports="8001-8003", address=vip, scheduler="wlc")
+        for where, options in ((lab.client, []), (lab.lb, inside)):
+            held = [talk(where, flow, address=vip, options=options) for _ in range(2)]
+            equal({c.port for c in held}, {8001, 8002}, "who serves")
+            for conversation in held:
+                equal(conversation.local, vip, "the address that the server was reached on")
+                conversation.bulk(20_000)
+            wait_until(lambda: lab.counter("steered") > 0, "counted")
+            for conversation in held:
+                conversation.close()
+        wait_until(lambda: all(d["active_connections"] == 0
+                               for d in lab.destinations(service).values()), "all have ended")
+        for port in (8001, 8002):
+            lab.servers.stop(flow, port, address=vip)
+        equal(refusal(lab.client, flow, address=vip), "refused", "what a client meets then")
+    finally:
         lab.lb.ip("link del port", "link del red")

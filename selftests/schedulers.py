@@ -25,6 +25,51 @@ def test_rr_takes_turns(lab, flow):
     equal(turns[3:], turns[:3] * 2, "the turns after them")
 
 
+@each(TCP)
+def test_turns_go_on_when_destinations_come_and_go(lab, flow):
+    """One that comes and goes again before its turn takes nobody's, and lets nobody begin again."""
+    service = weighted(lab, flow, "rr", (1, 1, 1))
+    turns = []
+    for number in range(6):
+        if number % 2:
+            lab.rlvs(f"dest del {service} :8004")
+        else:
+            lab.rlvs(f"dest add {service} :8004")
+        turns += served_by(lab.client, flow, 1)
+    equal(turns, [*PORTS] * 2, "the turns")
+
+
+@each(TCP)
+def test_addresses_stay_when_destinations_come_and_go(lab, flow):
+    """The address keeps its destination, which is not the least loaded one any more."""
+    for scheduler in ("lblc", "lblcr"):
+        service = weighted(lab, flow, scheduler, (9, 9, 9))
+        with talk(lab.client, flow) as kept:
+            lab.rlvs(f"dest add {service} :8004 --weight 9")
+            equal(served_by(lab.client, flow, 2), {kept.port: 2}, f"with {scheduler}, by port")
+            lab.rlvs(f"dest del {service} :8004")
+            equal(served_by(lab.client, flow, 2), {kept.port: 2}, f"with {scheduler}, by port")
+        lab.rlvs(f"service del {service} --now")
+        lab.servers.close_all()
+
+
+@each(TCP)
+def test_a_destination_that_is_heavier_now_is_chosen(lab, flow):
+    """A change of a weight, without any connection, is seen by the next choice."""
+    for scheduler in ("sed", "fo", "ovf"):
+        service = weighted(lab, flow, scheduler, (3, 1, 1))
+        with talk(lab.client, flow) as first:
+            equal(first.port, 8001, f"with {scheduler}, the first")
+            lab.rlvs(f"dest edit {service} :8003 --weight 9")
+            with talk(lab.client, flow) as second:
+                equal(second.port, 8003, f"with {scheduler}, when another is heavier")
+                lab.rlvs(f"dest edit {service} :8003 --weight 0")
+                with talk(lab.client, flow) as third:
+                    check(third.port != 8003, f"with {scheduler}, a quiesced one was chosen")
+        lab.rlvs(f"service del {service} --now")
+        lab.servers.close_all()
+
+
 @each(FLOWS)
 def test_wrr_follows_the_weights(lab, flow):
     weighted(lab, flow, "wrr", (1, 2, 5))

@@ -221,6 +221,11 @@ def test_a_transfer_survives_the_module(lab, flow):
     equal(lab.lb.read(f"/proc/sys/net/ipv4/vs/sloppy_{flow.protocol}"), "0\n", "the default")
     if flow.protocol == "sctp":
         kernel.need("sctp")
+        # A heartbeat while the module is away would end the association, as any packet would. One is
+        # sent after half a minute without a packet, or a second after one was lost.
+        for host in (lab.client, lab.lb):
+            host.sysctl("net.sctp.hb_interval", 3_600_000)
+            host.sysctl("net.sctp.pf_enable", 0)
     lab.servers.listen(flow, [8001])
     for where in (lab.client, lab.lb):
         lab.balance(flow, ports="8001")

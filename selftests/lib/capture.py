@@ -90,7 +90,7 @@ def fields(path, *names, only=""):
     for name in names:
         command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False,
-                          timeout=seconds(60))
+                          timeout=seconds(300))
     if done.returncode != 0:
         raise Failure(f"tshark: {done.stderr.strip()}")
     return [tuple(line.split("\t")) for line in done.stdout.splitlines()]

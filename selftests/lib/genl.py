@@ -48,6 +48,7 @@ def numbers():
 
 
 N = numbers()
+NAT, STEER, AUTO = (N["RLVS_FORWARDING_METHOD_" + name] for name in ("NAT", "STEER", "AUTO"))
 
 
 def attr(kind, payload=b""):
@@ -159,12 +160,13 @@ def _error(payload, tlvs):
 class Director(Genl):
     """What the tool does, without the time that starting it takes."""
 
-    def add(self, flow, port, ports, scheduler, address=None):
+    def add(self, flow, port, ports, scheduler, address=None, flags=0, method=NAT):
         """A service and destinations on a range of ports of its own address."""
         first, _, last = ports.partition("-")
-        self.must(N["RLVS_CMD_SERVICE_ADD"], service(flow, port, address, scheduler))
+        self.must(N["RLVS_CMD_SERVICE_ADD"], service(flow, port, address, scheduler, flags))
         self.must(N["RLVS_CMD_DESTINATION_ADD"],
-                  destination(service(flow, port, address), int(first), int(last or first)))
+                  destination(service(flow, port, address), int(first), int(last or first),
+                              method=method))
 
     def add_weighted(self, flow, port, first, scheduler, weights):
         """A service and destinations from a port on, one with each weight."""
@@ -207,10 +209,14 @@ class Director(Genl):
             }
             if N[kind + "TABLE_SIZE"] in reply:
                 entry["table_size"] = _number(reply[N[kind + "TABLE_SIZE"]])
+            for name in ("persistent", "persistent_prefix", "slow_start"):
+                if N[kind + name.upper()] in reply:
+                    entry[name] = _number(reply[N[kind + name.upper()]])
             found.append(entry)
         return found
 
 
+METHODS = {NAT: "nat", STEER: "steer", AUTO: "auto"}
 PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 STATES = {value: name.removeprefix("RLVS_CONNECTION_STATE_")
           for name, value in N.items() if name.startswith("RLVS_CONNECTION_STATE_")}
@@ -234,25 +240,38 @@ def _flags(bits, scheduler):
     return [n.lower().replace("_", "-").replace("scheduler-", scheduler + "-") for n in names]
 
 
+def _numbers(found, kind, *names):
+    """The numbers of these names that there are."""
+    return {name: _number(found[N[kind + name.upper()]])
+            for name in names if N[kind + name.upper()] in found}
+
+
 def _stats(payload):
     found = parse(payload)
-    return {name: _number(found[N["RLVS_A_STATS_" + name.upper()]])
-            for name in ("connections", "in_packets", "out_packets", "in_bytes", "out_bytes")}
+    return _numbers(found, "RLVS_A_STATS_", "connections", "in_packets", "out_packets",
+                    "in_bytes", "out_bytes", "avoided")
 
 
 def _destination(reply):
     kind = "RLVS_A_DESTINATION_"
-    return {
+    found = {
         "address": _text(reply[N[kind + "ADDRESS"]]),
         "port": int.from_bytes(reply[N[kind + "PORT"]], "big"),
-        "method": "nat" if _number(reply[N[kind + "METHOD"]]) == 0 else "unknown",
+        "method": METHODS[_number(reply[N[kind + "METHOD"]])],
+        "requested_method": METHODS[_number(reply[N[kind + "REQUESTED_METHOD"]])],
         "weight": _number(reply[N[kind + "WEIGHT"]]),
-        "active_connections": _number(reply[N[kind + "ACTIVE_CONNECTIONS"]]),
-        "inactive_connections": _number(reply[N[kind + "INACTIVE_CONNECTIONS"]]),
+        **_numbers(reply, kind, "active_connections", "inactive_connections"),
         "max_connections": _number(reply[N[kind + "MAX_CONNECTIONS"]]),
         "min_connections": _number(reply[N[kind + "MIN_CONNECTIONS"]]),
+        "templates": _number(reply[N[kind + "TEMPLATES"]]),
+        "private": _number(reply[N[kind + "PRIVATE"]]) != 0,
+        "in_flight": _number(reply[N[kind + "IN_FLIGHT"]]),
+        "drained": N[kind + "DRAINED"] in reply,
         "stats": _stats(reply[N[kind + "STATS"]]),
     }
+    if N[kind + "LISTENING"] in reply:
+        found["listening"] = _number(reply[N[kind + "LISTENING"]]) != 0
+    return found
 
 
 def _connection(reply):
@@ -271,18 +290,24 @@ def octets(address):
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def service(flow, port, address=None, scheduler=None):
+def service(flow, port, address=None, scheduler=None, flags=None):
     """The attributes of a service."""
     attributes = (attr(N["RLVS_A_SERVICE_PROTOCOL"], bytes([flow.number]))
                   + attr(N["RLVS_A_SERVICE_ADDRESS"], octets(address or flow.vip))
                   + attr(N["RLVS_A_SERVICE_PORT"], struct.pack("!H", port)))
     if scheduler is not None:
         attributes += attr(N["RLVS_A_SERVICE_SCHEDULER"], scheduler.encode() + b"\0")
+    if flags is not None:
+        attributes += attr(N["RLVS_A_SERVICE_FLAGS"], struct.pack("=I", flags))
     return attributes
 
 
-def destination(service_attributes, first, last=None, address=None, weight=None, method=None):
-    """The attributes of a destination or a range of them."""
+def destination(service_attributes, first, last=None, address=None, weight=None, method=NAT,
+                private=None):
+    """The attributes of a destination or a range of them; to delete one, without a method.
+
+    Most tests know by its port which server has answered: that takes nat.
+    """
     attributes = (nest(N["RLVS_A_DESTINATION_SERVICE"], service_attributes)
                   + attr(N["RLVS_A_DESTINATION_PORT"], struct.pack("!H", first)))
     if last is not None:
@@ -293,4 +318,6 @@ def destination(service_attributes, first, last=None, address=None, weight=None,
         attributes += attr(N["RLVS_A_DESTINATION_WEIGHT"], struct.pack("=I", weight))
     if method is not None:
         attributes += attr(N["RLVS_A_DESTINATION_METHOD"], bytes([method]))
+    if private is not None:
+        attributes += attr(N["RLVS_A_DESTINATION_PRIVATE"], bytes([private]))
     return attributes

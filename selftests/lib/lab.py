@@ -17,7 +17,7 @@ All addresses are of the ranges that are reserved for documentation.
 import os
 import socket
 
-from lib.genl import Director
+from lib.genl import STEER, Director
 from lib.ktap import Failure, check, wait_until
 from lib.netns import Namespace
 from lib.servers import Servers
@@ -136,7 +136,13 @@ class Lab:
     # The tool.
 
     def try_rlvs(self, arguments, **options):
-        """Runs `rlvs ARGUMENTS` on lb and returns what came of it."""
+        """Runs `rlvs ARGUMENTS` on lb and returns what came of it.
+
+        Destinations are added with the method nat unless another one is named: most tests know
+        by its port which server has answered.
+        """
+        if arguments.startswith("dest add ") and "--method" not in arguments:
+            arguments += " --method nat"
         return self.lb.run("rlvs", *arguments.split(), **options)
 
     def rlvs(self, arguments):
@@ -166,8 +172,9 @@ class Lab:
         for service in services:
             service.pop("stats")
             for destination in service["destinations"]:
-                for counter in ("stats", "active_connections", "inactive_connections"):
-                    destination.pop(counter)
+                for counter in ("stats", "active_connections", "inactive_connections",
+                                "templates", "in_flight", "drained", "listening"):
+                    destination.pop(counter, None)
         return services
 
     def find(self, service):
@@ -195,6 +202,11 @@ class Lab:
     def balance(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
         """Adds a service with destinations on its own address; returns the service's name."""
         self.director().add(flow, port, ports, scheduler, address)
+        return flow.service(port, address)
+
+    def steer(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
+        """The same with destinations that connections are steered to."""
+        self.director().add(flow, port, ports, scheduler, address, method=STEER)
         return flow.service(port, address)
 
     def add_elsewhere(self, flow, service):

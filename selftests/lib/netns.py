@@ -80,7 +80,27 @@ class Namespace:
         with self, open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
             file.write(str(value))
 
+    def netstat(self, name):
+        """One of the kernel's counters of TCP, as nstat(8) has them."""
+        lines = self.read("/proc/thread-self/net/netstat").splitlines()
+        names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+        return int(values[names.index(name)])
+
+    def unlimit_icmp(self):
+        """Has it send an error for every packet that is worth one."""
+        self.sysctl("net.ipv4.icmp_ratelimit", 0)
+        self.sysctl("net.ipv4.icmp_msgs_per_sec", 100000)
+        self.sysctl("net.ipv6.icmp.ratelimit", 0)
+
     def read(self, path):
         """Reads a file that depends on the namespace, such as /proc/thread-self/net/snmp."""
         with self, open(path, encoding="ascii") as file:
             return file.read()
+
+
+class Named(Namespace):
+    """One that `ip netns add` has made."""
+
+    def __init__(self, name):  # pylint: disable=super-init-not-called; nothing is made
+        self.fd = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        self._before = []

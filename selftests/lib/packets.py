@@ -77,9 +77,9 @@ def segment(source, destination, source_port, port, *, flags="S", seq=0, ack=0, 
     return ip_header(source, destination, 6, len(body), **header) + body
 
 
-def icmp_error(source, destination, kind, code, quoted):
-    """An ICMP error about a packet, whole or cut."""
-    message = struct.pack("!BBHI", kind, code, 0, 0) + quoted
+def icmp_error(source, destination, kind, code, quoted, rest=0):
+    """An ICMP error about a packet, whole or cut; `rest` is its second word, such as an MTU."""
+    message = struct.pack("!BBHI", kind, code, 0, rest) + quoted
     if ":" in source:
         value = l4_checksum(source, destination, socket.IPPROTO_ICMPV6, message)
         protocol = socket.IPPROTO_ICMPV6

@@ -3,8 +3,8 @@
 
 A server says who it is, and then echoes. Over TCP and SCTP its first line is
 "PORT PEER-ADDRESS PEER-PORT LOCAL-ADDRESS"; over UDP every answer begins with
-such a line. PORT is the port it is bound to: that is how a test knows which
-destination served it.
+such a line. PORT is the port that its listening socket is bound to: that is how a
+test knows which destination served it.
 """
 
 import collections
@@ -23,6 +23,7 @@ class Served:
 
     def __init__(self, sock, port, peer):
         self.sock = sock
+        self.name = sock.getsockname()[:2]
         self.port = port
         self.peer = peer
         self.waiting = bytearray()
@@ -142,8 +143,9 @@ class Servers:
             return
         sock.setblocking(False)
         local = sock.getsockname()
-        connection = Served(sock, local[1], peer[:2])
-        connection.waiting += _greeting(local, peer)
+        port = listener.getsockname()[1]
+        connection = Served(sock, port, peer[:2])
+        connection.waiting += _greeting((local[0], port), peer)
         self.connections.append(connection)
         self._select.register(sock, selectors.EVENT_READ,
                               lambda s, e: self._talk(connection, e))

@@ -49,6 +49,14 @@ count_cargo() {
 	done < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
 }
 
+# The tests of a KTAP file that failed, each after what it said about that.
+failures_in_ktap() {
+	awk '
+		/^ *not ok / { printf "%s%s\n", notes, $0 }
+		/^ *# / { notes = notes $0 "\n"; next }
+		{ notes = "" }' "$1"
+}
+
 # KTAP: the results of subtests count where there are any, else the test's own.
 # A plan that was not fulfilled is a failure.
 count_ktap() {
@@ -79,7 +87,7 @@ count_ktap() {
 	settle "$name" "$status" "$log" "$counts"
 	while read -r line; do
 		failures+=("$name: $line")
-	done < <(grep -E '^ *not ok ' "$log" || true)
+	done < <(failures_in_ktap "$log")
 	while read -r line; do
 		skips+=("$name: $line")
 	done < <(grep -E '^ *ok .*# SKIP' "$log" || true)

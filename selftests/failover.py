@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Clients do not notice that a worker dies, restarts, stands still or is slow.
+
+Eight worker processes, and clients that open connections without pause. None of these may be
+refused or wait in vain; one may be reset only if it was with a process that went away:
+accepted by it, or in the accept queue or the handshake of its socket, which the kernel
+resets when the socket is closed. `make compare` shows the same for rlvs and its peers.
+"""
+
+from lib.contenders import PORT, Rlvs, RlvsPairs
+from lib.disturb import (Plan, connect_times, killed, percentile, restarted, run, sentence, slow,
+                         stopped)
+from lib.ktap import check, each, equal, is_debug_kernel
+from lib.lab import TCP4
+
+LIMIT = 300
+METHODS = ("nat", "steer")
+NOISE = 500  # ms: an emulated processor may leave everybody waiting for some tenths of a second
+
+
+def hammer(lab, method, scenario, make=Rlvs):
+    """Runs a scenario, with the checks that hold for all of them."""
+    dropped = lab.lb.netstat("ListenDrops")
+    result = run(lab, make(lab, method), scenario, (TCP4.vip, PORT), Plan())
+    print(f"    # {method}, {scenario.__name__}: {sentence(result)}", flush=True)
+    allowed = {"answered", "reset_queued", "reset_accepted"}
+    bad = {kind: number for kind, number in result.count.items() if kind not in allowed}
+    equal(bad, {}, "connections that were lost")
+    equal(lab.lb.netstat("ListenDrops") - dropped, 0, "what a listening socket has dropped")
+    # The debug kernel may take the second after which a client sends its SYN again.
+    if not is_debug_kernel():
+        equal(result.resent, 0, "connections whose SYN was dropped")
+    unexplained = result.unexplained()
+    check(not unexplained, f"{len(unexplained)} connections were reset although no worker went "
+                           f"away, the first of them {unexplained[:1]}")
+    check(all(result.shares), f"a worker got no connections: {result.shares}")
+    return result
+
+
+def keeps_pace(result):
+    """The other workers do the work: the eighth is little, and half is lost to an idle balancer."""
+    before, during = result.rates()
+    check(during > before / 2,
+          f"{before:.0f} connections a second were answered before, and then {during:.0f}")
+
+
+@each(METHODS)
+def test_a_worker_is_killed(lab, method):
+    result = hammer(lab, method, killed)
+    check(result.count["reset_accepted"] <= 1, "connections that the worker had accepted were "
+          f"reset, but it has one at a time: {result.count['reset_accepted']}")
+    keeps_pace(result)
+    check(result.used_again(), "the worker got no connections after its restart")
+
+
+@each(METHODS)
+def test_a_worker_leaves_its_queue_to_another(lab, method):
+    """Where each port is shared by two, and the kernel is told to hand the queue on."""
+    result = hammer(lab, method, killed, RlvsPairs)
+    equal(result.count["reset_queued"], 0, "connections reset that no worker had accepted")
+
+
+@each(METHODS)
+def test_all_are_restarted(lab, method):
+    result = hammer(lab, method, restarted)
+    equal(result.count["reset_accepted"], 0, "connections reset that a worker had accepted")
+
+
+@each(METHODS)
+def test_a_worker_stands_still(lab, method):
+    result = hammer(lab, method, stopped)
+    before, during = (connect_times(attempts) for attempts in (result.before(), result.during()))
+    usual, now = percentile(before, 99), percentile(during, 99)
+    print(f"    # {method}: p99 of connecting {usual:.1f} ms, and then {now:.1f} ms", flush=True)
+    check(now <= max(2 * usual, NOISE), f"the p99 of connecting was {usual:.1f} ms before, "
+                                        f"and then {now:.1f} ms")
+    keeps_pace(result)
+
+
+@each(METHODS)
+def test_a_worker_is_slow(lab, method):
+    keeps_pace(hammer(lab, method, slow))

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0
+"""--private: from outside of the host only services lead to a destination."""
+
+import socket
+import time
+
+from lib import kernel
+from lib.clients import refusal, served_by, talk
+from lib.ktap import check, each, equal, wait_until
+from lib.lab import FLOWS, SCTP, TCP, UDP, Lab
+from lib.packets import Raw, Sniffer, segment
+
+
+def make_lab():
+    """The lab, where an error is sent for every datagram."""
+    lab = Lab()
+    lab.lb.unlimit_icmp()
+    return lab
+
+
+def private(lab, flow, options="--private", address=None, port=80):
+    """A service with two destinations, of which the first is private."""
+    lab.servers.listen(flow, [8001, 8002])
+    service = lab.balance(flow, ports="8002", address=address, port=port)
+    lab.rlvs(f"dest add {service} :8001 {options}")
+    return service
+
+
+@each(FLOWS)
+def test_only_the_service_leads_there(lab, flow):
+    """Refused at once and counted; the host itself and other destinations are as ever."""
+    service = private(lab, flow)
+    for source in (flow.client, flow.client2):
+        before = lab.counter("private")
+        begun = time.monotonic()
+        equal(refusal(lab.client, flow, 8001, source=source), "refused", "straight from outside")
+        check(time.monotonic() - begun < 0.9, "the refusal took long")
+        check(lab.counter("private") > before, "the refusal is not counted")
+    equal(served_by(lab.lb, flow, 1, 8001), {8001: 1}, "straight from the host itself")
+    equal(served_by(lab.client, flow, 1, 8002), {8002: 1}, "the destination that is not private")
+    equal(served_by(lab.client, flow, 4), {8001: 2, 8002: 2}, "through the service")
+    equal([d["private"] for d in lab.find(service)["destinations"]], [False, True], "the listing")
+    check("nat,private" in lab.rlvs("list"), "the table does not show it")
+
+
+@each(FLOWS)
+def test_it_is_set_and_taken_back(lab, flow):
+    """By an edit, without a disturbance of anything else; a deleted destination is not private."""
+    service = private(lab, flow, options="--weight 3")
+    with talk(lab.client, flow) as conversation:
+        for options, wanted in (("--private", "refused"), ("--weight 4", "refused"),
+                                ("--public", "served"), ("--private --weight 1", "refused")):
+            lab.rlvs(f"dest edit {service} :8001 {options}")
+            equal(refusal(lab.client, flow, 8001), wanted, f"straight after {options}")
+        lab.rlvs(f"dest del {service} :8001")
+        equal(refusal(lab.client, flow, 8001), "served", "straight after the deletion")
+        conversation.say(b"still there")
+    lab.rlvs(f"dest add {service} :8001-8001 --private")
+    equal(refusal(lab.client, flow, 8001), "refused", "straight after it is added again")
+    lab.rlvs(f"service del {service}")
+    equal(refusal(lab.client, flow, 8001), "served", "straight without the service")
+
+
+@each(TCP)
+def test_connections_that_exist_go_on(lab, flow):
+    """Straight ones that are older than the option, with all that they still send."""
+    lab.servers.listen(flow, [8001])
+    with talk(lab.client, flow, 8001) as straight:
+        service = private_only(lab, flow)
+        straight.bulk(100_000)
+        equal(refusal(lab.client, flow, 8001), "refused", "a new one")
+        straight.say(b"still there")
+        equal(lab.destinations(service)[8001]["private"], True, "private")
+
+
+def private_only(lab, flow):
+    """A service with a private destination, whose server is there already."""
+    service = lab.balance(flow, ports="8001")
+    lab.rlvs(f"dest edit {service} :8001 --private")
+    return service
+
+
+@each(TCP)
+def test_a_handshake_under_way_goes_on(lab, flow):
+    """A SYN that is sent again by a client whose handshake is older than the option."""
+    lab.servers.listen(flow, [8001])
+    service = lab.balance(flow, ports="8001")
+    raw, sniffer = Raw(lab.client, "eth", lab.lb, "wan"), Sniffer(lab.client, "eth")
+    stranger = "192.0.2.200" if flow.version == 4 else "2001:db8::200"
+    lab.lb.ip(f"neigh replace {stranger} lladdr {raw.source_mac} dev wan nud permanent")
+    syn = segment(stranger, flow.vip, 5555, 8001, flags="S", seq=1000)
+
+    def answer():
+        offset = 20 if flow.version == 4 else 40
+        packet = sniffer.first(lambda p: p[offset:offset + 4] == b"\x1f\x41\x15\xb3")
+        check(packet, "nothing answers the SYN")
+        return packet[offset + 13]
+
+    raw.send(syn)
+    equal(answer(), 0x12, "the flags of the answer to a SYN")
+    lab.rlvs(f"dest edit {service} :8001 --private")
+    before = lab.counter("private")
+    raw.send(syn)
+    equal(answer(), 0x12, "the flags of the answer when it comes again")
+    raw.send(segment(stranger, flow.vip, 5556, 8001, flags="S", seq=1000))
+    wait_until(lambda: lab.counter("private") == before + 1, "another SYN alone is refused")
+
+
+@each(UDP)
+def test_a_socket_that_is_connected_hears_its_peer(lab, flow):
+    """The process's own question to somebody outside, from the destination's port."""
+    with lab.lb:
+        server = flow.socket()
+    server.bind((flow.vip, 8001))
+    service = lab.balance(flow, ports="8001")
+    lab.rlvs(f"dest edit {service} :8001 --private")
+    before = lab.counter("private")
+    with lab.client:
+        other = flow.socket()
+    other.bind((flow.client, 5353))
+    server.connect((flow.client, 5353))
+    server.send(b"question")
+    data, peer = other.recvfrom(100)
+    equal((data, peer[:2]), (b"question", (flow.vip, 8001)), "what the other one got")
+    other.sendto(b"answer", peer)
+    server.settimeout(5)
+    equal(server.recv(100), b"answer", "the answer")
+    equal(lab.counter("private"), before, "the counter of refusals")
+    for sock in (server, other):
+        sock.close()
+
+
+@each(FLOWS)
+def test_a_service_on_the_wildcard_address(lab, flow):
+    """Its destinations are on every address of the host, and private on every one."""
+    addresses = (flow.vip, flow.vip2, flow.host)
+    for address in addresses:
+        lab.servers.listen(flow, [8001], address=address)
+    service = flow.service(80, flow.any)
+    lab.rlvs(f"service add {service}")
+    lab.rlvs(f"dest add {service} :8001 --private")
+    for address in addresses:
+        equal(refusal(lab.client, flow, 8001, address=address), "refused",
+              f"straight to {address}")
+        equal(served_by(lab.client, flow, 1, address=address), {8001: 1}, f"service of {address}")
+        equal(served_by(lab.lb, flow, 1, 8001, address=address), {8001: 1}, f"host to {address}")
+
+
+@each(FLOWS)
+def test_the_same_port_of_another_address_is_not_meant(lab, flow):
+    private(lab, flow)
+    lab.servers.listen(flow, [8001], address=flow.vip2)
+    equal(refusal(lab.client, flow, 8001, address=flow.vip2), "served", "another address")
+    equal(refusal(lab.client, flow, 8001), "refused", "the destination's address")
+
+
+def serves(lab, flow):
+    """The service leads to port 8001, from where UDP answers come from another address."""
+    if flow.protocol == "tcp":
+        equal(served_by(lab.client, flow, 2), {8001: 2}, "through the service")
+        return
+    before = lab.servers.datagrams[8001]
+    with lab.client, flow.socket() as client:
+        client.connect((flow.vip, 80))
+        client.send(b"question")
+    wait_until(lambda: lab.servers.datagrams[8001] > before, "the datagram has come")
+
+
+@each(FLOWS)
+def test_a_process_on_the_wildcard_address_has_no_back_door(lab, flow):
+    """It listens on every address of the host, and is reached by none of them from outside. Nor is
+    one of a group of processes."""
+    for group in (1, 2):
+        for _ in range(group):
+            lab.servers.listen(flow, [8001], address=flow.any, reuse_port=group > 1)
+        service = lab.balance(flow, ports="8001")
+        lab.rlvs(f"dest edit {service} :8001 --private")
+        for address in (flow.vip, flow.vip2, flow.host):
+            equal(refusal(lab.client, flow, 8001, address=address), "refused",
+                  f"straight to {address}")
+            equal(served_by(lab.lb, flow, 1, 8001, address=address), {8001: 1},
+                  f"from the host to {address}")
+        serves(lab, flow)
+        if group > 1:  # one that has an address of its own is another process
+            lab.servers.listen(flow, [8001], address=flow.vip2, reuse_port=True)
+            equal(refusal(lab.client, flow, 8001, address=flow.vip2), "served", "another process")
+        lab.reset()
+
+
+@each(FLOWS)
+def test_another_service_may_be_on_its_end(lab, flow):
+    """What goes there is for that service, and no straight connection."""
+    private(lab, flow)
+    lab.servers.listen(flow, [8003])
+    other = lab.balance(flow, ports="8003", port=8001)
+    equal(served_by(lab.client, flow, 2, 8001), {8003: 2}, "through the other service")
+    lab.rlvs(f"service del {other}")
+    equal(refusal(lab.client, flow, 8001), "refused", "without the other service")
+
+
+@each(FLOWS)
+def test_of_two_services(lab, flow):
+    """The destination of one is private if that of either on the same end is."""
+    private(lab, flow)
+    lab.balance(flow, ports="8001", port=81)
+    equal(refusal(lab.client, flow, 8001), "refused", "straight")
+    for port in (80, 81):
+        check(8001 in served_by(lab.client, flow, 2, port), f"service on port {port}")
+
+
+@each(SCTP)
+def test_sctp_is_aborted(lab, flow):
+    kernel.need("sctp")
+    private(lab, flow)
+    begun, before = time.monotonic(), lab.counter("private")
+    equal(refusal(lab.client, flow, 8001, source=flow.client), "refused", "straight")
+    check(time.monotonic() - begun < 0.9, "the refusal took long")
+    check(lab.counter("private") > before, "the refusal is not counted")
+    equal(served_by(lab.client, flow, 2, source=flow.client), {8001: 1, 8002: 1},
+          "through the service")
+
+
+@each(TCP)
+def test_a_listener_on_another_device_is_none_of_it(lab, flow):
+    """What is refused is refused whether anybody listens or not."""
+    service = lab.balance(flow, ports="8001")
+    lab.rlvs(f"dest edit {service} :8001 --private")
+    with lab.lb:
+        sock = flow.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    sock.bind((flow.vip, 8001))
+    sock.listen()
+    before = lab.counter("private")
+    equal(refusal(lab.client, flow, 8001), "refused", "straight")
+    check(lab.counter("private") > before, "the refusal is not counted")
+    sock.close()

@@ -1,0 +1,492 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A connection whose destination refuses it goes to another one, and the client does not notice.
+
+A process that is gone when the packet reaches it is hard to come by: a firewall that refuses, after
+the choice, what there is a process for, does the same.
+"""
+
+import re
+import socket
+import time
+
+from lib import kernel
+from lib.clients import refusal, talk
+from lib.genl import Director
+from lib.ktap import Skip, check, each, equal, fewer, is_debug_kernel, wait_until
+from lib.lab import (FLOWS, SCTP, TCP, TCP4, TCP6, UDP, UDP4, UDP6, Lab,
+                     prepare_ipv6)
+from lib.netns import Namespace
+from lib.packets import Raw, Sniffer, datagram
+from lib.servers import Servers
+from lib.vrf import VRF_VIP, with_vrf
+
+ICMP, TCP_RST = {4: (1, 3), 6: (58, 1)}, 4
+RETRY_COUNTERS = ("retried", "retry_not_kept", "retry_no_destination", "retry_not_handled")
+SECONDS_KEPT = 2
+TCP_FASTOPEN, MSG_FASTOPEN, TCPI_OPT_SYN_DATA = 23, 0x20000000, 32
+
+
+class CleanLab(Lab):
+    """The lab, where the rules of one subtest do not meet the next one."""
+
+    def reset(self):
+        super().reset()
+        self.lb.run("nft", "flush", "ruleset")
+
+
+class Case:
+    """A flow and where its client is."""
+
+    def __init__(self, flow, where):
+        self.flow = flow
+        self.where = where
+
+    def __str__(self):
+        return f"{self.flow}, {self.where}"
+
+    def place(self, lab):
+        """The client's host, and the device by which answers reach it."""
+        return (lab.client, "eth") if self.where == "remote" else (lab.lb, "lo")
+
+
+WHERE = ("remote", "local")
+CASES = [Case(flow, where) for flow in FLOWS for where in WHERE]
+SCTP_CASES = [Case(flow, where) for flow in SCTP for where in WHERE]
+
+
+def make_lab():
+    """The lab, where an error is sent for every datagram."""
+    kernel.need("sctp")
+    lab = CleanLab()
+    lab.lb.unlimit_icmp()
+    return lab
+
+
+def rule(host, flow, ports, verdict):
+    """What becomes of packets to these ports, after a destination was chosen; none: all are let in.
+    """
+    rules = "flush ruleset\n"
+    if ports:
+        lines = "".join(f'  {flow.protocol} dport {port} counter {verdict} comment "{port}"\n'
+                        for port in ports)
+        rules += ("table inet t {\n chain c { type filter hook input priority 0;\n"
+                  f"{lines} }}\n}}\n")
+    done = host.run("nft", "-f", "-", input=rules)
+    if done.returncode != 0:
+        raise Skip(f"nft: {done.stderr.strip().splitlines()[0]}")
+
+
+def refuse(lab, flow, ports):
+    """These ports refuse what comes, in the way of a host without a process."""
+    rule(lab.lb, flow, ports, "reject with tcp reset" if flow.protocol == "tcp" else "reject")
+
+
+def tries(lab):
+    """How many packets each refusing port has got."""
+    text = lab.lb.must("nft", "list", "table", "inet", "t")
+    found = re.findall(r'counter packets (\d+) [^\n]*comment "(\d+)"', text)
+    return {int(port): int(packets) for packets, port in found}
+
+
+def counters(lab):
+    """The counters of second tries, by name."""
+    director = lab.director()
+    return {name: director.counter(name) for name in RETRY_COUNTERS}
+
+
+def changes(lab, before):
+    """Which of them have changed, and by how much."""
+    return {name: count - before[name] for name, count in counters(lab).items()
+            if count != before[name]}
+
+
+def is_refusal(flow, packet):
+    """Whether an IP packet without options refuses a connection of this flow."""
+    if packet[0] >> 4 != flow.version:
+        return False
+    protocol, body = (packet[9], packet[20:]) if flow.version == 4 else (packet[6], packet[40:])
+    number, kind = ICMP[flow.version]
+    if protocol == number:
+        return body[0] == kind
+    return flow.protocol == "tcp" and protocol == 6 and bool(body[13] & TCP_RST)
+
+
+def refusals(flow, sniffer):
+    """How many refusals have arrived."""
+    return sum(is_refusal(flow, packet) for packet in sniffer.waiting())
+
+
+def connections(lab, service):
+    """How many each destination has got."""
+    return {port: d["stats"]["connections"] for port, d in lab.destinations(service).items()}
+
+
+@each(CASES)
+def test_it_goes_to_another_one(lab, case):
+    flow, (host, device) = case.flow, case.place(lab)
+    lab.servers.listen(flow, range(8001, 8005))
+    service = lab.balance(flow)
+    refuse(lab, flow, [8001, 8002, 8003])
+    before, number = counters(lab), fewer(4, 2)
+    sniffer = Sniffer(host, device)
+    for done in range(1, number + 1):
+        with talk(host, flow) as conversation:
+            equal(conversation.port, 8004, "the server")
+            conversation.say(b"once more")
+            got = connections(lab, service)
+            check(max(got.values()) <= done, f"one got it twice: {got} after {done}")
+            port = conversation.name[1]
+            equal([c["destination_port"] for c in lab.conns() if c["client_port"] == port], [8004],
+                  "destinations of the connection's entries")
+    if case.where == "remote":
+        equal(refusals(flow, sniffer), 0, "refusals that reached the client")
+    tried = tries(lab)
+    equal(connections(lab, service), tried | {8004: number}, "connections of the destinations")
+    check(sum(tried.values()) >= number, f"few have refused: {tried}")
+    equal(changes(lab, before), {"retried": sum(tried.values())}, "counters of second tries")
+    stats = lab.find(service)["stats"]
+    equal(stats["connections"], number, "connections of the service")
+    if flow.protocol == "udp":
+        equal((stats["in_packets"], stats["out_packets"]), (2 * number, 2 * number),
+              "packets of the service")
+
+
+@each(CASES)
+def test_all_refuse(lab, case):
+    """Then the client hears it, once."""
+    flow, (host, device) = case.flow, case.place(lab)
+    lab.servers.listen(flow, range(8001, 8005))
+    lab.balance(flow)
+    refuse(lab, flow, range(8001, 8005))
+    before = counters(lab)
+    sniffer = Sniffer(host, device)
+    begun = time.monotonic()
+    equal(refusal(host, flow), "refused", "the client")
+    equal(tries(lab), dict.fromkeys(range(8001, 8005), 1), "tries of each destination")
+    if case.where == "remote":
+        equal(refusals(flow, sniffer), 1, "refusals that reached the client")
+    check(time.monotonic() - begun < 3 or is_debug_kernel(), "it took longer than one round")
+    equal(changes(lab, before), {"retried": 3, "retry_no_destination": 1},
+          "counters of second tries")
+
+
+@each([TCP4, UDP6])
+def test_more_than_may_be_tried(lab, flow):
+    """After sixteen the client is refused."""
+    service = lab.balance(flow, ports="8001-8019")
+    lab.servers.listen(flow, range(8001, 8020))
+    refuse(lab, flow, range(8001, 8020))
+    before = counters(lab)
+    equal(refusal(lab.client, flow), "refused", "the client")
+    equal(sorted(tries(lab).values()), [0] * 3 + [1] * 16, "tries of each destination")
+    equal(changes(lab, before), {"retried": 15, "retry_no_destination": 1},
+          "counters of second tries")
+    check(lab.find(service)["stats"]["connections"] == 1, "the service counts it more than once")
+
+
+@each(SCTP_CASES)
+def test_an_abort_answers_the_init(lab, case):
+    """Nobody is at the port; who sends the INIT again waits for a second."""
+    flow, (host, _) = case.flow, case.place(lab)
+    source = flow.client if case.where == "remote" else flow.host
+    lab.servers.listen(flow, [8002, 8003])
+    lab.balance(flow, ports="8001-8003")
+    before = counters(lab)
+    ports = set()
+    for _ in range(4):
+        with talk(host, flow, source=source) as conversation:
+            ports.add(conversation.port)
+            conversation.bulk(20_000)
+            check(conversation.connect_time < 0.9 or is_debug_kernel(),
+                  f"connecting took {conversation.connect_time:.1f} s")
+    equal(ports, {8002, 8003}, "the servers")
+    found = changes(lab, before)
+    check(set(found) == {"retried"} and 1 <= found["retried"] <= 4, f"counters: {found}")
+
+
+@each(SCTP)
+def test_nobody_takes_the_association(lab, flow):
+    lab.balance(flow, ports="8001-8003")
+    before = counters(lab)
+    equal(refusal(lab.client, flow, source=flow.client), "refused", "the client")
+    equal(changes(lab, before), {"retried": 2, "retry_no_destination": 1},
+          "counters of second tries")
+
+
+@each(TCP)
+def test_an_error_for_a_syn(lab, flow):
+    """A firewall may answer in this way too."""
+    lab.servers.listen(flow, [8001, 8002])
+    lab.balance(flow, ports="8001-8002")
+    rule(lab.lb, flow, [8001], "reject with icmpx type port-unreachable")
+    with talk(lab.client, flow) as conversation:
+        equal(conversation.port, 8002, "the server")
+    equal(tries(lab), {8001: 1}, "tries")
+
+
+@each(TCP)
+def test_data_and_options_of_the_syn(lab, flow):
+    """TCP Fast Open: the listener that is tried then gets the data with the SYN."""
+    lab.client.sysctl("net.ipv4.tcp_fastopen", 1 | 4)  # a client; no cookie is needed
+    lab.lb.sysctl("net.ipv4.tcp_fastopen", 2 | 0x200)
+    options = [(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)]
+    lab.servers.listen(flow, [8001, 8002], options=options)
+    lab.balance(flow, ports="8001-8002")
+    refuse(lab, flow, [8001])
+
+    def passive():
+        return lab.lb.netstat("TCPFastOpenPassive")
+
+    begun, data = passive(), b"with the first packet"
+    with lab.client, flow.socket() as sock:
+        sock.settimeout(10)
+        sock.sendto(data, MSG_FASTOPEN, (flow.vip, 80))
+        received = b""
+        while not received.endswith(data):
+            part = sock.recv(4096)
+            check(part, f"closed after {received}")
+            received += part
+        equal(received.split()[0], b"8002", "the server")
+        options = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5]
+    equal(options & 7, 7, "timestamps, SACK and window scaling in tcpi_options")
+    check(options & TCPI_OPT_SYN_DATA, "the data of the SYN was not taken")
+    equal(tries(lab), {8001: 1}, "tries")
+    equal(passive() - begun, 1, "connections whose SYN brought data")
+
+
+@each(UDP)
+def test_only_the_first_datagram(lab, flow):
+    """An error about a later one is the client's; the first one may have been read."""
+    with lab.lb:
+        silent = [flow.socket() for _ in range(2)]
+    for port, sock in zip((8001, 8002), silent, strict=True):
+        sock.bind((flow.vip, port))
+        sock.settimeout(0.2)
+    lab.balance(flow, ports="8001-8002")
+    before = counters(lab)
+    with lab.client, flow.socket() as client:
+        client.connect((flow.vip, 80))
+        client.send(b"first")
+        equal(silent[0].recv(100), b"first", "what the destination got")
+        refuse(lab, flow, [8001])
+        client.send(b"second")
+        client.settimeout(5)
+        try:
+            client.recv(100)
+            check(False, "something came back")
+        except ConnectionRefusedError:
+            pass
+        try:
+            check(False, f"the other destination got {silent[1].recv(100)}")
+        except TimeoutError:
+            pass
+    equal(changes(lab, before), {}, "counters of second tries")
+    for sock in silent:
+        sock.close()
+
+
+@each([TCP6, UDP4])
+def test_after_an_answer_nothing_is_tried_again(lab, flow):
+    """The process is refused to the client when the connection is there."""
+    lab.servers.listen(flow, [8001, 8002])
+    lab.balance(flow, ports="8001-8002")
+    before = counters(lab)
+    with talk(lab.client, flow) as conversation:
+        refuse(lab, flow, [conversation.port])
+        conversation.sock.send(b"and now")
+        try:
+            check(conversation.sock.recv(100) == b"", "it was served")
+        except ConnectionError:
+            pass
+    equal(tries(lab), {conversation.port: 1}, "packets refused")
+    equal(changes(lab, before), {}, "counters of second tries")
+
+
+@each(UDP)
+def test_a_large_one_is_not_kept(lab, flow):
+    lab.servers.listen(flow, [8001, 8002])
+    lab.balance(flow, ports="8001-8002")
+    refuse(lab, flow, [8001])
+    before = counters(lab)
+    outcomes = []
+    for _ in range(2):
+        with lab.client, flow.socket() as client:
+            client.settimeout(5)
+            client.connect((flow.vip, 80))
+            client.send(bytes(5000))
+            try:
+                outcomes.append(client.recv(65536).split()[0])
+            except ConnectionRefusedError:
+                outcomes.append("refused")
+    equal(sorted(map(str, outcomes)), ["b'8002'", "refused"], "the clients")
+    equal(changes(lab, before), {"retry_not_kept": 1}, "counters of second tries")
+
+
+def rules(host, flow, *lines):
+    """Changes the rules by which routes of this family are chosen."""
+    host.must("ip", f"-{flow.version}", "-batch", "-",
+              input="".join(f"rule {line}\n" for line in lines))
+
+
+@each(UDP)
+def test_one_without_a_route_is_refused(lab, flow):
+    """A rule has a route for the port of the service alone, and a second try asks for one without
+    ports."""
+    lab.servers.listen(flow, [8001, 8002])
+    lab.balance(flow, ports="8001-8002")
+    refuse(lab, flow, [8001])
+    before = counters(lab)
+    rules(lab.lb, flow, "add pref 3 lookup local", "del pref 0",
+          f"add pref 1 to {flow.vip} ipproto udp dport 80 lookup local",
+          f"add pref 2 to {flow.vip} unreachable")
+    outcomes = []
+    try:
+        for _ in range(2):
+            with lab.lb, flow.socket() as client:
+                client.settimeout(5)
+                client.bind((flow.host, 0))
+                client.connect((flow.vip, 80))
+                client.send(b"anybody there?")
+                try:
+                    outcomes.append(client.recv(100).split()[0])
+                except ConnectionRefusedError:
+                    outcomes.append("refused")
+    finally:
+        rules(lab.lb, flow, "add pref 0 lookup local", "del pref 1", "del pref 2", "del pref 3")
+    equal(sorted(map(str, outcomes)), ["b'8002'", "refused"], "the clients")
+    equal(changes(lab, before), {"retry_not_handled": 1}, "counters of second tries")
+
+
+@each(TCP)
+def test_a_template_stays(lab, flow):
+    """A persistent client's connection goes elsewhere, alone."""
+    lab.servers.listen(flow, [8001, 8002])
+    lab.rlvs(f"service add {flow.service(80)} --scheduler rr --persistent 60")
+    lab.rlvs(f"dest add {flow.service(80)} :8001-8002")
+    with talk(lab.client, flow) as conversation:
+        home = conversation.port
+    refuse(lab, flow, [home])
+    with talk(lab.client, flow) as conversation:
+        equal(conversation.port, 8001 + 8002 - home, "the server while the other one refuses")
+    rule(lab.lb, flow, [], "")
+    with talk(lab.client, flow) as conversation:
+        equal(conversation.port, home, "the server when it is back")
+
+
+@each([TCP6, UDP4])
+def test_connection_tracking_sees_each_try(lab, flow):
+    """As a flow of its own, in which nothing is invalid."""
+    lab.servers.listen(flow, range(8001, 8004))
+    lab.balance(flow, ports="8001-8003")
+    rule(lab.lb, flow, [8001, 8002], "ct state new reject with "
+         + ("tcp reset" if flow.protocol == "tcp" else "icmpx type port-unreachable"))
+    lab.lb.must("nft", "-f", "-", input="""
+        table inet strict {
+            chain in { type filter hook input priority -10; ct state invalid counter drop; }
+            chain out { type filter hook output priority 10; ct state invalid counter drop; }
+        }""")
+    for host in (lab.client, lab.lb):
+        with talk(host, flow) as conversation:
+            equal(conversation.port, 8003, "the server")
+            conversation.bulk(20_000)
+    equal(tries(lab), {8001: 2, 8002: 2}, "tries")
+    text = lab.lb.must("nft", "list", "table", "inet", "strict")
+    equal(re.findall(r"counter packets (\d+)", text), ["0", "0"], "invalid packets")
+
+
+@each([TCP4, TCP6, UDP6])
+def test_in_a_vrf(lab, flow):
+    with_vrf(lab)
+    vip, inside = VRF_VIP[flow.version], [(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"red\0")]
+    try:
+        lab.servers.listen(flow, [8001, 8002], address=vip, options=inside)
+        lab.balance(flow, ports="8001-8002", address=vip)
+        refuse(lab, flow, [8001])
+        for host, options in ((lab.client, []), (lab.lb, inside)):
+            with talk(host, flow, address=vip, options=options) as conversation:
+                equal(conversation.port, 8002, "the server")
+                conversation.say(b"once more")
+        equal(tries(lab), {8001: 2}, "tries")
+    finally:
+        lab.lb.ip("link del port", "link del red")
+
+
+# What is kept goes away by itself, and with everything it could hold.
+
+
+def keep_some(lab, host, flow, number):
+    """First datagrams of so many flows that nobody answers."""
+    lab.servers.listen(flow, [8001, 8002])
+    rule(lab.lb, flow, [8001, 8002], "drop")
+    Director(lab.lb).add(flow, 80, "8001-8002", "rr")
+    for _ in range(number):
+        with host, flow.socket() as sock:
+            sock.sendto(b"anybody there?", (flow.vip, 80))
+
+
+def slab_objects(*names):
+    """How many objects these caches have."""
+    with open("/proc/slabinfo", encoding="ascii") as file:
+        return {line.split()[0]: int(line.split()[1]) for line in file
+                if line.split()[0] in names}
+
+
+def test_a_flood_takes_no_memory(lab):
+    """Of many flows at once only so many packets are kept as there is room for."""
+    if is_debug_kernel():
+        raise Skip("the allocator keeps freed memory here")
+    lab.servers.listen(UDP4, [8001, 8002])
+    rule(lab.lb, UDP4, [8001, 8002], "drop")
+    lab.balance(UDP4, ports="8001-8002")
+    raw = Raw(lab.client, "eth", lab.lb, "wan")
+    number = 6000
+    caches = ("skbuff_head_cache", "skbuff_small_head")
+    before = slab_objects(*caches)
+    for count in range(number):
+        raw.send(datagram(f"192.0.2.{200 + count % 40}", UDP4.vip, 1024 + count // 40, 80, b"x"))
+        if count % 250 == 249:  # no more than a device's queue takes
+            wait_until(lambda: sum(tries(lab).values()) >= count * 9 // 10,
+                       lambda: f"{count} datagrams are there: {tries(lab)}")
+    after = slab_objects(*caches)
+    more = {name: after[name] - before[name] for name in after}
+    print(f"    # after {number} flows: {more}", flush=True)
+    check(more and all(count < number // 4 for count in more.values()), f"more objects: {more}")
+
+
+def test_devices_can_go(lab):
+    host = lab.add_host("198.18.5.2", "2001:db8:5::2")
+    name = f"lan{host.fd}"
+    for flow in UDP:
+        keep_some(lab, host, flow, 20)
+        wait_until(lambda: sum(tries(lab).values()) == 20, lambda: f"they arrive: {tries(lab)}")
+    begun = time.monotonic()
+    lab.lb.ip(f"link del {name}")
+    took = time.monotonic() - begun
+    check(took < SECONDS_KEPT or is_debug_kernel(), f"removing the device took {took:.1f} s")
+    host.close()
+
+
+@each(UDP)
+def test_a_namespace_can_go(lab, flow):
+    """With first packets of its own clients."""
+    for _ in range(3):
+        host = Namespace()
+        prepare_ipv6(host)
+        host.ip(f"addr add {flow.vip}/{32 if flow.version == 4 else 128} dev lo")
+        servers = Servers(host)
+        servers.listen(flow, [8001, 8002])
+        rule(host, flow, [8001, 8002], "drop")
+        Director(host).add(flow, 80, "8001-8002", "rr")
+        for _ in range(20):
+            with host, flow.socket() as sock:
+                sock.sendto(b"anybody there?", (flow.vip, 80))
+        servers.close_all()
+        host.close()
+    equal(lab.conns(), [], "entries of another namespace")
+
+
+@each(UDP)
+def test_the_module_can_go(lab, flow):
+    keep_some(lab, lab.client, flow, 20)
+    kernel.remove()
+    kernel.insert()
