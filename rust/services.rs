@@ -24,7 +24,7 @@ use rlvs_core::{
     schedule::{
         flags::Flags, Destinations, Exclusive, Kind, Memory, Request, Scheduler, Settings, Shared,
     },
-    slow_start::SlowStart,
+    slow_start::{self, SlowStart},
     threshold::Thresholds,
 };
 use rlvs_kext::{
@@ -242,9 +242,15 @@ impl Destination {
         }
     }
 
-    /// Since which second its process has listened, as far as packets have found out.
-    pub(crate) fn listens_since(&self) -> u32 {
-        self.listens_since.load(Relaxed)
+    /// For how many seconds its process has listened at the second `now`, as far as packets have
+    /// found out.
+    pub(crate) fn age(&self, now: u32) -> u32 {
+        slow_start::age(self.listens_since.load(Relaxed), now)
+    }
+
+    /// Whether the last packet found somebody listening.
+    fn was_heard(&self) -> bool {
+        !self.deaf.load(Relaxed)
     }
 
     /// Whether nobody outside of the host may connect straight to it.
@@ -480,6 +486,17 @@ impl Pool {
     #[inline]
     pub(crate) fn slow_start(&self) -> SlowStart {
         self.slow_start
+    }
+
+    /// The age of the process that has listened longest at the second `now`, of those that may get
+    /// new connections; 0 if none does. Looks at all of them.
+    pub(crate) fn oldest(&self, now: u32) -> u32 {
+        let heard = self
+            .destinations
+            .iter()
+            .filter(|destination| destination.was_heard() && destination.takes_new());
+        let ages = heard.map(|destination| destination.age(now));
+        ages.max().unwrap_or(0)
     }
 
     /// Whether a choice takes random numbers: [`Request::random`].

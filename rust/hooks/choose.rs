@@ -2,6 +2,8 @@
 
 //! Asking the host's sockets and the scheduler for the destination of a new connection.
 
+use core::cell::Cell;
+
 use rlvs_core::{
     address::Protocol,
     choice::{Choice, Listening, Offers, Readiness, Tried},
@@ -40,6 +42,8 @@ pub(super) struct Offer<'o, 'p, 'a, A: Family> {
     pub(super) pool: &'p Pool,
     request: Request,
     delivery: Delivery<'o>,
+    /// The age of the oldest process, once a new one was met: [`Pool::oldest`].
+    oldest: Cell<Option<u32>>,
 }
 
 impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
@@ -55,6 +59,7 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
             pool,
             request: passage.request(packet, pool),
             delivery,
+            oldest: Cell::new(None),
         }
     }
 
@@ -108,14 +113,23 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         if let Readiness::Busy(_) = readiness {
             destination.notes.overloaded();
         }
-        let slow_start = self.pool.slow_start();
-        if slow_start.is_off() || readiness != Readiness::Ready {
-            return readiness;
-        }
-        if slow_start.holds_back(destination.listens_since(), now, random::u32()) {
+        if readiness == Readiness::Ready && self.starts_slowly(destination) {
             return Readiness::Warming;
         }
-        Readiness::Ready
+        readiness
+    }
+
+    /// Whether this connection is one that a new process does not get yet.
+    fn starts_slowly(&self, destination: &Destination) -> bool {
+        let slow_start = self.pool.slow_start();
+        let now = self.passage.now;
+        let age = destination.age(now);
+        if age >= slow_start.seconds() {
+            return false;
+        }
+        let oldest = self.oldest.get().unwrap_or_else(|| self.pool.oldest(now));
+        self.oldest.set(Some(oldest));
+        slow_start.holds_back(age, oldest, random::u32())
     }
 }
 
