@@ -12,7 +12,7 @@ import time
 from lib import kernel
 from lib.clients import refusal, talk
 from lib.genl import Director
-from lib.ktap import Skip, check, each, equal, fewer, is_debug_kernel, wait_until
+from lib.ktap import Skip, check, each, equal, fewer, in_time, is_debug_kernel, wait_until
 from lib.lab import (FLOWS, SCTP, TCP, TCP4, TCP6, UDP, UDP4, UDP6, Lab,
                      prepare_ipv6)
 from lib.netns import Namespace
@@ -165,7 +165,7 @@ def test_all_refuse(lab, case):
     equal(tries(lab), dict.fromkeys(range(8001, 8005), 1), "tries of each destination")
     if case.where == "remote":
         equal(refusals(flow, sniffer), 1, "refusals that reached the client")
-    check(time.monotonic() - begun < 3 or is_debug_kernel(), "it took longer than one round")
+    in_time(time.monotonic() - begun < 3 or is_debug_kernel(), "it took longer than one round")
     equal(changes(lab, before), {"retried": 3, "retry_no_destination": 1},
           "counters of second tries")
 
@@ -197,8 +197,8 @@ def test_an_abort_answers_the_init(lab, case):
         with talk(host, flow, source=source) as conversation:
             ports.add(conversation.port)
             conversation.bulk(20_000)
-            check(conversation.connect_time < 0.9 or is_debug_kernel(),
-                  f"connecting took {conversation.connect_time:.1f} s")
+            in_time(conversation.connect_time < 0.9 or is_debug_kernel(),
+                    f"connecting took {conversation.connect_time:.1f} s")
     equal(ports, {8002, 8003}, "the servers")
     found = changes(lab, before)
     check(set(found) == {"retried"} and 1 <= found["retried"] <= 4, f"counters: {found}")
@@ -462,7 +462,7 @@ def test_devices_can_go(lab):
     begun = time.monotonic()
     lab.lb.ip(f"link del {name}")
     took = time.monotonic() - begun
-    check(took < SECONDS_KEPT or is_debug_kernel(), f"removing the device took {took:.1f} s")
+    in_time(took < SECONDS_KEPT or is_debug_kernel(), f"removing the device took {took:.1f} s")
     host.close()
 
 

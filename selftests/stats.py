@@ -7,7 +7,7 @@ import time
 
 from lib.capture import Capture, packets
 from lib.clients import talk
-from lib.ktap import check, each, equal, wait_until
+from lib.ktap import check, each, equal, in_time, wait_until
 from lib.lab import FLOWS
 
 KEYS = ("connections", "in_packets", "out_packets", "in_bytes", "out_bytes")
@@ -130,5 +130,5 @@ def test_rates_are_what_is_carried_meanwhile(lab, flow):
     for key in KEYS[1:]:
         expected = (carried[key] - before[key]) / elapsed
         for entry in (found[80], found[80]["destinations"][0]):
-            check(expected * 0.6 < entry["rates"][key] < expected * 1.6,
-                  f"{key}: {entry['rates'][key]:.0f} per second, sent were {expected:.0f}")
+            in_time(expected * 0.6 < entry["rates"][key] < expected * 1.6,
+                    f"{key}: {entry['rates'][key]:.0f} per second, sent were {expected:.0f}")

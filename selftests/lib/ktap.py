@@ -16,6 +16,10 @@ class Failure(Exception):
     """A check did not hold."""
 
 
+class Slow(Failure):
+    """A time limit was missed that something else on the machine may have used up."""
+
+
 class Skip(Exception):
     """The machine lacks what the subtest needs; the reason is printed."""
 
@@ -24,6 +28,13 @@ def check(condition, message):
     """Ends the subtest as failed, with this message, unless the condition holds."""
     if not condition:
         raise Failure(message)
+
+
+def in_time(condition, message):
+    """A check of a measured time. The subtest is run again when it does not hold: a defect misses
+    the limit each time, a machine that was busy does not."""
+    if not condition:
+        raise Slow(message)
 
 
 def equal(got, wanted, what):
@@ -130,6 +141,60 @@ def say(line, depth):
     print("    " * depth + line, flush=True)
 
 
+# How often a subtest may miss a time limit before it has failed.
+TRIES = 3
+
+
+class _Runner:
+    """Runs subtests; those that name a parameter `lab` share one."""
+
+    def __init__(self, module, make_lab):
+        self.make_lab = lambda: make_lab(module)
+        self.lab = None
+
+    def run(self, function, values):
+        """(verdict, lines to print, reason why it was skipped or None)"""
+        notes = []
+        for attempt in range(1, TRIES + 1):
+            verdict, found, skipped, slow = self._attempt(function, values)
+            mess = self._clean_up()
+            notes += found + mess
+            if mess:
+                verdict = "not ok"
+            if not slow or mess or attempt == TRIES:
+                break
+            notes.append(f"attempt {attempt} of {TRIES} was too slow")
+        return verdict, notes, skipped
+
+    def _attempt(self, function, values):
+        try:
+            if "lab" in inspect.signature(function).parameters:
+                self.lab = self.lab or self.make_lab()
+                function(self.lab, *values)
+            else:
+                function(*values)
+        except Skip as skip:
+            return "ok", [], str(skip), False
+        except Failure as failure:
+            place = traceback.extract_tb(failure.__traceback__)
+            lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in place]
+            notes = str(failure).splitlines() + ["at " + " > ".join(lines[1:])]
+            return "not ok", notes, None, isinstance(failure, Slow)
+        except Exception:  # pylint: disable=broad-except; any fault fails this subtest only
+            return "not ok", traceback.format_exc().splitlines(), None, False
+        return "ok", [], None, False
+
+    def _clean_up(self):
+        """What could not be cleaned up, as lines."""
+        if self.lab:
+            try:
+                self.lab.reset()
+            except Failure as failure:
+                self.lab = None
+                return ["while cleaning up: " + str(failure)]
+        return []
+
+
 def run_module(module, make_lab, only=None):
     """Runs a test file's subtests and returns whether all of them passed.
 
@@ -140,36 +205,15 @@ def run_module(module, make_lab, only=None):
     chosen, left_out = _chosen(module, only)
     say("KTAP version 1", 1)
     say(f"1..{len(chosen) + bool(left_out)}", 1)
-    lab = None
     passed = True
     skips = []
+    runner = _Runner(module, make_lab)
     for number, (title, function, values) in enumerate(chosen, 1):
         begun = time.monotonic()
-        verdict, notes = "ok", []
-        try:
-            if "lab" in inspect.signature(function).parameters:
-                lab = lab or make_lab(module)
-                function(lab, *values)
-            else:
-                function(*values)
-        except Skip as skip:
-            title += f" # SKIP {skip}"
-            skips.append(str(skip))
-        except Failure as failure:
-            verdict = "not ok"
-            place = traceback.extract_tb(failure.__traceback__)
-            lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in place]
-            notes = str(failure).splitlines() + ["at " + " > ".join(lines[1:])]
-        except Exception:  # pylint: disable=broad-except; any fault fails this subtest only
-            verdict = "not ok"
-            notes = traceback.format_exc().splitlines()
-        if lab:
-            try:
-                lab.reset()
-            except Failure as failure:
-                verdict = "not ok"
-                notes += ["while cleaning up: " + str(failure)]
-                lab = None
+        verdict, notes, skipped = runner.run(function, values)
+        if skipped:
+            title += f" # SKIP {skipped}"
+            skips.append(skipped)
         for note in notes:
             say("# " + note, 1)
         say(f"{verdict} {number} {title}", 1)
