@@ -38,8 +38,11 @@ pub(crate) struct Cut {
     v6: FamilyCut<V6>,
 }
 
+/// An entry's keys: of packets from the client, and of those to it.
+type Keys<W> = (W, W);
+
 struct FamilyCut<A: Family> {
-    entries: Sweep<A::Words, Connection<A>, (A::Words, A::Words)>,
+    entries: Sweep<A::Words, Connection<A>, Keys<A::Words>>,
     records: Sweep<A::Words, Record<A>, A::Words>,
 }
 
@@ -124,7 +127,7 @@ impl<K: Key, T: Send + Sync + 'static, F> Sweep<K, T, F> {
 }
 
 /// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
-fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): (A::Words, A::Words)) {
+fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::Words>) {
     let client = Tuple::<A>::from_words(inbound);
     let end = Tuple::<A>::from_words(reply).source();
     if client.protocol() == Protocol::Tcp {
