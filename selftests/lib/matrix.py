@@ -18,7 +18,7 @@ import socket
 from lib import kernel
 from lib.capture import Capture, judge_checksums
 from lib.clients import talk
-from lib.ktap import check, equal, fewer
+from lib.ktap import check, equal, fewer, wait_until
 from lib.lab import FLOWS, SCTP, DistantLab
 
 SUMMING = ("tx", "rx")
@@ -106,6 +106,15 @@ def converse(lab, port):
             port += 1
 
 
+def part(lab):
+    """Waits until the last packets of SCTP's farewells are through: when the service goes before,
+    they have the port of the process."""
+    def associations():
+        return lab.lb.read("/proc/thread-self/net/sctp/assocs").splitlines()[1:]
+
+    wait_until(lambda: not associations(), lambda: f"associations are over: {associations()}")
+
+
 def run(lab):
     """The whole matrix. One capture at each end holds all cases, told apart by their ports."""
     addresses = " or ".join(f"host {address}" for address in DistantLab.address.values())
@@ -114,6 +123,7 @@ def run(lab):
         for number, settings in enumerate(EVERY):
             with setting(lab, settings):
                 converse(lab, FIRST_PORT + number * PORTS)
+            part(lab)
             lab.reset()
     wire, own = by_case(judge_checksums(wire.path)), by_case(judge_checksums(own.path))
     for number, settings in enumerate(EVERY):
