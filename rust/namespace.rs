@@ -14,6 +14,7 @@ use rlvs_kext::{
     log::Limit,
     netfilter::Entry,
     netns::{Handle, Namespace},
+    proc,
     rcu::Rcu,
 };
 
@@ -108,6 +109,8 @@ impl Namespace for State {
         Entry::of::<Steering<V4>>(),
         Entry::of::<Steering<V6>>(),
     ];
+
+    const FILES: &'static [proc::Entry<Self>] = crate::proc::FILES;
 
     const TICK_MS: u32 = 1000;
 

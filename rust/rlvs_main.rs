@@ -40,6 +40,8 @@ mod hooks;
 mod namespace;
 mod notify;
 mod ports;
+#[path = "ipvs/proc.rs"]
+mod proc;
 mod retry;
 mod services;
 mod stats;
@@ -47,6 +49,7 @@ mod steered;
 mod sysctls;
 mod templates;
 mod timeouts;
+mod walk;
 mod word;
 
 use namespace::State;

@@ -18,6 +18,7 @@
 //! - [`retry`]: whether the first packet of a connection was refused.
 //! - [`schedule`]: choosing a destination; [`changed`]: which destinations to look at for that;
 //!   [`choice`]: going on when one cannot take the connection.
+//! - [`proc_net`]: the lines of `/proc/net/ip_vs*`.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
 //!
 //! Nothing here panics on any input: indices go through `get`, and sums that may overflow say
@@ -50,6 +51,7 @@ pub mod lifecycle;
 pub mod nat;
 pub mod notice;
 pub mod persistence;
+pub mod proc_net;
 pub mod refusal;
 pub mod retry;
 pub mod schedule;

@@ -24,6 +24,7 @@ void rlvs_local_bh_enable(void);
 
 /* clock.c */
 u32 rlvs_seconds(void);
+u32 rlvs_ticks(u32 seconds);
 
 /* percpu.c */
 u64 __percpu *rlvs_percpu_alloc(u32 words);
@@ -253,6 +254,8 @@ void rlvs_cond_resched(void);
 struct rlvs_netns {
 	struct net *net;
 	void *state;
+	/* Files of /proc/net: proc.c. */
+	struct rlvs_proc_file *files;
 	struct delayed_work tick;
 	struct work_struct send;
 	struct sk_buff_head unsent;
@@ -270,6 +273,19 @@ void rlvs_netns_unregister(void);
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
 void rlvs_netns_send_later(struct net *net, struct sk_buff *skb);
 u32 rlvs_netns_inode(const struct net *net);
+
+/* proc.c: a piece of text is as long as fill() says; 0 at the end. */
+struct rlvs_proc_ops {
+	const char *name;
+	void *(*open)(void);
+	int (*fill)(struct rlvs_netns *ns, void *cursor, bool first,
+		    const u8 **text);
+	void (*close)(void *cursor);
+};
+
+int rlvs_proc_register(struct rlvs_netns *ns,
+		       const struct rlvs_proc_ops *const *ops, u32 count);
+void rlvs_proc_unregister(struct rlvs_netns *ns, u32 count);
 
 /* genetlink.c */
 struct rlvs_genl_ops {
