@@ -79,7 +79,11 @@ class Play:
         if not self._of_ip_vs:
             load_ip_vs()
             try:
-                for group in self.groups:
+                for group, steps in self.groups.items():
+                    # Its connections would stay for the next.
+                    if any(callable(step) for step in steps):
+                        unload_ip_vs(lab)
+                        load_ip_vs()
                     self._of_ip_vs[group] = self.play(lab, group)
             finally:
                 unload_ip_vs(lab)
