@@ -14,6 +14,7 @@
 //! - [`flow`]: the states of a connection and their timeouts.
 //! - [`defence`]: what goes first in a flood of new connections.
 //! - [`estimate`]: how much is carried in a second.
+//! - [`ipvs`]: what the netlink family of ip_vs says.
 //! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
 //! - [`notice`]: what is told of a destination, and when.
 //! - [`retry`]: whether the first packet of a connection was refused.
@@ -48,6 +49,7 @@ pub mod defence;
 pub mod estimate;
 pub mod flow;
 pub mod icmp;
+pub mod ipvs;
 pub mod lifecycle;
 pub mod nat;
 pub mod notice;
