@@ -113,7 +113,7 @@ impl Namespace for State {
 
     fn new(net: &Net) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            config <- new_mutex!(Config::new(), "rlvs_config"),
+            config <- new_mutex!(Config::new()?, "rlvs_config"),
             services: Rcu::new(KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?),
             backends: Rcu::new(KBox::new(Backends::default(), GFP_KERNEL)?),
             service_ports: Ports::new()?,

@@ -42,6 +42,7 @@ mod notify;
 mod ports;
 mod retry;
 mod services;
+mod overall;
 mod stats;
 mod steered;
 mod sysctls;

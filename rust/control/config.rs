@@ -9,23 +9,27 @@
 use kernel::{
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, Arc},
+    time::{Instant, Monotonic},
 };
 use rlvs_core::{
     address::{Address, PortRange},
     backends::check_one_packet,
     config::{self, DestinationKey, Method, ServiceKey},
+    estimate::{self, Volume},
     refusal::Refusal,
     schedule::{flags::Flags, Change, Kind, Settings},
     threshold::Thresholds,
 };
-use rlvs_kext::{netns::Handle, rcu};
+use rlvs_kext::{netns::Handle, rcu, task};
 
 use crate::{
     backends::{Backend, Backends},
     drain,
     namespace::State,
     notify::{self, Listeners},
+    overall::Overall,
     services::{Destination, DestinationSettings, Pool, Service, Services},
+    stats::{Report, Stats},
     timeouts,
 };
 
@@ -70,6 +74,10 @@ pub(crate) struct Config {
 }
 
 /// Why a change was not made.
+    /// What all services carried together.
+    overall: Overall,
+    /// When the rates were gone on with.
+    estimated: Instant<Monotonic>,
 pub(crate) enum Failure {
     /// It is not possible.
     Refused(Refusal),
@@ -173,14 +181,15 @@ impl Range {
 }
 
 impl Config {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// Nothing is configured. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
             services: KVVec::new(),
             draining: KVVec::new(),
             stale_ports: false,
             listeners: Listeners::default(),
             generation: 1,
-        }
+        })
     }
 
     /// The services, in the order of their keys.
@@ -192,6 +201,8 @@ impl Config {
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
+            overall: Overall::new()?,
+            estimated: Instant::now(),
 
     /// Whether there is no service and no deleted destination with connections.
     pub(crate) fn is_empty(&self) -> bool {
@@ -216,6 +227,38 @@ impl Config {
             draining,
             listeners,
             ..
+    /// What all services carried since the last zeroing, deleted ones included, and their rates.
+    #[expect(dead_code, reason = "for the files in /proc/net")]
+    pub(crate) fn overall(&self) -> Report {
+        self.overall.report(stats_of(&self.services))
+    }
+
+    /// What they carried on one CPU, whatever was set to zero.
+    #[expect(dead_code, reason = "for the files in /proc/net")]
+    pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
+        self.overall.ever_on(cpu, stats_of(&self.services))
+    }
+
+    /// Goes on with all rates when it is time for it. Called once a second.
+    pub(crate) fn estimate(&mut self) {
+        let elapsed = self.estimated.elapsed().as_millis();
+        let elapsed = u32::try_from(elapsed).unwrap_or(u32::MAX);
+        // Half a second of tolerance: the step goes with the nearest call.
+        if elapsed < estimate::PERIOD_MS.saturating_sub(500) {
+            return;
+        }
+        self.estimated = Instant::now();
+        for configured in self.services.iter() {
+            configured.service.stats.estimate(elapsed);
+            for destination in configured.destinations.iter() {
+                destination.stats.estimate(elapsed);
+            }
+            task::cond_resched();
+        }
+        let listed = stats_of(&self.services);
+        self.overall.estimate(elapsed, listed);
+    }
+
         } = self;
         let all = || {
             let listed = services.iter().flat_map(|c| c.destinations.iter());
@@ -239,6 +282,15 @@ impl Config {
             return;
         }
         // Connections outlive their service, and its method: their ports are needed as long as they
+        if self.overall.has_left() {
+            let draining = &self.draining;
+            let counts = |stats: &_| {
+                draining
+                    .iter()
+                    .any(|d| Arc::ptr_eq(&d.service_stats, stats))
+            };
+            self.overall.forget(counts);
+        }
         // are there.
         let left = self.draining.iter().filter(|d| d.has_entries());
         let listed = self.services.iter().filter(|c| c.has_entries());
@@ -417,6 +469,7 @@ impl<'a> Changes<'a> {
             settings,
             destinations: KVVec::new(),
         };
+            self.config.estimated = Instant::now();
         // There is room, and the place is inside: this does not fail.
         let _ = self
             .config
@@ -425,6 +478,7 @@ impl<'a> Changes<'a> {
         let state = self.ns.state();
         state.service_ports.add(key.port, &self.config);
         state.services.replace(snapshot);
+        self.config.overall.returns(&service.stats);
         self.changed();
         Ok(())
     }
@@ -492,6 +546,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Deletes every service; what was deleted before and still has connections is told as well.
+        self.config.overall.reserve(1)?;
     pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
         let empty = KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?;
         let no_backends = KBox::new(Backends::default(), GFP_KERNEL)?;
@@ -500,6 +555,7 @@ impl<'a> Changes<'a> {
         let deleted = Deleted(copy_of(listed)?);
         let all = Deleted(copy_of(Iterator::chain(
             deleted.0.iter(),
+            self.config.overall.leave(removed.service.stats.clone());
             config.draining.iter(),
         ))?);
         config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
@@ -521,7 +577,11 @@ impl<'a> Changes<'a> {
                 .draining
                 .push_within_capacity(destination.clone());
         }
+        config.overall.reserve(config.services.len())?;
         self.config.stale_ports = true;
+        for stats in stats_of(&config.services) {
+            config.overall.leave(stats.clone());
+        }
         self.changed();
         self.tell(deleted);
     }
@@ -545,7 +605,13 @@ impl<'a> Changes<'a> {
         };
         match key {
             Some(key) => zero(self.configured(key)?),
-            None => self.config.services.iter().for_each(zero),
+            None => {
+                let Config {
+                    services, overall, ..
+                } = &mut *self.config;
+                services.iter().for_each(zero);
+                overall.zero(stats_of(services));
+            }
         }
         Ok(())
     }
@@ -713,6 +779,11 @@ fn pool_of<'a>(
     steers: bool,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
     planned: impl Fn(&Destination) -> Option<u16>,
+/// The statistics of each service.
+fn stats_of(services: &[Configured]) -> impl Iterator<Item = &Arc<Stats>> {
+    services.iter().map(|configured| &configured.service.stats)
+}
+
 ) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
     let pool = Pool::new(settings, steers, copy_of(destinations)?, planned)?;
     Ok(KBox::new(pool, GFP_KERNEL)?)

@@ -30,6 +30,9 @@ u64 __percpu *rlvs_percpu_alloc(u32 words);
 void rlvs_percpu_free(u64 __percpu *base);
 u64 *rlvs_percpu_this(u64 __percpu *base);
 u64 rlvs_percpu_sum(u64 __percpu *base, u32 word);
+u64 rlvs_percpu_of(u64 __percpu *base, u32 word, u32 cpu);
+u32 rlvs_percpu_cpus(void);
+bool rlvs_percpu_is_possible(u32 cpu);
 
 /* flow_table.c: @key_len is 16 (IPv4) or 40 (IPv6). */
 struct rlvs_flow_link {
