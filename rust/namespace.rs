@@ -73,6 +73,12 @@ impl State {
             .saturating_add(self.connections6.len())
     }
 
+    /// Buckets of the tables of connections, of both families.
+    pub(crate) fn buckets(&self) -> u32 {
+        let (four, six) = (self.connections4.buckets(), self.connections6.buckets());
+        four.saturating_add(six)
+    }
+
     /// Templates of both families; other CPUs may be changing it.
     pub(crate) fn templates(&self) -> u32 {
         self.templates4.len().saturating_add(self.templates6.len())

@@ -47,6 +47,11 @@ impl Configured {
         !self.service.steers() || self.destinations.iter().any(|d| d.has_entries())
     }
 
+    /// Its destination of the key.
+    pub(crate) fn destination(&self, key: &DestinationKey) -> Option<&Arc<Destination>> {
+        self.destinations.iter().find(|d| d.key == *key)
+    }
+
     /// Whether it steers once these are its settings, and its destinations those that there are
     /// after it.
     fn would_steer<'a>(
@@ -69,15 +74,15 @@ pub(crate) struct Config {
     stale_ports: bool,
     /// Who listens to events.
     listeners: Listeners,
+    /// What all services carried together.
+    overall: Overall,
+    /// When the rates were gone on with.
+    estimated: Instant<Monotonic>,
     /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
     generation: u32,
 }
 
 /// Why a change was not made.
-    /// What all services carried together.
-    overall: Overall,
-    /// When the rates were gone on with.
-    estimated: Instant<Monotonic>,
 pub(crate) enum Failure {
     /// It is not possible.
     Refused(Refusal),
@@ -156,6 +161,14 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    /// One destination.
+    pub(crate) fn one(key: DestinationKey) -> Result<Self, Refusal> {
+        Ok(Self {
+            address: key.address,
+            ports: PortRange::new(key.port, key.port)?,
+        })
+    }
+
     /// The keys, in the order of their ports.
     pub(crate) fn keys(&self) -> impl Iterator<Item = DestinationKey> + '_ {
         self.ports.iter().map(|port| DestinationKey {
@@ -188,6 +201,8 @@ impl Config {
             draining: KVVec::new(),
             stale_ports: false,
             listeners: Listeners::default(),
+            overall: Overall::new()?,
+            estimated: Instant::now(),
             generation: 1,
         })
     }
@@ -201,8 +216,6 @@ impl Config {
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
-            overall: Overall::new()?,
-            estimated: Instant::now(),
 
     /// Whether there is no service and no deleted destination with connections.
     pub(crate) fn is_empty(&self) -> bool {
@@ -214,19 +227,6 @@ impl Config {
         self.services.get(self.position(key).ok()?)
     }
 
-    /// Where the service is, or where it belongs.
-    fn position(&self, key: &ServiceKey) -> Result<usize, usize> {
-        self.services.binary_search_by(|c| c.service.key.cmp(key))
-    }
-
-    /// The periodic walk over the connections has ended, and has seen all of them if it is
-    /// `complete`: tells what has become of destinations, and lets go of those that are gone.
-    pub(crate) fn walked(&mut self, ns: &Handle<'_, State>, complete: bool) {
-        let Self {
-            services,
-            draining,
-            listeners,
-            ..
     /// What all services carried since the last zeroing, deleted ones included, and their rates.
     #[expect(dead_code, reason = "for the files in /proc/net")]
     pub(crate) fn overall(&self) -> Report {
@@ -259,6 +259,19 @@ impl Config {
         self.overall.estimate(elapsed, listed);
     }
 
+    /// Where the service is, or where it belongs.
+    fn position(&self, key: &ServiceKey) -> Result<usize, usize> {
+        self.services.binary_search_by(|c| c.service.key.cmp(key))
+    }
+
+    /// The periodic walk over the connections has ended, and has seen all of them if it is
+    /// `complete`: tells what has become of destinations, and lets go of those that are gone.
+    pub(crate) fn walked(&mut self, ns: &Handle<'_, State>, complete: bool) {
+        let Self {
+            services,
+            draining,
+            listeners,
+            ..
         } = self;
         let all = || {
             let listed = services.iter().flat_map(|c| c.destinations.iter());
@@ -269,6 +282,15 @@ impl Config {
         }
         notify::look_at_all(ns, listeners, all());
         self.forget_drained(ns.state());
+        if self.overall.has_left() {
+            let draining = &self.draining;
+            let counts = |stats: &_| {
+                draining
+                    .iter()
+                    .any(|d| Arc::ptr_eq(&d.service_stats, stats))
+            };
+            self.overall.forget(counts);
+        }
     }
 
     /// Lets go of deleted destinations without connections, and of ports that nothing has.
@@ -282,15 +304,6 @@ impl Config {
             return;
         }
         // Connections outlive their service, and its method: their ports are needed as long as they
-        if self.overall.has_left() {
-            let draining = &self.draining;
-            let counts = |stats: &_| {
-                draining
-                    .iter()
-                    .any(|d| Arc::ptr_eq(&d.service_stats, stats))
-            };
-            self.overall.forget(counts);
-        }
         // are there.
         let left = self.draining.iter().filter(|d| d.has_entries());
         let listed = self.services.iter().filter(|c| c.has_entries());
@@ -417,6 +430,11 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// The service of the key, as it is now.
+    pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
+        self.config.find(key)
+    }
+
     fn changed(&mut self) {
         self.config.generation = self.config.generation.checked_add(1).unwrap_or(1);
     }
@@ -451,6 +469,7 @@ impl<'a> Changes<'a> {
         if self.config.is_empty() {
             // The periodic work may not have looked for long.
             self.config.listeners.begin(self.ns.net());
+            self.config.estimated = Instant::now();
         }
         self.ns.attach()?;
 
@@ -459,6 +478,7 @@ impl<'a> Changes<'a> {
             left.stats.zero();
         }
         service.stats.zero();
+        self.config.overall.returns(&service.stats);
         service.timeouts.set(&timeouts::Change::UNSET);
         service.timeouts.set(timeouts);
         service
@@ -469,7 +489,6 @@ impl<'a> Changes<'a> {
             settings,
             destinations: KVVec::new(),
         };
-            self.config.estimated = Instant::now();
         // There is room, and the place is inside: this does not fail.
         let _ = self
             .config
@@ -478,7 +497,6 @@ impl<'a> Changes<'a> {
         let state = self.ns.state();
         state.service_ports.add(key.port, &self.config);
         state.services.replace(snapshot);
-        self.config.overall.returns(&service.stats);
         self.changed();
         Ok(())
     }
@@ -528,6 +546,7 @@ impl<'a> Changes<'a> {
         let snapshot = self.config.snapshot(None, Some(key))?;
         let count = self.configured(key)?.destinations.len();
         self.config.draining.reserve(count, GFP_KERNEL)?;
+        self.config.overall.reserve(1)?;
         let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
         let backends = self.config.index(&Planned {
             key: *key,
@@ -536,6 +555,7 @@ impl<'a> Changes<'a> {
         })?;
 
         if let Ok(removed) = self.config.services.remove(index) {
+            self.config.overall.leave(removed.service.stats.clone());
             let state = self.ns.state();
             let services = (&state.services, snapshot);
             rcu::replace_both(services, (&state.backends, backends));
@@ -546,7 +566,6 @@ impl<'a> Changes<'a> {
     }
 
     /// Deletes every service; what was deleted before and still has connections is told as well.
-        self.config.overall.reserve(1)?;
     pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
         let empty = KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?;
         let no_backends = KBox::new(Backends::default(), GFP_KERNEL)?;
@@ -555,11 +574,14 @@ impl<'a> Changes<'a> {
         let deleted = Deleted(copy_of(listed)?);
         let all = Deleted(copy_of(Iterator::chain(
             deleted.0.iter(),
-            self.config.overall.leave(removed.service.stats.clone());
             config.draining.iter(),
         ))?);
         config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
+        config.overall.reserve(config.services.len())?;
 
+        for stats in stats_of(&config.services) {
+            config.overall.leave(stats.clone());
+        }
         config.services.clear();
         let state = self.ns.state();
         rcu::replace_both((&state.services, empty), (&state.backends, no_backends));
@@ -577,11 +599,7 @@ impl<'a> Changes<'a> {
                 .draining
                 .push_within_capacity(destination.clone());
         }
-        config.overall.reserve(config.services.len())?;
         self.config.stale_ports = true;
-        for stats in stats_of(&config.services) {
-            config.overall.leave(stats.clone());
-        }
         self.changed();
         self.tell(deleted);
     }
@@ -761,6 +779,11 @@ impl<'a> Changes<'a> {
     }
 }
 
+/// The statistics of each service.
+fn stats_of(services: &[Configured]) -> impl Iterator<Item = &Arc<Stats>> {
+    services.iter().map(|configured| &configured.service.stats)
+}
+
 /// A list of the same destinations.
 fn copy_of<'a>(
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
@@ -779,11 +802,6 @@ fn pool_of<'a>(
     steers: bool,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
     planned: impl Fn(&Destination) -> Option<u16>,
-/// The statistics of each service.
-fn stats_of(services: &[Configured]) -> impl Iterator<Item = &Arc<Stats>> {
-    services.iter().map(|configured| &configured.service.stats)
-}
-
 ) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
     let pool = Pool::new(settings, steers, copy_of(destinations)?, planned)?;
     Ok(KBox::new(pool, GFP_KERNEL)?)
