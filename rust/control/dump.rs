@@ -11,7 +11,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     clock,
-    genetlink::{DumpMessage, Record, Writer},
+    genetlink::{DumpMessage, Nest, Record, Writer},
     inet::Net,
     netns::Handle,
     uapi::{command, connection, destination, service},
@@ -84,7 +84,7 @@ impl Dump {
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
     ) -> Answer<'a, bool> {
-        let key = nested_key(out.service(destination::SERVICE)?)?;
+        let key = nested_key(out.nested(destination::SERVICE, Nest::Service)?)?;
         let config = ns.state().config.lock();
         out.generation(config.generation());
         let configured = config

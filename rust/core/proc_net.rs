@@ -7,6 +7,7 @@ use core::fmt;
 use crate::{
     address::{Address, Endpoint, Ip, Protocol},
     config::{DestinationKey, ServiceKey},
+    estimate::Volume,
     flow::State,
 };
 
@@ -37,20 +38,9 @@ pub struct ServiceLine<'a> {
 pub struct Persistent {
     /// In the kernel's ticks: that is what IPVS shows.
     pub ticks: u32,
-    /// How many leading bits of a client's address count.
-    pub prefix: u8,
-}
-
-impl Persistent {
-    /// The network mask, or what IPVS makes of a prefix length: it takes the host's byte order for
-    /// the network's.
-    fn mask(&self, of: &Address) -> u32 {
-        let prefix = u32::from(self.prefix);
-        match of {
-            Address::V4(_) => !u32::MAX.checked_shr(prefix).unwrap_or(0),
-            Address::V6(_) => u32::from_be(prefix),
-        }
-    }
+    /// The netmask as netlink has it: IPVS takes its bytes for network order even where a prefix
+    /// length is in that of the host.
+    pub netmask: [u8; 4],
 }
 
 impl fmt::Display for ServiceLine<'_> {
@@ -68,8 +58,8 @@ impl fmt::Display for ServiceLine<'_> {
         }
         match &self.persistent {
             Some(persistent) => {
-                let mask = persistent.mask(&key.address);
-                writeln!(f, "persistent {} {mask:08X}", persistent.ticks)
+                let netmask = u32::from_be_bytes(persistent.netmask);
+                writeln!(f, "persistent {} {netmask:08X}", persistent.ticks)
             }
             None => f.write_str("\n"),
         }
@@ -182,16 +172,15 @@ pub const CPUS_HEADER: [&str; 2] = [
 pub const CPUS_RATES_HEADER: &str =
     "     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n";
 
-/// Connections, packets from and to clients, bytes from and to clients: how many, or how many in a
-/// second.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Row(pub [u64; 5]);
+/// What was carried, or what is in a second.
+pub struct Row(pub Volume);
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [connections, in_packets, out_packets, in_bytes, out_bytes] = self.0;
-        write!(f, "{connections:>8X} {in_packets:>8X} {out_packets:>8X}")?;
-        writeln!(f, " {in_bytes:>16X} {out_bytes:>16X}")
+        let of = &self.0;
+        write!(f, "{:>8X} {:>8X} ", of.connections, of.in_packets)?;
+        write!(f, "{:>8X} {:>16X} ", of.out_packets, of.in_bytes)?;
+        writeln!(f, "{:>16X}", of.out_bytes)
     }
 }
 
@@ -260,10 +249,10 @@ mod tests {
         line.to_string()
     }
 
-    fn persistent(prefix: u8) -> Option<Persistent> {
+    fn persistent(netmask: [u8; 4]) -> Option<Persistent> {
         Some(Persistent {
             ticks: 36000,
-            prefix,
+            netmask,
         })
     }
 
@@ -272,15 +261,13 @@ mod tests {
         assert_eq!(service(FOUR, false, None), "UDP  C633640A:0050 rr  \n");
         assert_eq!(service(FOUR, true, None), "UDP  C633640A:0050 rr ops  \n");
         assert_eq!(
-            service(FOUR, false, persistent(24)),
+            service(FOUR, false, persistent([255, 255, 255, 0])),
             "UDP  C633640A:0050 rr  persistent 36000 FFFFFF00\n"
         );
-        assert!(service(FOUR, false, persistent(32)).ends_with(" FFFFFFFF\n"));
         let six = "UDP  [2001:0db8:0001:0000:0000:0000:0000:0010]:0050 rr ";
         assert_eq!(service(SIX, true, None), format(six, "\n"));
         let shown = format(six, "persistent 36000 40000000\n");
-        #[cfg(target_endian = "little")]
-        assert_eq!(service(SIX, false, persistent(64)), shown);
+        assert_eq!(service(SIX, false, persistent([64, 0, 0, 0])), shown);
     }
 
     fn format(start: &str, end: &str) -> String {
@@ -352,7 +339,14 @@ mod tests {
     #[test]
     fn rows() {
         assert_eq!(
-            Row([0, 1, 255, 0x1_0000_0000, 10]).to_string(),
+            Row(Volume {
+                connections: 0,
+                in_packets: 1,
+                out_packets: 255,
+                in_bytes: 0x1_0000_0000,
+                out_bytes: 10,
+            })
+            .to_string(),
             "       0        1       FF        100000000                A\n"
         );
     }

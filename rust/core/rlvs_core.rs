@@ -13,6 +13,8 @@
 //! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
 //! - [`flow`]: the states of a connection and their timeouts.
 //! - [`defence`]: what goes first in a flood of new connections.
+//! - [`estimate`]: how much is carried in a second.
+//! - [`ipvs`]: what the netlink family of ip_vs says.
 //! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
 //! - [`notice`]: what is told of a destination, and when.
 //! - [`retry`]: whether the first packet of a connection was refused.
@@ -45,8 +47,10 @@ pub mod choice;
 pub mod config;
 pub mod crc32c;
 pub mod defence;
+pub mod estimate;
 pub mod flow;
 pub mod icmp;
+pub mod ipvs;
 pub mod lifecycle;
 pub mod nat;
 pub mod notice;

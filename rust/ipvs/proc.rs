@@ -9,13 +9,17 @@ use kernel::prelude::*;
 use rlvs_core::{
     address::{Endpoint, Ip, V4, V6},
     config::ServiceKey,
-    flow::Timeouts,
-    proc_net::{self, ConnectionLine, DestinationLine, Persistent, ServiceLine, ServicesHeader},
+    flow::{self, Timeouts},
+    ipvs::service::reported_netmask,
+    proc_net::{
+        self, ConnectionLine, DestinationLine, Persistent, Row, ServiceLine, ServicesHeader,
+    },
     schedule::flags::Flags,
 };
 use rlvs_kext::{
     clock,
     netns::Handle,
+    percpu,
     proc::{Entry, File, Text},
 };
 
@@ -35,6 +39,8 @@ pub(crate) const FILES: &[Entry<State>] = &[
     Entry::of::<Services>(),
     Entry::of::<Connections<false>>(),
     Entry::of::<Connections<true>>(),
+    Entry::of::<Totals>(),
+    Entry::of::<Cpus>(),
 ];
 
 /// `ip_vs`: the services with their destinations.
@@ -51,7 +57,7 @@ impl File<State> for Services {
 
     fn next(&mut self, ns: &Handle<'_, State>, text: &mut Text) -> Result {
         if !self.has_header {
-            self.has_header = text.fits(ServicesHeader(table_size(ns.state())));
+            self.has_header = text.fits(ServicesHeader(ns.state().buckets()));
         }
         let config = ns.state().config.lock();
         // In the order of their keys: what comes and goes meanwhile moves none of the others.
@@ -93,7 +99,7 @@ fn service_line(configured: &Configured) -> ServiceLine<'_> {
     let persistence = settings.persistence;
     let persistent = (persistence.seconds() != 0).then(|| Persistent {
         ticks: clock::ticks(persistence.seconds()),
-        prefix: persistence.prefix(key.address.family()),
+        netmask: reported_netmask(persistence, key.address.family()),
     });
     ServiceLine {
         key,
@@ -168,7 +174,7 @@ fn write_entries<A: Family, const ORIGIN: bool>(
             destination: connections::destination(entry),
             state: proc_net::state_name(entry.state()),
             origin: ORIGIN,
-            expires: rlvs_core::flow::remaining(timeout, entry.last_seen(), clock::seconds()),
+            expires: flow::remaining(timeout, entry.last_seen(), clock::seconds()),
         }))
     })
 }
@@ -199,7 +205,66 @@ fn write_templates<A: Family, const ORIGIN: bool>(
     })
 }
 
-/// What is shown as the size of the connection table, which grows and shrinks by itself.
-fn table_size(state: &State) -> u32 {
-    state.used().max(1)
+/// `ip_vs_stats`: what all services carry.
+#[derive(Default)]
+struct Totals {
+    over: bool,
+}
+
+impl File<State> for Totals {
+    const NAME: &'static CStr = c"ip_vs_stats";
+
+    fn next(&mut self, ns: &Handle<'_, State>, text: &mut Text) -> Result {
+        if self.over {
+            return Ok(());
+        }
+        let (total, rate) = overall(ns.state());
+        let [first, second] = proc_net::TOTALS_HEADER;
+        let header = proc_net::RATES_HEADER;
+        self.over = text.fits(format_args!("{first}{second}{total}\n{header}{rate}"));
+        Ok(())
+    }
+}
+
+/// `ip_vs_stats_percpu`: the same, and what came by each CPU since the module was loaded.
+#[derive(Default)]
+struct Cpus {
+    has_header: bool,
+    /// The next CPU.
+    cpu: u32,
+    over: bool,
+}
+
+impl File<State> for Cpus {
+    const NAME: &'static CStr = c"ip_vs_stats_percpu";
+
+    fn next(&mut self, ns: &Handle<'_, State>, text: &mut Text) -> Result {
+        if self.over {
+            return Ok(());
+        }
+        if !self.has_header {
+            let [first, second] = proc_net::CPUS_HEADER;
+            self.has_header = text.fits(format_args!("{first}{second}"));
+        }
+        while self.cpu < percpu::cpus() {
+            let cpu = self.cpu;
+            if percpu::is_possible(cpu) {
+                let row = Row(ns.state().config.lock().ever_on(cpu));
+                if !text.fits(format_args!("{cpu:>3X} {row}")) {
+                    return Ok(());
+                }
+            }
+            self.cpu = cpu.saturating_add(1);
+        }
+        let (total, rate) = overall(ns.state());
+        let header = proc_net::CPUS_RATES_HEADER;
+        self.over = text.fits(format_args!("  ~ {total}\n{header}    {rate}"));
+        Ok(())
+    }
+}
+
+/// Totals and rates of the namespace.
+fn overall(state: &State) -> (Row, Row) {
+    let report = state.config.lock().overall();
+    (Row(report.total), Row(report.rate))
 }
