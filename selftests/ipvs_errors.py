@@ -60,7 +60,7 @@ def services():
         yield f"attribute {kind} of no bytes", new, service(NEW | {kind: attr(kind)})
     for family in (0, 1, 3, 99):
         yield f"address family {family}", new, service(NEW | {S_AF: u16(S_AF, family)})
-    for name in ("", "nosuch", "none", "RR", "s" * 15, "s" * 16, "s" * 200):
+    for name in ("", "nosuch", "RR", "s" * 15, "s" * 16, "s" * 200):
         for command in (new, change):
             base = NEW if command == new else whole_service(TCP4)
             yield f"command {command}, scheduler {name!r}", command, service(
@@ -257,7 +257,7 @@ def test_the_same(lab, group):
                 differ.append(f"{name}: {what}: got {ours}, ip_vs has {their}")
     check(not differ, f"{len(differ)} of {len(wanted)} cases differ:\n" + "\n".join(differ))
     kinds = {theirs[0] for theirs in wanted.values()}
-    check(len(kinds) > 2, f"the cases end in {kinds} only")
+    check(len(kinds) > 1, f"all cases end in {kinds}")
     print(f"    # {len(wanted)} cases")
 
 
@@ -290,6 +290,7 @@ def test_what_is_not_there_yet(lab, flow):
         refused(lab, family, ipvs.NEW_SERVICE, service(mark(flow)), *cannot),
         refused(lab, family, ipvs.NEW_SERVICE, service(whole_service(flow, 81),
                                                        string(S_PE, "sip")), *cannot),
+        refused(lab, family, ipvs.NEW_SERVICE, service(whole_service(flow, 81, "none")), *cannot),
         refused(lab, family, ipvs.NEW_DEST, own + dest(whole_dest(flow, 8002, far)), *cannot),
         refused(lab, family, ipvs.NEW_DAEMON,
                 ipvs.nest(ipvs.DAEMON, u32(1, 1), string(2, "lo"), u32(3, 1)), *cannot),
@@ -297,7 +298,7 @@ def test_what_is_not_there_yet(lab, flow):
     for method in (ipvs.TUNNEL, ipvs.ROUTE):
         target = dest(whole_dest(flow, 80, method=method))
         texts.append(refused(lab, family, ipvs.NEW_DEST, own + target, *cannot))
-    check(len(set(texts)) >= 5, f"the texts do not tell what it is about: {texts}")
+    check(len(set(texts)) >= 6, f"the texts do not tell what it is about: {texts}")
     refused(lab, family, ipvs.DEL_DAEMON, ipvs.nest(ipvs.DAEMON, u32(1, 1)), *cannot)
     target = dest(whole_dest(flow, method=ipvs.ROUTE))
     refused(lab, family, ipvs.SET_DEST, own + target, *cannot)
@@ -378,7 +379,7 @@ def test_what_one_family_sets_the_other_shows(lab, flow):
     equal(set(one), {8001, 8002}, "destinations")
     equal([one[8001][key] for key in ("weight", "max_connections", "min_connections")],
           [3, 10, 5], "what was set of the first")
-    lab.rlvs(f"dest delete {name} :8001")
+    lab.rlvs(f"dest del {name} :8001")
     equal([d[D_PORT] for d in family.services()[0]["destinations"]], [struct.pack("!H", 8002)],
           "ports that are left")
     family.must(ipvs.DEL_SERVICE, own)

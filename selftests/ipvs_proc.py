@@ -7,6 +7,7 @@ Steered connections have no entry, and so no line there.
 import os
 import re
 import socket
+import time
 
 from lib import kernel
 from lib.clients import talk
@@ -74,7 +75,7 @@ GROUPS = {
         f"-A -t {V4}:82 -s rr -p 360 -M 255.255.240.0",
         f"-A -t {V6}:81 -s rr -p 86400",
         f"-A -t {V6}:82 -s rr -p 1 -M 64",
-        f"-A -u {V4}:83 -s rr -p 100 -o",
+        f"-A -u {V4}:83 -s rr",
         f"-a -t {V4}:80 -r {V4}:8001 -m",
         f"-a -t {V4}:80 -r {V4}:8002 -m -w 65535 -x 10 -y 5",
         f"-a -t {V6}:81 -r {V6}:8001 -m -w 0",
@@ -169,7 +170,7 @@ def test_sctp(lab):
     lab.servers.listen(SCTP4, [8001])
     lab.balance(SCTP4, ports="8001")
     with talk(lab.client, SCTP4):
-        equal([(row[0], row[7]) for row in rows(lab)], [("SCTP", "ESTABLISHED")], "the entry")
+        equal([row[7] for row in rows(lab) if row[0] == "SCTP"], ["ESTABLISHED"], "the entry")
 
 
 def test_cpus_add_up(lab):
@@ -197,12 +198,18 @@ def test_rates_come_and_go(lab):
     def rate():
         return int(lab.lb.read(NET + "ip_vs_stats").splitlines()[5].split()[1], 16)
 
-    equal(rate(), 0, "packets a second before any came")
+    wait_until(lambda: rate() == 0, "no packets a second yet", 60)
     with talk(lab.client, UDP4) as conversation:
-        def seen():
-            conversation.say(b"hello")
-            return rate()
-        wait_until(seen, "packets a second", 20)
+        begun, sent = time.monotonic(), 0
+
+        def is_right():
+            nonlocal sent
+            for _ in range(10):
+                conversation.say(b"hello")
+                time.sleep(0.01)
+            sent += 10
+            return 0.6 < rate() * (time.monotonic() - begun) / sent < 1.5
+        wait_until(is_right, lambda: f"{rate()} packets a second, {sent} were sent", 30)
     wait_until(lambda: rate() == 0, "no packets a second any more", 60)
 
 

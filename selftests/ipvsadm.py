@@ -3,14 +3,16 @@
 
 Each group of commands is given to ip_vs and then to rlvs, one process for each command; status,
 output and complaints have to be the same. What must differ is told in its own subtests, with why.
+Lists of connections and counters under traffic are in ipvs_proc.py.
 """
 
 import re
 
-from lib.clients import talk
-from lib.ktap import check, each, equal, seconds, wait_until
-from lib.lab import FLOWS, TCP4, TCP6, UDP4, UDP6
-from lib.like_ip_vs import Play, without_size
+from lib import kernel
+from lib.ktap import check, each, equal
+from lib.lab import TCP4, TCP6
+from lib.like_ip_vs import Play, load_ip_vs, unload_ip_vs
+from lib.strace import Trace
 
 LIMIT = 240
 
@@ -148,7 +150,9 @@ GROUPS = {
         -Ln --thresholds
         -Ln --persistent-conn
         """),
-    "timeouts": lines("""
+    "timeouts and daemons": lines("""
+        -L --daemon
+        -Ln --daemon
         -L --timeout
         --set 100 50 20
         -L --timeout
@@ -171,10 +175,6 @@ GROUPS = {
         -L
         -Ln
         -S
-        """),
-    "daemons": lines("""
-        -L --daemon
-        -Ln --daemon
         """),
     "errors": lines("""
         -A -t V4:80 -s nosuch
@@ -230,3 +230,78 @@ PLAY = Play(GROUPS)
 @each(GROUPS, all_differ=True)
 def test_the_same(lab, name):
     PLAY.compare(lab, name)
+
+
+UNSUPPORTED = "Operation not supported"
+INVALID = "Invalid operation.  Possibly wrong module version, address not unicast, ..."
+# What ip_vs grants and rlvs refuses: the command, what ipvsadm says of it, and why.
+DIFFERENT = [(line.strip(), says, why) for lines_, says, why in (
+    ("-A -f 7 -s rr|-A -f 7 -6 -s rr", UNSUPPORTED, "services of marked packets: not there yet"),
+    ("-a -t V4:80 -r V4 -g|-a -t V4:80 -r V4:80|-a -t V6:80 -r V6 -g", UNSUPPORTED,
+     "direct routing: not there yet"),
+    ("-a -t V4:80 -r V4 -i|-a -t V4:80 -r V4 -i --tun-type gue --tun-port 6080", UNSUPPORTED,
+     "tunnels: not there yet"),
+    ("-e -t V4:80 -r V4:8001 -g", UNSUPPORTED, "direct routing: not there yet"),
+    ("-a -t V4:80 -r 203.0.113.9:8001 -m|-a -t V6:80 -r [2001:db8:9::9]:8001 -m", UNSUPPORTED,
+     "masquerading to another host: not there yet"),
+    ("-A -u V4:5060 -s rr -p 60 --pe sip", UNSUPPORTED, "persistence engines: not there yet"),
+    ("-A -t V4:0 -s rr -p 60", UNSUPPORTED, "services of every port: not there yet"),
+    ("--start-daemon master --mcast-interface lo --syncid 1", UNSUPPORTED,
+     "the synchronisation of connections: not there yet"),
+    ("-a -t V4:80 -r V4:8002 -m -w 65536", "Numerical result out of range",
+     "weights have 16 bits"),
+    ("-A -u V4:90 -s rr -p 60 -o", INVALID, "one-packet scheduling keeps nothing of a client"),
+) for line in lines_.split("|")]
+
+
+def different():
+    """The commands of DIFFERENT, each on services that are there."""
+    return lines("-C\n-A -t V4:80 -s rr\n-a -t V4:80 -r V4:8001 -m\n-A -t V6:80 -s rr\n"
+                 + "\n".join(command for command, _, _ in DIFFERENT))
+
+
+def test_what_must_differ(lab):
+    """Refused with a message, and nothing is changed; ip_vs grants each of these."""
+    steps = different()
+    begin = steps[:-len(DIFFERENT)]
+    load_ip_vs("rr")
+    try:
+        for step, (_, _, why) in zip(steps[-len(DIFFERENT):], DIFFERENT, strict=True):
+            lab.lb.must("ipvsadm", "-R", input="\n".join(begin[1:]) + "\n")
+            done = lab.lb.run("ipvsadm", *step.split())
+            equal((done.returncode, done.stderr), (0, ""), f"ip_vs, `{step}` ({why})")
+            lab.lb.must("ipvsadm", "-C")
+        lab.lb.run("ipvsadm", "--stop-daemon", "master")
+    finally:
+        unload_ip_vs(lab)
+        kernel.insert()
+    lab.lb.must("ipvsadm", "-R", input="\n".join(begin[1:]) + "\n")
+    before = lab.services()
+    for step, (_, says, why) in zip(steps[-len(DIFFERENT):], DIFFERENT, strict=True):
+        done = lab.lb.run("ipvsadm", *step.split())
+        equal((done.returncode, done.stderr.strip()), (255, says), f"rlvs, `{step}` ({why})")
+        equal(lab.services(), before, f"services after `{step}`")
+
+
+def test_a_local_destination_is_not_the_service(lab):
+    """ip_vs would let one lead to itself."""
+    lab.lb.must("ipvsadm", "-A", "-t", f"{V4}:80", "-s", "rr")
+    done = lab.lb.run("ipvsadm", "-a", "-t", f"{V4}:80", "-r", f"{V4}:80", "-m")
+    check(done.returncode != 0 and done.stderr, "the service leads to itself")
+    equal(lab.services()[0]["destinations"], [], "destinations")
+
+
+def test_the_schedulers_of_rlvs_only(lab):
+    """ipvsadm passes on any name, so those that ip_vs has not work as well."""
+    for port, scheduler in ((80, "p2c"), (81, "jsq"), (82, "twos")):
+        lab.lb.must("ipvsadm", "-A", "-t", f"{V4}:{port}", "-s", scheduler)
+        shown = lab.lb.must("ipvsadm", "-Ln", "-t", f"{V4}:{port}").splitlines()[-1]
+        equal(shown, f"TCP  {V4}:{port} {scheduler}", "the service")
+
+
+def test_no_other_way_than_the_family(lab):
+    """Its system calls: netlink messages, no socket options of ip_vs, and no modprobe."""
+    lab.balance(TCP4, ports="8001")
+    with Trace() as trace:
+        lab.lb.must(*trace.words, "ipvsadm", "-Ln")
+        trace.only_the_family()

@@ -23,6 +23,7 @@ use rlvs_kext::{
     proc::{Entry, File, Text},
 };
 
+use super::write;
 use crate::{
     connections::{self, Connection},
     control::config::Configured,
@@ -110,12 +111,13 @@ fn service_line(configured: &Configured) -> ServiceLine<'_> {
 }
 
 fn destination_line(destination: &Destination) -> DestinationLine<'_> {
+    let (active, inactive) = write::connections(destination);
     DestinationLine {
         key: &destination.key,
         forward: "Masq",
         weight: destination.weight(),
-        active: destination.counts.active(),
-        inactive: destination.counts.inactive(),
+        active,
+        inactive,
     }
 }
 

@@ -4,11 +4,14 @@
 //! in its order.
 
 use kernel::prelude::*;
-use rlvs_core::ipvs::{
-    address_field,
-    destination::MASQUERADING,
-    family_number,
-    service::{reported_flags, reported_netmask},
+use rlvs_core::{
+    address::Protocol,
+    ipvs::{
+        address_field,
+        destination::MASQUERADING,
+        family_number,
+        service::{reported_flags, reported_netmask},
+    },
 };
 use rlvs_kext::{
     genetlink::Writer,
@@ -56,12 +59,23 @@ pub(super) fn destination(out: &mut Writer<'_>, of: &Destination) -> Result {
         out.u16(dest::TUN_FLAGS, 0)?;
         out.u32(dest::U_THRESH, of.thresholds().upper())?;
         out.u32(dest::L_THRESH, of.thresholds().lower())?;
-        out.u32(dest::ACTIVE_CONNS, of.counts.active())?;
-        out.u32(dest::INACT_CONNS, of.counts.inactive())?;
+        let (active, inactive) = connections(of);
+        out.u32(dest::ACTIVE_CONNS, active)?;
+        out.u32(dest::INACT_CONNS, inactive)?;
         out.u32(dest::PERSIST_CONNS, of.templates())?;
         out.u16(dest::ADDR_FAMILY, family_number(family))?;
         both(out, dest::STATS, dest::STATS64, &of.stats)
     })
+}
+
+/// The active and the other connections of a destination, as ip_vs counts them: a UDP flow is never
+/// active, as it has no state; here it is, for the schedulers that count.
+pub(super) fn connections(of: &Destination) -> (u32, u32) {
+    let (active, inactive) = (of.counts.active(), of.counts.inactive());
+    match of.service_key.protocol {
+        Protocol::Udp => (0, active.saturating_add(inactive)),
+        _ => (active, inactive),
+    }
 }
 
 /// Writes statistics twice: most of them as 32 bits, for older clients, then all as 64.
