@@ -22,6 +22,7 @@ use rlvs_core::{
 use rlvs_kext::{
     errno,
     genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request},
+    log,
     netns::Handle,
     uapi::ipvs::{
         command, daemon, destination as dest, info, request as top, service, MOST_SECONDS,
@@ -54,22 +55,11 @@ impl Family for Ipvs {
     type Dump = dump::Dump;
 
     fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-        match request.command() {
-            command::NEW_SERVICE => new_service(ns, request),
-            command::SET_SERVICE => set_service(ns, request),
-            command::DEL_SERVICE => delete_service(ns, request),
-            command::GET_SERVICE => get_service(ns, request),
-            command::NEW_DEST => new_destination(ns, request),
-            command::SET_DEST => set_destination(ns, request),
-            command::DEL_DEST => delete_destination(ns, request),
-            command::NEW_DAEMON | command::DEL_DAEMON => change_daemon(request),
-            command::SET_CONFIG => set_config(ns, request),
-            command::GET_CONFIG => get_config(ns, request),
-            command::GET_INFO => get_info(ns, request),
-            command::ZERO => zero(ns, request),
-            command::FLUSH => flush(ns),
-            _ => Err(errno::not_supported().into()),
+        let answer = answer(ns, request);
+        if let Err(refusal) = &answer {
+            tell(refusal);
         }
+        answer
     }
 
     fn dump<'a>(
@@ -78,6 +68,36 @@ impl Family for Ipvs {
         out: &mut DumpMessage<'a>,
     ) -> Answer<'a, bool> {
         dump.next(ns, out)
+    }
+}
+
+/// Writes to the log what ip_vs can do and this module cannot: to its clients that error number
+/// means something else, and they do not show texts.
+fn tell(refusal: &genetlink::Refusal<'_>) {
+    if refusal.error() != errno::not_supported() || !log::passes() {
+        return;
+    }
+    if let Some(text) = refusal.text() {
+        pr_notice!("a request of ip_vs's family was refused: {text}\n");
+    }
+}
+
+fn answer<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    match request.command() {
+        command::NEW_SERVICE => new_service(ns, request),
+        command::SET_SERVICE => set_service(ns, request),
+        command::DEL_SERVICE => delete_service(ns, request),
+        command::GET_SERVICE => get_service(ns, request),
+        command::NEW_DEST => new_destination(ns, request),
+        command::SET_DEST => set_destination(ns, request),
+        command::DEL_DEST => delete_destination(ns, request),
+        command::NEW_DAEMON | command::DEL_DAEMON => change_daemon(request),
+        command::SET_CONFIG => set_config(ns, request),
+        command::GET_CONFIG => get_config(ns, request),
+        command::GET_INFO => get_info(ns, request),
+        command::ZERO => zero(ns, request),
+        command::FLUSH => flush(ns),
+        _ => Err(errno::not_supported().into()),
     }
 }
 

@@ -153,8 +153,8 @@ impl Stats {
         }
     }
 
-    /// Goes on with the rates, `elapsed` milliseconds after the last time. One sum over the CPUs for
-    /// each counter.
+    /// Goes on with the rates, `elapsed` milliseconds after the last time. One sum over the CPUs
+    /// for each counter.
     pub(crate) fn estimate(&self, elapsed: u32) {
         let ever = self.ever();
         with_bh_disabled(|bh| self.kept.lock_with(bh).estimate.step(ever, elapsed));

@@ -4,7 +4,12 @@
  * program for this module: the numbers, the types of attributes and who may
  * ask are those of include/uapi/linux/ip_vs.h and of ip_vs's own table.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/notifier.h>
 #include <linux/rwsem.h>
+#include <linux/string.h>
 #include <net/genetlink.h>
 #include <uapi/linux/ip_vs.h>
 
@@ -167,15 +172,43 @@ static struct genl_family rlvs_ipvs_family __ro_after_init = {
 	.resv_start_op	= IPVS_CMD_FLUSH + 1,
 };
 
+/*
+ * ip_vs would find the name taken too, but only after it has made files and
+ * sysctls of names that are taken as well, about which the kernel complains.
+ */
+static int rlvs_ipvs_module(struct notifier_block *block, unsigned long event,
+			    void *data)
+{
+	const struct module *module = data;
+
+	if (event != MODULE_STATE_COMING || strcmp(module->name, "ip_vs"))
+		return NOTIFY_DONE;
+	pr_err("only one of ip_vs and rlvs can be loaded: unload rlvs first\n");
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block rlvs_ipvs_block = {
+	.notifier_call = rlvs_ipvs_module,
+};
+
 /* -EEXIST while ip_vs has the name. May sleep. */
 int rlvs_ipvs_register(void)
 {
-	return genl_register_family(&rlvs_ipvs_family);
+	int err;
+
+	err = register_module_notifier(&rlvs_ipvs_block);
+	if (err)
+		return err;
+	err = genl_register_family(&rlvs_ipvs_family);
+	if (err)
+		unregister_module_notifier(&rlvs_ipvs_block);
+	return err;
 }
 
 void rlvs_ipvs_unregister(void)
 {
 	genl_unregister_family(&rlvs_ipvs_family);
+	unregister_module_notifier(&rlvs_ipvs_block);
 }
 
 /* One user at a time: -EBUSY for the second. May sleep. */

@@ -100,6 +100,16 @@ impl<'a> Refusal<'a> {
         }
     }
 
+    /// The errno.
+    pub fn error(&self) -> Error {
+        self.error
+    }
+
+    /// The text, if there is one.
+    pub fn text(&self) -> Option<&'static CStr> {
+        self.text
+    }
+
     /// The same refusal, pointing to the attribute that is at fault, when the request has it.
     pub fn about(mut self, attribute: Option<Attribute<'a>>) -> Self {
         if let Some(attribute) = attribute {

@@ -167,7 +167,7 @@ pub mod event {
 /// Numbers of the family of ip_vs.
 pub mod ipvs {
     /// The longest timeout that can be set, in seconds: it counts in jiffies.
-    pub const MOST_SECONDS: u32 = crate::bindings::RLVS_IPVS_MOST_SECONDS as u32;
+    pub const MOST_SECONDS: u32 = crate::bindings::RLVS_IPVS_MOST_SECONDS;
 
     /// Commands.
     pub mod command {

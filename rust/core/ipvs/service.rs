@@ -187,8 +187,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The prefix length of the netmask; `None` if it has none, which only matters to a service that
-    /// is persistent.
+    /// The prefix length of the netmask; `None` if it has none, which only matters to a service
+    /// that is persistent.
     fn prefix(&self, family: Family) -> Result<Option<u8>, Refusal> {
         match family {
             Family::V4 => {
