@@ -30,10 +30,9 @@ def lines(text):
     return [line.strip() for line in text.strip().splitlines()]
 
 
-def every_service():
-    """Services of each scheduler, with a destination."""
-    for port, scheduler in enumerate(SCHEDULERS, 100):
-        yield f"-A -t {V4}:{port} -s {scheduler}"
+def every_scheduler():
+    """A service of each, and edits."""
+    yield [f"-A -t {V4}:{port} -s {name}" for port, name in enumerate(SCHEDULERS, 100)]
     yield f"-A -t {V4}:200"
     yield "-Ln"
     yield f"-E -t {V4}:100 -s wlc"
@@ -66,8 +65,8 @@ GROUPS = {
         -Ln
         -C
         """),
-    "schedulers": list(every_service()),
-    "destinations": lines("""
+    "schedulers": list(every_scheduler()),
+    "destinations": [lines("""
         -A -t V4:80 -s rr
         -a -t V4:80 -r V4:8001 -m
         -a -t V4:80 -r V4:8002 -m -w 7
@@ -77,7 +76,7 @@ GROUPS = {
         -a -u V6:53 -r V6:5301 -m -w 3 -x 100 -y 50
         -a -u V6:53 -r OTHER6:5301 -m -x 2000
         -A -t OTHER4:81
-        """) + list(LISTS) + lines("""
+        """), *LISTS, *lines("""
         -Ln -t V4:80
         -Ln -t OTHER4:81
         -e -t V4:80 -r V4:8001 -m -w 9
@@ -94,8 +93,8 @@ GROUPS = {
         -Ln
         -A -t V4:80 -s rr
         -Ln -t V4:80
-        """),
-    "persistence and one-packet scheduling": lines("""
+        """)],
+    "persistence and one-packet scheduling": [lines("""
         -A -t V4:80 -s rr -p
         -A -t V4:81 -s rr -p 100
         -A -t V4:82 -s rr -p 60 -M 255.255.255.0
@@ -105,6 +104,7 @@ GROUPS = {
         -A -u V6:90 -s rr --ops
         -a -u V4:90 -r V4:9001 -m
         -a -t V4:81 -r V4:8001 -m
+        """), *lines("""
         -Ln
         -Ln --persistent-conn
         -S -n
@@ -114,8 +114,8 @@ GROUPS = {
         -E -u V4:90 -s rr
         -Ln
         -S -n
-        """),
-    "flags of schedulers": lines("""
+        """)],
+    "flags of schedulers": [lines("""
         -A -t V4:80 -s sh -b sh-port
         -A -t V4:81 -s sh -b sh-fallback
         -A -t V4:82 -s sh -b sh-port,sh-fallback
@@ -124,6 +124,7 @@ GROUPS = {
         -A -t V6:80 -s mh -b mh-fallback
         -A -t V4:85 -s sh -b flag-1
         -A -t V4:86 -s mh -b flag-1,flag-2
+        """), *lines("""
         -Ln
         -S -n
         -E -t V4:80 -s sh
@@ -131,8 +132,8 @@ GROUPS = {
         -E -t V4:83 -s rr
         -Ln
         -S -n
-        """),
-    "save and restore": lines("""
+        """)],
+    "save and restore": [lines("""
         -A -t V4:80 -s sh -p 300 -M 255.255.255.0 -b sh-port
         -a -t V4:80 -r V4:8001 -m -w 3 -x 10 -y 5
         -a -t V4:80 -r OTHER4:8001 -m -w 0
@@ -141,6 +142,7 @@ GROUPS = {
         -A --sctp-service V4:9
         -A -u V4:53 -s rr -o
         -a -u V4:53 -r V4:5301 -m
+        """), *lines("""
         -S -n
         -C
         -Ln
@@ -149,7 +151,7 @@ GROUPS = {
         -Ln
         -Ln --thresholds
         -Ln --persistent-conn
-        """),
+        """)],
     "timeouts and daemons": lines("""
         -L --daemon
         -Ln --daemon
