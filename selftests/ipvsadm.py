@@ -239,7 +239,7 @@ INVALID = "Invalid operation.  Possibly wrong module version, address not unicas
 # What ip_vs grants and rlvs refuses: the command, what ipvsadm says of it, and why.
 DIFFERENT = [(line.strip(), says, why) for lines_, says, why in (
     ("-A -f 7 -s rr|-A -f 7 -6 -s rr", UNSUPPORTED, "services of marked packets: not there yet"),
-    ("-a -t V4:80 -r V4 -g|-a -t V4:80 -r V4:80|-a -t V6:80 -r V6 -g", UNSUPPORTED,
+    ("-a -t V4:80 -r V4 -g|-a -t V4:80 -r V4:80|-a -t V6:80 -r V6:80 -g", UNSUPPORTED,
      "direct routing: not there yet"),
     ("-a -t V4:80 -r V4 -i|-a -t V4:80 -r V4 -i --tun-type gue --tun-port 6080", UNSUPPORTED,
      "tunnels: not there yet"),
