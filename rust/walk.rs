@@ -9,18 +9,13 @@ use rlvs_kext::flow_table::{Flow, FlowTable, Key, Walker};
 const BATCH: usize = 256;
 
 /// How far a walk has come.
+#[derive(Default)]
 pub(crate) enum Walk<K: Key, T: Send + Sync + 'static> {
     /// It has not begun.
+    #[default]
     Before,
     Under(Walker<K, T>),
     Over,
-}
-
-// Derived, this would ask for keys and values with defaults.
-impl<K: Key, T: Send + Sync + 'static> Default for Walk<K, T> {
-    fn default() -> Self {
-        Self::Before
-    }
 }
 
 impl<K: Key, T: Send + Sync + 'static> Walk<K, T> {
