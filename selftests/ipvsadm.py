@@ -234,7 +234,7 @@ def test_the_same(lab, name):
     PLAY.compare(lab, name)
 
 
-UNSUPPORTED = "Operation not supported"
+UNSUPPORTED = "Operation not supported with IPv6"  # so ipvsadm calls EOPNOTSUPP
 INVALID = "Invalid operation.  Possibly wrong module version, address not unicast, ..."
 # What ip_vs grants and rlvs refuses: the command, what ipvsadm says of it, and why.
 DIFFERENT = [(line.strip(), says, why) for lines_, says, why in (
@@ -243,7 +243,6 @@ DIFFERENT = [(line.strip(), says, why) for lines_, says, why in (
      "direct routing: not there yet"),
     ("-a -t V4:80 -r V4 -i|-a -t V4:80 -r V4 -i --tun-type gue --tun-port 6080", UNSUPPORTED,
      "tunnels: not there yet"),
-    ("-e -t V4:80 -r V4:8001 -g", UNSUPPORTED, "direct routing: not there yet"),
     ("-a -t V4:80 -r 203.0.113.9:8001 -m|-a -t V6:80 -r [2001:db8:9::9]:8001 -m", UNSUPPORTED,
      "masquerading to another host: not there yet"),
     ("-A -u V4:5060 -s rr -p 60 --pe sip", UNSUPPORTED, "persistence engines: not there yet"),

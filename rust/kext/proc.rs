@@ -40,41 +40,34 @@ pub trait File<T: Namespace>: Default + Send + 'static {
 }
 
 /// A piece of a file that is being written.
-pub struct Text {
-    bytes: [u8; PIECE],
-    /// At most `PIECE`.
-    used: usize,
-}
+pub struct Text(KVec<u8>);
 
 impl Text {
-    const EMPTY: Self = Self {
-        bytes: [0; PIECE],
-        used: 0,
-    };
+    fn new() -> Result<Self> {
+        // Anybody may open a file: what it takes is on the reader's account.
+        Ok(Self(KVec::with_capacity(PIECE, GFP_KERNEL_ACCOUNT)?))
+    }
 
     /// Writes a line, or lines that belong together, if they fit; otherwise nothing, and false.
     #[must_use = "what did not fit has to be written into the next piece"]
     pub fn fits(&mut self, line: impl fmt::Display) -> bool {
-        let before = self.used;
+        let before = self.0.len();
         let whole = fmt::write(self, format_args!("{line}")).is_ok();
         if !whole {
-            self.used = before;
+            self.0.truncate(before);
         }
         whole
-    }
-
-    fn written(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or(&[])
     }
 }
 
 impl fmt::Write for Text {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        let end = self.used.checked_add(part.len()).ok_or(fmt::Error)?;
-        let room = self.bytes.get_mut(self.used..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(part.as_bytes());
-        self.used = end;
-        Ok(())
+        if self.0.spare_capacity_mut().len() < part.len() {
+            return Err(fmt::Error);
+        }
+        // There is room: nothing is allocated, in whatever context this is.
+        let copied = self.0.extend_from_slice(part.as_bytes(), GFP_NOWAIT);
+        copied.map_err(|_| fmt::Error)
     }
 }
 
@@ -153,11 +146,15 @@ pub(crate) unsafe fn remove<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
 ///
 /// Called by `proc.c` in process context.
 unsafe extern "C" fn open<T: Namespace, F: File<T>>() -> *mut c_void {
+    let Ok(text) = Text::new() else {
+        return core::ptr::null_mut();
+    };
     let reader = Reader {
         file: F::default(),
-        text: Text::EMPTY,
+        text,
     };
-    KBox::new(reader, GFP_KERNEL).map_or(core::ptr::null_mut(), |new| KBox::into_raw(new).cast())
+    let reader = KBox::new(reader, GFP_KERNEL_ACCOUNT);
+    reader.map_or(core::ptr::null_mut(), |new| KBox::into_raw(new).cast())
 }
 
 /// Makes the next piece, or the first: its length, 0 at the end, or an errno.
@@ -182,11 +179,11 @@ unsafe extern "C" fn fill<T: Namespace, F: File<T>>(
     if first {
         reader.file = F::default();
     }
-    reader.text.used = 0;
+    reader.text.0.clear();
     if let Err(error) = reader.file.next(&ns, &mut reader.text) {
         return error.to_errno();
     }
-    let written = reader.text.written();
+    let written = reader.text.0.as_slice();
     // SAFETY: `text` is a place for a pointer; what it points to stays until the next call.
     unsafe { *text = written.as_ptr() };
     c_int::try_from(written.len()).unwrap_or(0)
