@@ -3,6 +3,7 @@
 read."""
 
 import struct
+import subprocess
 
 from lib import ipvs
 from lib.clients import talk
@@ -93,7 +94,14 @@ def test_the_family_outlives_it(lab):
         for name in FILES:
             check(lab.lb.read(f"/proc/thread-self/net/{name}"), f"{name} is empty")
 
-    OfIpVs().rage([Ipvs(lab.lb), Ipvs(lab.lb)], meanwhile)
+    with lab.lb:
+        reader = subprocess.Popen(["sh", "-c", "while cat /proc/net/ip_vs* >/dev/null; do :; done"])
+    try:
+        OfIpVs().rage([Ipvs(lab.lb), Ipvs(lab.lb)], meanwhile)
+        equal(reader.poll(), None, "the status of who reads the files")
+    finally:
+        reader.kill()
+        reader.wait()
     judge_state(lab, KINDS)
     family = Ipvs(lab.lb)
     judge_lists(lab, family)

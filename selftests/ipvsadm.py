@@ -14,7 +14,7 @@ from lib.lab import TCP4, TCP6
 from lib.like_ip_vs import Play, load_ip_vs, unload_ip_vs
 from lib.strace import Trace
 
-LIMIT = 240
+LIMIT = 300
 
 V4, V6 = TCP4.vip, f"[{TCP6.vip}]"
 OTHER4, OTHER6 = TCP4.vip2, f"[{TCP6.vip2}]"
@@ -178,6 +178,7 @@ GROUPS = {
         -Ln
         -S
         """),
+    # Not what ipvsadm itself refuses: it does not ask the kernel then.
     "errors": lines("""
         -A -t V4:80 -s nosuch
         -A -t V4:80 -s rr
@@ -202,24 +203,13 @@ GROUPS = {
         -e -t V4:80 -r V4:8002 -m
         -d -t V4:80 -r V4:8002
         -d -u V6:80 -r V6:8001
-        -a -t V4:80 -r V6:8001 -m
-        -a -u V6:80 -r V4:8001 -m
         -a -t V4:80 -r 224.0.0.1:8001 -m
         -a -t V4:80 -r 255.255.255.255:8001 -m
         -a -u V6:80 -r [ff02::1]:8001 -m
         -a -t V4:80 -r V4:8002 -m -x 5 -y 10
-        -a -t V4:80 -r V4:8002 -m -w -1
         -a -t V4:80 -r V4:8002 -m -x 65536
         -e -t V4:80 -r V4:8001 -m -x 5 -y 10
-        -A -t V4:82 -s sh -b mh-port
-        -A -t V4:82 -s sh -b nosuch
-        -A -t V4:82 -s rr -o
-        -A -t V4:0 -s rr
-        -A -t V6:82 -s rr -p 100 -M 129
-        -A -t V4:82 -s rr -p 0
-        -A -t 400.1.1.1:80 -s rr
         -A -t V4:82 -s rr --pe nosuch
-        --set 1 2
         -E -t V4:80
         -Ln
         -S -n
@@ -305,4 +295,4 @@ def test_no_other_way_than_the_family(lab):
     lab.balance(TCP4, ports="8001")
     with Trace() as trace:
         lab.lb.must(*trace.words, "ipvsadm", "-Ln")
-        trace.only_the_family()
+        trace.only_the_family(lab.lb)

@@ -213,4 +213,4 @@ def test_no_other_way_than_the_family(lab):
         with Keepalived(lab.lb, text, trace.words) as keepalived:
             for flow in (TCP4, TCP6):
                 begin(lab, keepalived, flow, dict.fromkeys(PORTS, 1))
-        trace.only_the_family()
+        trace.only_the_family(lab.lb)
