@@ -16,7 +16,8 @@
 //! - [`notify`] tells what becomes of destinations;
 //! - [`control`] answers netlink requests;
 //! - [`ipvs`] answers those of ip_vs's clients, from the same configuration;
-//! - [`overall`] sums up what all services carried.
+//! - [`overall`] sums up what all services carried;
+//! - [`walk`] goes on with lists of connections that are told in parts.
 //!
 //! Documentation/architecture.rst tells how a packet walks, Documentation/locking.rst what guards
 //! what.

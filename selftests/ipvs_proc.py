@@ -137,14 +137,6 @@ def test_as_ip_vs_shows_it(lab, name):
     PLAY.compare(lab, name)
 
 
-def test_permissions(lab):
-    """Everybody may read them, nobody write: as with ip_vs."""
-    for name in FILES:
-        with lab.lb:
-            found = os.stat(NET + name)
-        equal((oct(found.st_mode), found.st_uid), (oct(0o100444), 0), f"mode and owner of {name}")
-
-
 def rows(lab, name="ip_vs_conn"):
     """The fields of each line below the header."""
     return [line.split() for line in lab.lb.read(NET + name).splitlines()[1:]]

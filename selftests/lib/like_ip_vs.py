@@ -3,10 +3,11 @@
 
 A step is the arguments of one `ipvsadm`, a list of such for one `ipvsadm --restore`, which is quicker,
 a file of /proc to read, or a function that gets the lab and makes traffic. What comes of it is what a
-user sees: status, output, complaints.
+user sees: status, which is mode and owner of a file; output; complaints.
 """
 
 import collections
+import os
 import re
 import subprocess
 
@@ -66,7 +67,10 @@ class Play:
                 lab.lb.must("ipvsadm", "--restore", input="\n".join(step) + "\n")
                 continue
             if step.startswith("/proc/"):
-                outcomes.append(Outcome(step, 0, self._mask(lab.lb.read(step)), ""))
+                with lab.lb:
+                    found = os.stat(step)
+                status = oct(found.st_mode), found.st_uid, found.st_gid
+                outcomes.append(Outcome(step, status, self._mask(lab.lb.read(step)), ""))
                 continue
             done = lab.lb.run("ipvsadm", *step.split(), input=saved if step == "-R" else "")
             if step.startswith("-S"):
