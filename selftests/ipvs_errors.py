@@ -17,7 +17,7 @@ from lib.ipvs import (D_ADDR, D_AF, D_FWD, D_LOWER, D_PORT, D_UPPER, D_WEIGHT, M
                       S_TIMEOUT, SERVICE, Ipvs, be16, dest, errno_of, identity, service, string,
                       u16, u32, whole_dest, whole_service)
 from lib.ktap import check, each, equal
-from lib.lab import FAMILIES, SCTP4, TCP4, TCP6, UDP4, UDP6
+from lib.lab import FAMILIES, SCTP4, TCP4, TCP6, UDP4
 from lib.like_ip_vs import load_ip_vs, unload_ip_vs
 
 LIMIT = 240
@@ -45,7 +45,8 @@ def services():
     yield "in a nest that is not marked", new, plain(SERVICE, NEW)
     yield "an address of 4 bytes", new, service(NEW | {S_ADDR: attr(S_ADDR, bytes(4))})
     for size in (0, 3, 8, 17, 20):
-        yield f"an address of {size} bytes", new, service(NEW | {S_ADDR: attr(S_ADDR, b"\1" * size)})
+        yield f"an address of {size} bytes", new, service(
+            NEW | {S_ADDR: attr(S_ADDR, b"\1" * size)})
     yield "attributes that nobody knows", new, service(NEW, attr(99, b"x"), attr(17, b"12345"))
     yield "beside the nest as well", new, service(NEW) + attr(77, b"unknown")
     yield "no nest", new, b""
@@ -339,7 +340,8 @@ def test_information(lab):
     size = struct.unpack("=I", reply[ipvs.TABLE_SIZE])[0]
     check(size > 0, "a table of no size")
     line = lab.lb.read("/proc/thread-self/net/ip_vs").splitlines()[0]
-    equal(line, f"IP Virtual Server version 1.2.1 (size={size})", "the first line of /proc/net/ip_vs")
+    equal(line, f"IP Virtual Server version 1.2.1 (size={size})",
+          "the first line of /proc/net/ip_vs")
 
 
 def test_only_for_administrators(lab):

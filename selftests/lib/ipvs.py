@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The generic netlink family IPVS by hand; its numbers are in linux/ip_vs.h of every kernel."""
 
-import socket
 import struct
 
 from lib.genl import NLA_F_NESTED, Error, Genl, attr, octets, parse
@@ -123,6 +122,3 @@ class Ipvs(Genl):
 def errno_of(outcome):
     """0 for what was granted."""
     return outcome.errno if isinstance(outcome, Error) else 0
-
-
-AF_UNKNOWN = socket.AF_UNIX

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The same steps against ip_vs and then against rlvs, in the same guest and namespaces.
 
-A step is the arguments of one `ipvsadm`, a list of such for one `ipvsadm --restore`, which is quicker,
-a file of /proc to read, or a function that gets the lab and makes traffic. What comes of it is what a
-user sees: status, which is mode and owner of a file; output; complaints.
+A step is the arguments of one `ipvsadm`, a list of such for one `ipvsadm --restore`, which is
+quicker, a file of /proc to read, or a function that gets the lab and makes traffic. What comes of it
+is what a user sees: status, which is mode and owner of a file; output; complaints.
 """
 
 import collections
