@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use rlvs_core::{
     address::{Address, PortRange},
     config::{check_destination, LocalView, Method, ServiceKey},
-    flow::{Timeouts, Tunable},
+    flow::Tunable,
     persistence,
     refusal::{Errno, Refusal},
     schedule::{Change, Kind},
@@ -17,7 +17,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     errno,
-    genetlink::{self, Attribute, DumpMessage, Family, Request, ServiceAttributes, Writer},
+    genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request, Writer},
     inet::Net,
     netns::Handle,
     uapi::{command, counters, destination, service, stats, timeouts},
@@ -46,12 +46,18 @@ const SERVICE_TIMEOUTS: [u16; Tunable::ALL.len()] = [
 /// Those with the timeouts of a namespace, in the same order.
 const TIMEOUTS: [u16; Tunable::ALL.len()] = [timeouts::TCP, timeouts::TCP_FIN, timeouts::UDP];
 
-type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
+pub(crate) type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
 
-impl Family for State {
+/// The module's own family.
+pub(crate) struct Rlvs;
+
+impl Family for Rlvs {
+    const NAME: Name = Name::Rlvs;
+
+    type State = State;
     type Dump = dump::Dump;
 
-    fn request<'a>(ns: &Handle<'_, Self>, request: &Request<'a>) -> Answer<'a> {
+    fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
         match request.command() {
             command::SERVICE_ADD => add_service(ns, request),
             command::SERVICE_SET => set_service(ns, request),
@@ -70,7 +76,7 @@ impl Family for State {
     }
 
     fn dump<'a>(
-        ns: &Handle<'_, Self>,
+        ns: &Handle<'_, State>,
         dump: &mut Self::Dump,
         out: &mut DumpMessage<'a>,
     ) -> Answer<'a, bool> {
@@ -79,7 +85,7 @@ impl Family for State {
 }
 
 /// A refusal of the core as netlink answers it.
-fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
+pub(crate) fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
     let error = match refusal.errno() {
         Errno::Inval => EINVAL,
         Errno::Exist => EEXIST,
@@ -137,7 +143,7 @@ fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Answer<'a, Ser
 }
 
 /// The service that is nested in a destination's attributes.
-fn nested_key<'a>(nested: Option<ServiceAttributes<'a>>) -> Answer<'a, ServiceKey> {
+fn nested_key<'a>(nested: Option<Attributes<'a>>) -> Answer<'a, ServiceKey> {
     match nested {
         Some(nested) => service_key(|id| nested.get(id)),
         None => Err(genetlink::Refusal::missing(
@@ -245,14 +251,9 @@ fn set_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
 
 /// Tells the timeouts that hold, the default where none is set.
 fn get_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-    let (set, defaults) = (&ns.state().timeouts, Timeouts::default());
     request.reply(|out| {
         for (id, tunable) in TIMEOUTS.into_iter().zip(Tunable::ALL) {
-            let seconds = match set.get(tunable) {
-                0 => defaults.of(tunable.state()),
-                seconds => seconds,
-            };
-            out.u32(id, seconds)?;
+            out.u32(id, ns.state().timeouts.in_force(tunable))?;
         }
         Ok(())
     })?;
@@ -261,14 +262,14 @@ fn get_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
 
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
-    let cut = prepare_cut(ns, request.get(service::CUT))?;
+    let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
     let deleted = Changes::begin(ns).delete_service(&key).map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())
 }
 
 fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-    let cut = prepare_cut(ns, request.get(service::CUT))?;
+    let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
     let deleted = Changes::begin(ns).flush().map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())
@@ -294,7 +295,7 @@ struct Destinations {
 
 impl Destinations {
     fn read<'a>(request: &Request<'a>) -> Answer<'a, Self> {
-        let service = nested_key(request.service(destination::SERVICE)?)?;
+        let service = nested_key(request.nested(destination::SERVICE, Nest::Service)?)?;
         let address = request.get(destination::ADDRESS);
         let port = required(
             request.get(destination::PORT),
@@ -330,13 +331,7 @@ impl Destinations {
         method: Method,
         weight: u32,
     ) -> Answer<'a, (u16, Method)> {
-        let local = LocalView {
-            is_local: match self.range.address {
-                Address::V4(octets) => net.is_local4(&octets) || net.is_vrf_local4(&octets),
-                Address::V6(octets) => net.is_local6(&octets) || net.is_vrf_local6(&octets),
-            },
-            route_localnet: net.route_localnet(),
-        };
+        let local = local_view(net, &self.range.address);
         let mut checked = (0, method);
         for key in self.range.keys() {
             let weight = check_destination(&self.service, &key, method, weight, local).map_err(
@@ -352,6 +347,17 @@ impl Destinations {
             checked = (weight, method.settled(&self.service, &key, local));
         }
         Ok(checked)
+    }
+}
+
+/// What the kernel says of a destination's address.
+pub(crate) fn local_view(net: &Net, address: &Address) -> LocalView {
+    LocalView {
+        is_local: match address {
+            Address::V4(octets) => net.is_local4(octets) || net.is_vrf_local4(octets),
+            Address::V6(octets) => net.is_local6(octets) || net.is_vrf_local6(octets),
+        },
+        route_localnet: net.route_localnet(),
     }
 }
 
@@ -440,7 +446,7 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
 
 fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
-    let cut = prepare_cut(ns, request.get(destination::CUT))?;
+    let cut = prepare_cut(ns, request.get(destination::CUT).is_some())?;
     let deleted = Changes::begin(ns)
         .delete_destinations(&named.service, &named.range)
         .map_err(failed)?;
@@ -449,11 +455,8 @@ fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Ans
 }
 
 /// What it takes to end connections, if the request or the sysctl says so.
-fn prepare_cut<'a>(
-    ns: &Handle<'_, State>,
-    wanted: Option<Attribute<'a>>,
-) -> Answer<'a, Option<Cut>> {
-    if wanted.is_none() && !ns.state().sysctls.ends_deleted() {
+pub(crate) fn prepare_cut<'a>(ns: &Handle<'_, State>, wanted: bool) -> Answer<'a, Option<Cut>> {
+    if !wanted && !ns.state().sysctls.ends_deleted() {
         return Ok(None);
     }
     let cut = Cut::prepare(ns.state()).map_err(|error| failed(error.into()))?;
@@ -461,7 +464,7 @@ fn prepare_cut<'a>(
 }
 
 /// Ends the connections of deleted destinations, if that was prepared.
-fn end_connections(ns: &Handle<'_, State>, cut: Option<Cut>, deleted: &config::Deleted) {
+pub(crate) fn end_connections(ns: &Handle<'_, State>, cut: Option<Cut>, deleted: &config::Deleted) {
     if let Some(cut) = cut {
         deleted.mark_cut();
         cut.run(ns);
@@ -469,7 +472,7 @@ fn end_connections(ns: &Handle<'_, State>, cut: Option<Cut>, deleted: &config::D
 }
 
 /// Why a change was not made, as netlink answers it.
-fn failed<'a>(failure: config::Failure) -> genetlink::Refusal<'a> {
+pub(crate) fn failed<'a>(failure: config::Failure) -> genetlink::Refusal<'a> {
     match failure {
         config::Failure::Refused(refusal) => refuse(refusal),
         config::Failure::Error(error) => error.into(),

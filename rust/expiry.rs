@@ -45,6 +45,9 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
 
     let mut config = state.config.lock();
     config.walked(ns, walked4.is_ok() && walked6.is_ok());
+    if state.sysctls.runs_estimation() {
+        config.estimate();
+    }
     if config.is_empty() && state.is_idle() {
         ns.detach();
         // There is no tick any more that would.

@@ -14,6 +14,7 @@ use rlvs_kext::{
     log::Limit,
     netfilter::Entry,
     netns::{Handle, Namespace},
+    proc,
     rcu::Rcu,
 };
 
@@ -73,6 +74,12 @@ impl State {
             .saturating_add(self.connections6.len())
     }
 
+    /// Buckets of the tables of connections, of both families.
+    pub(crate) fn buckets(&self) -> u32 {
+        let (four, six) = (self.connections4.buckets(), self.connections6.buckets());
+        four.saturating_add(six)
+    }
+
     /// Templates of both families; other CPUs may be changing it.
     pub(crate) fn templates(&self) -> u32 {
         self.templates4.len().saturating_add(self.templates6.len())
@@ -109,11 +116,13 @@ impl Namespace for State {
         Entry::of::<Steering<V6>>(),
     ];
 
+    const FILES: &'static [proc::Entry<Self>] = crate::ipvs::FILES;
+
     const TICK_MS: u32 = 1000;
 
     fn new(net: &Net) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            config <- new_mutex!(Config::new(), "rlvs_config"),
+            config <- new_mutex!(Config::new()?, "rlvs_config"),
             services: Rcu::new(KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?),
             backends: Rcu::new(KBox::new(Backends::default(), GFP_KERNEL)?),
             service_ports: Ports::new()?,

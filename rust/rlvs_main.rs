@@ -14,14 +14,17 @@
 //! - [`expiry`] is the periodic work;
 //! - [`drain`] tells when a destination's process can be stopped;
 //! - [`notify`] tells what becomes of destinations;
-//! - [`control`] answers netlink requests.
+//! - [`control`] answers netlink requests;
+//! - [`ipvs`] answers those of ip_vs's clients, from the same configuration;
+//! - [`overall`] sums up what all services carried;
+//! - [`walk`] goes on with lists of connections that are told in parts.
 //!
 //! Documentation/architecture.rst tells how a packet walks, Documentation/locking.rst what guards
 //! what.
 
 #![forbid(unsafe_code)]
 
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::{
     genetlink::{self, IpvsName},
     netns,
@@ -37,8 +40,10 @@ mod drain;
 mod expiry;
 mod family;
 mod hooks;
+mod ipvs;
 mod namespace;
 mod notify;
+mod overall;
 mod ports;
 mod retry;
 mod services;
@@ -47,9 +52,8 @@ mod steered;
 mod sysctls;
 mod templates;
 mod timeouts;
+mod walk;
 mod word;
-
-use namespace::State;
 
 module! {
     type: Rlvs,
@@ -57,30 +61,35 @@ module! {
     authors: ["The rlvs authors"],
     description: "Virtual server for many local ports behind one address",
     license: "GPL",
-    alias: ["net-pf-16-proto-16-family-rlvs"],
+    alias: ["net-pf-16-proto-16-family-rlvs", "net-pf-16-proto-16-family-IPVS"],
 }
 
 /// The loaded module.
 struct Rlvs {
     // Dropped in this order: requests end, then hooks and states go, then ip_vs may be loaded.
-    _family: genetlink::Registration<State>,
-    _ipvs: IpvsName,
+    _family: genetlink::Registration<control::Rlvs>,
+    _ipvs: genetlink::Registration<ipvs::Ipvs>,
+    _name: IpvsName,
 }
 
 impl kernel::Module for Rlvs {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let ipvs = IpvsName::take().map_err(|error| {
+        // First: ip_vs has other things of these names too.
+        let name = IpvsName::take().map_err(|error| {
             if error != EEXIST {
                 return error;
             }
             pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
             EBUSY
         })?;
-        let family = genetlink::Registration::new(netns::Registration::new()?)?;
+        let states = Arc::new(netns::Registration::new()?, GFP_KERNEL)?;
+        let family = genetlink::Registration::new(states.clone())?;
+        let ipvs = genetlink::Registration::new(states)?;
         pr_info!("loaded\n");
         Ok(Self {
             _family: family,
             _ipvs: ipvs,
+            _name: name,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Counters: what services and destinations carried, and what became of packets.
 
 use kernel::prelude::*;
+use rlvs_core::estimate::{Estimate, Volume};
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     new_spinlock_bh,
@@ -37,16 +38,42 @@ impl Totals {
     pub(crate) fn get(&self, which: Traffic) -> u64 {
         self.0.get(which as usize).copied().unwrap_or(0)
     }
+
+    /// Those that have a rate.
+    fn volume(&self) -> Volume {
+        Volume {
+            connections: self.get(Traffic::Connections),
+            in_packets: self.get(Traffic::InPackets),
+            out_packets: self.get(Traffic::OutPackets),
+            in_bytes: self.get(Traffic::InBytes),
+            out_bytes: self.get(Traffic::OutBytes),
+        }
+    }
+}
+
+/// What was carried since the last zeroing, and what is carried in a second.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Report {
+    pub(crate) total: Volume,
+    pub(crate) rate: Volume,
+}
+
+/// What is kept besides the counters.
+#[derive(Default)]
+struct Kept {
+    /// What is taken off the counters when they are read: the totals at the last zeroing. The
+    /// counters themselves are only ever added to, so that no packet's count is lost to it.
+    zero: Totals,
+    /// Of the counters themselves; written by the periodic work, and at the zeroing.
+    estimate: Estimate,
 }
 
 /// Traffic counters that can be set to zero while packets count.
 #[pin_data]
 pub(crate) struct Stats {
     counters: PerCpuCounters<TRAFFIC>,
-    /// What is taken off the counters when they are read: the totals at the last zeroing. The
-    /// counters themselves are only ever added to, so that no packet's count is lost to it.
     #[pin]
-    zero: SpinLockBh<Totals>,
+    kept: SpinLockBh<Kept>,
 }
 
 impl Stats {
@@ -54,7 +81,7 @@ impl Stats {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             counters: PerCpuCounters::new()?,
-            zero <- new_spinlock_bh!(Totals::default(), "rlvs_stats"),
+            kept <- new_spinlock_bh!(Kept::default(), "rlvs_stats"),
         })
     }
 
@@ -94,20 +121,53 @@ impl Stats {
         totals
     }
 
+    /// All that was ever carried, whatever was set to zero.
+    pub(crate) fn ever(&self) -> Volume {
+        self.sums().volume()
+    }
+
+    /// The same of one CPU.
+    pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
+        let mut totals = Totals::default();
+        for (index, total) in totals.0.iter_mut().enumerate() {
+            *total = self.counters.of(cpu, index);
+        }
+        totals.volume()
+    }
+
     /// The totals since the last zeroing; exact when no packet counts meanwhile.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = self.sums();
-        let zero = with_bh_disabled(|bh| *self.zero.lock_with(bh));
+        let zero = with_bh_disabled(|bh| self.kept.lock_with(bh).zero);
         for (total, zero) in totals.0.iter_mut().zip(zero.0) {
             *total = total.wrapping_sub(zero);
         }
         totals
     }
 
-    /// Lets the totals start again at zero.
+    /// Totals and rates since the last zeroing.
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            total: self.totals().volume(),
+            rate: with_bh_disabled(|bh| self.kept.lock_with(bh).estimate.rates()),
+        }
+    }
+
+    /// Goes on with the rates, `elapsed` milliseconds after the last time. One sum over the CPUs
+    /// for each counter.
+    pub(crate) fn estimate(&self, elapsed: u32) {
+        let ever = self.ever();
+        with_bh_disabled(|bh| self.kept.lock_with(bh).estimate.step(ever, elapsed));
+    }
+
+    /// Lets the totals start again at zero, and the rates.
     pub(crate) fn zero(&self) {
         let sums = self.sums();
-        with_bh_disabled(|bh| *self.zero.lock_with(bh) = sums);
+        let kept = Kept {
+            zero: sums,
+            estimate: Estimate::from(sums.volume()),
+        };
+        with_bh_disabled(|bh| *self.kept.lock_with(bh) = kept);
     }
 }
 

@@ -27,9 +27,10 @@ enum Setting {
     ExpireQuiescentTemplate,
     NatIcmpSend,
     ScheduleIcmp,
+    RunEstimation,
 }
 
-const COUNT: usize = Setting::ScheduleIcmp as usize + 1;
+const COUNT: usize = Setting::RunEstimation as usize + 1;
 
 /// Those that are the [`Mode`] of a defence.
 const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::SecureTcp];
@@ -53,9 +54,10 @@ static SPECS: [Spec; COUNT] = [
     Spec::new(c_str!("expire_quiescent_template"), i32::MIN, i32::MAX),
     Spec::new(c_str!("nat_icmp_send"), i32::MIN, i32::MAX),
     Spec::new(c_str!("schedule_icmp"), i32::MIN, i32::MAX),
+    Spec::new(c_str!("run_estimation"), i32::MIN, i32::MAX),
 ];
 
-const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
@@ -147,6 +149,11 @@ impl Sysctls {
     #[inline]
     pub(crate) fn schedules_errors(&self) -> bool {
         self.is_on(Setting::ScheduleIcmp)
+    }
+
+    /// Whether rates are gone on with.
+    pub(crate) fn runs_estimation(&self) -> bool {
+        self.is_on(Setting::RunEstimation)
     }
 
     /// Moves the automatic modes after a look at the memory.

@@ -36,6 +36,14 @@ impl Tuned {
             .map_or(0, |seconds| seconds.load(Relaxed))
     }
 
+    /// What holds where a service sets nothing: what is set, or else the default.
+    pub(crate) fn in_force(&self, tunable: Tunable) -> u32 {
+        match self.get(tunable) {
+            0 => Timeouts::default().of(tunable.state()),
+            seconds => seconds,
+        }
+    }
+
     /// Sets what a request names. Written under the configuration's mutex.
     pub(crate) fn set(&self, change: &Change) {
         for (seconds, new) in self.connections.iter().zip(change.0) {

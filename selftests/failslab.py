@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 
-from lib import faults, kernel
+from lib import faults, ipvs, kernel
 from lib.clients import refusal, talk
 from lib.events import Events
 from lib.genl import N, Director, Error, attr, destination, nest, service
@@ -146,6 +146,61 @@ def test_reading(lab, name):
         verify=refused_for_memory)
     fixture.release()
     check(outcome and not isinstance(outcome, Error), f"{name}: {outcome}")
+    check(count > 0, f"{name}: no allocation was failed")
+
+
+BY_IPVS = {
+    "a new service": lambda: (ipvs.NEW_SERVICE, ipvs.service(ipvs.whole_service(TCP4, 81))),
+    "an edited service": lambda: (ipvs.SET_SERVICE, ipvs.service(
+        ipvs.whole_service(TCP4, scheduler="wrr"))),
+    "a new destination": lambda: (ipvs.NEW_DEST, ipvs.service(ipvs.identity(TCP4)) + ipvs.dest(
+        ipvs.whole_dest(TCP4, 8005))),
+    "an edited destination": lambda: (ipvs.SET_DEST, ipvs.service(ipvs.identity(TCP4)) + ipvs.dest(
+        ipvs.whole_dest(TCP4, weight=7))),
+    "a deleted destination": lambda: (ipvs.DEL_DEST, ipvs.service(ipvs.identity(TCP4)) + ipvs.dest(
+        ipvs.whole_dest(TCP4))),
+    "a deleted service": lambda: (ipvs.DEL_SERVICE, ipvs.service(ipvs.identity(TCP4))),
+}
+
+
+@each(BY_IPVS, all_differ=True)
+def test_a_change_by_ipvs(lab, name):
+    faults.need()
+    faults.prepare()
+    lab.servers.listen(TCP4, range(8001, 8005))
+    fixture, family = Fixture(lab, TCP4), ipvs.Ipvs(lab.lb)
+    command, attributes = BY_IPVS[name]()
+    count, outcome = fail_each(lambda: family.request(command, attributes), fixture.prepare,
+                               fixture.refused_cleanly)
+    fixture.release()
+    check(not isinstance(outcome, Error), f"{name}: {outcome}")
+    print(f"    # {count} allocations")
+
+
+@each(("ip_vs", "ip_vs_conn", "ip_vs_conn_sync", "ip_vs_stats", "ip_vs_stats_percpu"),
+      all_differ=True)
+def test_a_file(lab, name):
+    """It is refused for the memory or complete, never short without a word."""
+    faults.need()
+    faults.prepare()
+    lab.servers.listen(TCP4, range(8001, 8005))
+    fixture = Fixture(lab, TCP4)
+    fixture.prepare()
+
+    def read():
+        return lab.lb.read(f"/proc/thread-self/net/{name}")
+
+    lines = len(read().splitlines())
+
+    def verify(outcome):
+        if isinstance(outcome, OSError):
+            equal(errno.errorcode.get(outcome.errno), "ENOMEM", f"the errno of {outcome}")
+        else:
+            equal(len(outcome.splitlines()), lines, f"lines of {name}")
+
+    count, outcome = fail_each(read, verify=verify)
+    fixture.release()
+    equal(len(outcome.splitlines()), lines, f"lines of {name}")
     check(count > 0, f"{name}: no allocation was failed")
 
 

@@ -11,12 +11,12 @@ import os
 import random
 import socket
 import struct
-import subprocess
 
 from lib import kernel
 from lib.genl import N, attr, destination, service
-from lib.ktap import check, equal, fewer, seconds, wait_until
+from lib.ktap import check, equal, fewer
 from lib.lab import UDP4, UDP6, Lab
+from lib.like_ip_vs import load_ip_vs, unload_ip_vs
 from lib.packets import datagram, link_address
 
 WITHOUT_MODULE = True
@@ -116,10 +116,7 @@ class IpVs:
 
     def __init__(self, lab):
         self._lab = lab
-        if kernel.loaded():
-            kernel.remove()
-        for module in ("ip_vs", "ip_vs_sh", "ip_vs_mh", "ip_vs_dh"):
-            kernel.need(module)
+        load_ip_vs("sh", "mh", "dh")
         self._lines = []
 
     def add(self, flow, port, scheduler, flags, address=None):
@@ -142,14 +139,7 @@ class IpVs:
 
     def close(self):
         """Unloads it."""
-        self._lab.lb.must("ipvsadm", "-C")
-        modules = ("ip_vs_sh", "ip_vs_mh", "ip_vs_dh", "ip_vs")
-
-        def unloaded():
-            subprocess.run(["rmmod", *(m for m in modules if kernel.loaded(m))],
-                           capture_output=True, timeout=seconds(30), check=False)
-            return not kernel.loaded("ip_vs")
-        wait_until(unloaded, "ip_vs is unloaded")
+        unload_ip_vs(self._lab)
 
 
 class Rlvs:

@@ -9,23 +9,27 @@
 use kernel::{
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, Arc},
+    time::{Instant, Monotonic},
 };
 use rlvs_core::{
     address::{Address, PortRange},
     backends::check_one_packet,
     config::{self, DestinationKey, Method, ServiceKey},
+    estimate::{self, Volume},
     refusal::Refusal,
     schedule::{flags::Flags, Change, Kind, Settings},
     threshold::Thresholds,
 };
-use rlvs_kext::{netns::Handle, rcu};
+use rlvs_kext::{netns::Handle, rcu, task};
 
 use crate::{
     backends::{Backend, Backends},
     drain,
     namespace::State,
     notify::{self, Listeners},
+    overall::Overall,
     services::{Destination, DestinationSettings, Pool, Service, Services},
+    stats::{Report, Stats},
     timeouts,
 };
 
@@ -41,6 +45,11 @@ impl Configured {
     /// Whether its packets are rewritten, or still those of some connections.
     fn has_entries(&self) -> bool {
         !self.service.steers() || self.destinations.iter().any(|d| d.has_entries())
+    }
+
+    /// Its destination of the key.
+    pub(crate) fn destination(&self, key: &DestinationKey) -> Option<&Arc<Destination>> {
+        self.destinations.iter().find(|d| d.key == *key)
     }
 
     /// Whether it steers once these are its settings, and its destinations those that there are
@@ -65,6 +74,10 @@ pub(crate) struct Config {
     stale_ports: bool,
     /// Who listens to events.
     listeners: Listeners,
+    /// What all services carried together.
+    overall: Overall,
+    /// When the rates were gone on with.
+    estimated: Instant<Monotonic>,
     /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
     generation: u32,
 }
@@ -148,6 +161,14 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    /// One destination.
+    pub(crate) fn one(key: DestinationKey) -> Result<Self, Refusal> {
+        Ok(Self {
+            address: key.address,
+            ports: PortRange::new(key.port, key.port)?,
+        })
+    }
+
     /// The keys, in the order of their ports.
     pub(crate) fn keys(&self) -> impl Iterator<Item = DestinationKey> + '_ {
         self.ports.iter().map(|port| DestinationKey {
@@ -173,14 +194,17 @@ impl Range {
 }
 
 impl Config {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// Nothing is configured. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
             services: KVVec::new(),
             draining: KVVec::new(),
             stale_ports: false,
             listeners: Listeners::default(),
+            overall: Overall::new()?,
+            estimated: Instant::now(),
             generation: 1,
-        }
+        })
     }
 
     /// The services, in the order of their keys.
@@ -201,6 +225,36 @@ impl Config {
     /// The service of the key.
     pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
         self.services.get(self.position(key).ok()?)
+    }
+
+    /// What all services carried since the last zeroing, deleted ones included, and their rates.
+    pub(crate) fn overall(&self) -> Report {
+        self.overall.report(stats_of(&self.services))
+    }
+
+    /// What they carried on one CPU, whatever was set to zero.
+    pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
+        self.overall.ever_on(cpu, stats_of(&self.services))
+    }
+
+    /// Goes on with all rates when it is time for it. Called once a second.
+    pub(crate) fn estimate(&mut self) {
+        let elapsed = self.estimated.elapsed().as_millis();
+        let elapsed = u32::try_from(elapsed).unwrap_or(u32::MAX);
+        // Half a second of tolerance: the step goes with the nearest call.
+        if elapsed < estimate::PERIOD_MS.saturating_sub(500) {
+            return;
+        }
+        self.estimated = Instant::now();
+        for configured in self.services.iter() {
+            configured.service.stats.estimate(elapsed);
+            for destination in configured.destinations.iter() {
+                destination.stats.estimate(elapsed);
+            }
+            task::cond_resched();
+        }
+        let listed = stats_of(&self.services);
+        self.overall.estimate(elapsed, listed);
     }
 
     /// Where the service is, or where it belongs.
@@ -226,6 +280,15 @@ impl Config {
         }
         notify::look_at_all(ns, listeners, all());
         self.forget_drained(ns.state());
+        if self.overall.has_left() {
+            let draining = &self.draining;
+            let counts = |stats: &_| {
+                draining
+                    .iter()
+                    .any(|d| Arc::ptr_eq(&d.service_stats, stats))
+            };
+            self.overall.forget(counts);
+        }
     }
 
     /// Lets go of deleted destinations without connections, and of ports that nothing has.
@@ -365,6 +428,11 @@ impl<'a> Changes<'a> {
         }
     }
 
+    /// The service of the key, as it is now.
+    pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
+        self.config.find(key)
+    }
+
     fn changed(&mut self) {
         self.config.generation = self.config.generation.checked_add(1).unwrap_or(1);
     }
@@ -399,6 +467,7 @@ impl<'a> Changes<'a> {
         if self.config.is_empty() {
             // The periodic work may not have looked for long.
             self.config.listeners.begin(self.ns.net());
+            self.config.estimated = Instant::now();
         }
         self.ns.attach()?;
 
@@ -407,6 +476,7 @@ impl<'a> Changes<'a> {
             left.stats.zero();
         }
         service.stats.zero();
+        self.config.overall.returns(&service.stats);
         service.timeouts.set(&timeouts::Change::UNSET);
         service.timeouts.set(timeouts);
         service
@@ -474,6 +544,7 @@ impl<'a> Changes<'a> {
         let snapshot = self.config.snapshot(None, Some(key))?;
         let count = self.configured(key)?.destinations.len();
         self.config.draining.reserve(count, GFP_KERNEL)?;
+        self.config.overall.reserve(1)?;
         let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
         let backends = self.config.index(&Planned {
             key: *key,
@@ -482,6 +553,7 @@ impl<'a> Changes<'a> {
         })?;
 
         if let Ok(removed) = self.config.services.remove(index) {
+            self.config.overall.leave(removed.service.stats.clone());
             let state = self.ns.state();
             let services = (&state.services, snapshot);
             rcu::replace_both(services, (&state.backends, backends));
@@ -503,7 +575,11 @@ impl<'a> Changes<'a> {
             config.draining.iter(),
         ))?);
         config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
+        config.overall.reserve(config.services.len())?;
 
+        for stats in stats_of(&config.services) {
+            config.overall.leave(stats.clone());
+        }
         config.services.clear();
         let state = self.ns.state();
         rcu::replace_both((&state.services, empty), (&state.backends, no_backends));
@@ -545,7 +621,13 @@ impl<'a> Changes<'a> {
         };
         match key {
             Some(key) => zero(self.configured(key)?),
-            None => self.config.services.iter().for_each(zero),
+            None => {
+                let Config {
+                    services, overall, ..
+                } = &mut *self.config;
+                services.iter().for_each(zero);
+                overall.zero(stats_of(services));
+            }
         }
         Ok(())
     }
@@ -693,6 +775,11 @@ impl<'a> Changes<'a> {
         self.drain(&deleted);
         Ok(deleted)
     }
+}
+
+/// The statistics of each service.
+fn stats_of(services: &[Configured]) -> impl Iterator<Item = &Arc<Stats>> {
+    services.iter().map(|configured| &configured.service.stats)
 }
 
 /// A list of the same destinations.

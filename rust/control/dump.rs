@@ -2,7 +2,7 @@
 
 //! Dumps: lists that may need more than one message.
 
-use kernel::{prelude::*, sync::Arc};
+use kernel::prelude::*;
 use rlvs_core::{
     address::{Protocol, V4, V6},
     config::Method,
@@ -11,8 +11,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     clock,
-    flow_table::{Flow, FlowTable, Key, Walker},
-    genetlink::{DumpMessage, Record, Writer},
+    genetlink::{DumpMessage, Nest, Record, Writer},
     inet::Net,
     netns::Handle,
     uapi::{command, connection, destination, service},
@@ -28,33 +27,22 @@ use crate::{
     services::Destination,
     templates::{self, Template},
     timeouts::{self, Tuned},
+    walk::Walk,
 };
 use rlvs_core::{address::Ip, refusal::Refusal};
 
-/// Entries that are looked at in one read-side section.
-const BATCH: usize = 256;
-
-type Connections<A> = Walker<<A as Ip>::Words, Connection<A>>;
-type Templates<A> = Walker<<A as Ip>::Words, Template<A>>;
+type Connections<A> = Walk<<A as Ip>::Words, Connection<A>>;
+type Templates<A> = Walk<<A as Ip>::Words, Template<A>>;
 
 /// Where a dump is.
 #[derive(Default)]
 pub(crate) struct Dump {
     /// Records of a list that were written.
     written: usize,
-    connections4: Progress<Connections<V4>>,
-    connections6: Progress<Connections<V6>>,
-    templates4: Progress<Templates<V4>>,
-    templates6: Progress<Templates<V6>>,
-}
-
-/// A walk over a table.
-#[derive(Default)]
-enum Progress<W> {
-    #[default]
-    Before,
-    Under(W),
-    Over,
+    connections4: Connections<V4>,
+    connections6: Connections<V6>,
+    templates4: Templates<V4>,
+    templates6: Templates<V6>,
 }
 
 impl Dump {
@@ -96,7 +84,7 @@ impl Dump {
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
     ) -> Answer<'a, bool> {
-        let key = nested_key(out.service(destination::SERVICE)?)?;
+        let key = nested_key(out.nested(destination::SERVICE, Nest::Service)?)?;
         let config = ns.state().config.lock();
         out.generation(config.generation());
         let configured = config
@@ -114,53 +102,29 @@ impl Dump {
 
 /// Writes entries of one family; true when that was the rest.
 fn connections<'a, A: Family>(
-    progress: &mut Progress<Connections<A>>,
+    walk: &mut Connections<A>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
-    walk(progress, A::connections(ns.state()), |entry| {
-        out.record(|out| write_connection(out, entry, &ns.state().timeouts))
-    })
+    let timeouts = &ns.state().timeouts;
+    let rest = walk.go_on(A::connections(ns.state()), |entry| {
+        let record = out.record(|out| write_connection(out, entry, timeouts))?;
+        Ok(record == Record::Written)
+    });
+    Ok(rest?)
 }
 
 /// The same for templates.
 fn all_templates<'a, A: Family>(
-    progress: &mut Progress<Templates<A>>,
+    walk: &mut Templates<A>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
-    walk(progress, A::templates(ns.state()), |template| {
-        out.record(|out| write_template(out, template))
-    })
-}
-
-/// Goes on with a walk over a table as long as what is written fits; true when that was the rest.
-fn walk<'a, K: Key, T: Send + Sync + 'static>(
-    progress: &mut Progress<Walker<K, T>>,
-    table: &Arc<FlowTable<K, T>>,
-    mut write: impl FnMut(&Flow<K, T>) -> Result<Record>,
-) -> Answer<'a, bool> {
-    if let Progress::Before = progress {
-        *progress = Progress::Under(Walker::new(table.clone())?);
-    }
-    let Progress::Under(walker) = progress else {
-        return Ok(true);
-    };
-    let mut result = Ok(Record::Written);
-    loop {
-        let more = walker.batch(BATCH, |entry| {
-            result = write(entry);
-            matches!(result, Ok(Record::Written))
-        });
-        match result {
-            Err(error) => return Err(error.into()),
-            Ok(Record::Full) => return Ok(false),
-            Ok(Record::Written) if more => {}
-            Ok(Record::Written) => break,
-        }
-    }
-    *progress = Progress::Over;
-    Ok(true)
+    let rest = walk.go_on(A::templates(ns.state()), |template| {
+        let record = out.record(|out| write_template(out, template))?;
+        Ok(record == Record::Written)
+    });
+    Ok(rest?)
 }
 
 /// Writes a service's attributes.

@@ -165,6 +165,11 @@ impl<W: Word> Bond<W> {
         }
     }
 
+    /// Whether a client has shown that the address is its own.
+    pub fn is_proven(&self) -> bool {
+        self.proven.load() != 0
+    }
+
     /// Whether the template leads no connection any more: `seconds` have passed since the last one
     /// was opened, and none is active; of times see [`flow::remaining`]. One that a flood of false
     /// source addresses has made goes with the flood's entries.

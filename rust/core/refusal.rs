@@ -168,6 +168,73 @@ or leave out the flag";
     NoService => Srch, c"no such service: add it first";
     /// There is no such destination.
     NoDestination => NoEnt, c"the service has no such destination: add it first";
+    /// A request of the family IPVS does not say which service it is about.
+    IpvsService => Inval,
+        c"a service needs AF, and FWMARK or all of PROTOCOL, ADDR and PORT";
+    /// A request of the family IPVS that adds or changes a service leaves out a part.
+    IpvsServiceParts => Inval, c"a service needs SCHED_NAME, FLAGS, TIMEOUT and NETMASK";
+    /// A request of the family IPVS does not say which destination it is about.
+    IpvsDestination => Inval, c"a destination needs ADDR and PORT";
+    /// A request of the family IPVS that adds or changes a destination leaves out a part.
+    IpvsDestinationParts => Inval,
+        c"a destination needs FWD_METHOD, WEIGHT, U_THRESH and L_THRESH";
+    /// An address family that is neither AF_INET nor AF_INET6.
+    IpvsFamily => AfNoSupport, c"unknown address family: use AF_INET or AF_INET6";
+    /// A destination of another family than its service, asked for through the family IPVS.
+    IpvsMixedFamilies => Inval,
+        c"service and destination differ in address family, which only tunnels can";
+    /// No scheduler has this name, for the family IPVS.
+    IpvsScheduler => NoEnt,
+        c"no such scheduler: use rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr, twos, \
+p2c or jsq";
+    /// A service without a scheduler.
+    IpvsNoScheduler => OpNotSupp,
+        c"a service without a scheduler is not supported: give its destinations the weight 0";
+    /// Persistence by what a protocol says.
+    IpvsEngine => OpNotSupp,
+        c"the persistence engine sip is not supported yet: leave it out";
+    /// No persistence engine has this name.
+    IpvsUnknownEngine => NoEnt, c"no such persistence engine: leave it out";
+    /// A prefix length that IPv6 does not have.
+    IpvsPrefix => Inval, c"prefix length out of range: use 1 to 128";
+    /// A mask that is no network's.
+    IpvsNetmask => OpNotSupp,
+        c"the netmask has to be that of a network, from 128.0.0.0 to 255.255.255.255";
+    /// A persistent service without a time.
+    IpvsPersistentZero => Inval,
+        c"a persistent service needs a timeout of 1 second at least: leave out the flag, or set it";
+    /// A service by a mark that the firewall sets.
+    IpvsMark => OpNotSupp,
+        c"services by firewall mark are not supported yet: use a protocol, an address and a port";
+    /// A service on all ports.
+    IpvsAllPorts => OpNotSupp,
+        c"a service on all ports is not supported yet: add one for each port";
+    /// Masquerading to another host.
+    IpvsRemote => OpNotSupp,
+        c"not an address of this host: masquerading to other hosts is not supported yet";
+    /// The forwarding method of a host's own processes, which changes nothing in a packet.
+    IpvsLocalNode => OpNotSupp,
+        c"forwarding without a change of the port is not supported: use masquerading (-m)";
+    /// Forwarding by the link layer.
+    IpvsDirect => OpNotSupp,
+        c"direct routing is not supported yet: for a port of this host use masquerading (-m)";
+    /// Forwarding by tunnel.
+    IpvsTunnel => OpNotSupp,
+        c"tunnels are not supported yet: for a port of this host use masquerading (-m)";
+    /// A forwarding method that nobody sets.
+    IpvsMethod => OpNotSupp, c"no such forwarding method: use masquerading (-m)";
+    /// An upper threshold of more than 31 bits.
+    IpvsThresholdRange => Inval, c"upper threshold out of range: use 0 to 2147483647";
+    /// A UDP tunnel without a port.
+    IpvsTunnelPort => Inval, c"a GUE tunnel needs a port";
+    /// A timeout that IPVS cannot have.
+    IpvsTimeoutRange => Inval,
+        c"timeout out of range: use less, or 0 to leave it as it is";
+    /// A request of the family IPVS to start or stop the synchronisation leaves out a part.
+    IpvsDaemonParts => Inval,
+        c"a synchronisation daemon needs STATE, and to be started MCAST_IFN and SYNC_ID";
+    /// Connections are not synchronised between hosts.
+    IpvsDaemon => OpNotSupp, c"synchronising connections with other hosts is not supported yet";
     /// Memory is short.
     NoMemory => NoMem, c"the kernel is out of memory: nothing was changed";
 }

@@ -13,11 +13,14 @@
 //! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
 //! - [`flow`]: the states of a connection and their timeouts.
 //! - [`defence`]: what goes first in a flood of new connections.
+//! - [`estimate`]: how much is carried in a second.
+//! - [`ipvs`]: what the netlink family of ip_vs says.
 //! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
 //! - [`notice`]: what is told of a destination, and when.
 //! - [`retry`]: whether the first packet of a connection was refused.
 //! - [`schedule`]: choosing a destination; [`changed`]: which destinations to look at for that;
 //!   [`choice`]: going on when one cannot take the connection.
+//! - [`proc_net`]: the lines of `/proc/net/ip_vs*`.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
 //!
 //! Nothing here panics on any input: indices go through `get`, and sums that may overflow say
@@ -44,12 +47,15 @@ pub mod choice;
 pub mod config;
 pub mod crc32c;
 pub mod defence;
+pub mod estimate;
 pub mod flow;
 pub mod icmp;
+pub mod ipvs;
 pub mod lifecycle;
 pub mod nat;
 pub mod notice;
 pub mod persistence;
+pub mod proc_net;
 pub mod refusal;
 pub mod retry;
 pub mod schedule;

@@ -112,6 +112,17 @@ u32 rlvs_flow_count(const struct rhashtable *table)
 	return atomic_read(&table->nelems);
 }
 
+/* The table may be about to get another size. */
+u32 rlvs_flow_buckets(struct rhashtable *table)
+{
+	u32 buckets;
+
+	rcu_read_lock();
+	buckets = rht_dereference_rcu(table->tbl, table)->size;
+	rcu_read_unlock();
+	return buckets;
+}
+
 void rlvs_flow_walk_start(struct rhashtable_iter *iter)
 {
 	rhashtable_walk_start(iter);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink family: the operations that the specification's
+ * The module's own generic netlink family: the operations that the specification's
  * generated table names, and the inline functions that build messages.
  */
 #include <net/genetlink.h>
@@ -178,27 +178,6 @@ void rlvs_genl_unregister(void)
 	rlvs_genl_callbacks = NULL;
 }
 
-/*
- * The family of ip_vs, without operations: while its name is taken, ip_vs and
- * this module cannot both be loaded, in either order.
- */
-static struct genl_family rlvs_genl_ipvs __ro_after_init = {
-	.name = "IPVS",
-	.version = 1,
-	.netnsok = true,
-	.module = THIS_MODULE,
-};
-
-int rlvs_genl_reserve_ipvs(void)
-{
-	return genl_register_family(&rlvs_genl_ipvs);
-}
-
-void rlvs_genl_release_ipvs(void)
-{
-	genl_unregister_family(&rlvs_genl_ipvs);
-}
-
 /* The attribute, or NULL when it is absent or the command has none such. */
 static struct nlattr *rlvs_genl_find(const struct genl_info *info,
 				     u8 cap, u16 attribute)
@@ -218,12 +197,18 @@ static struct nlattr *rlvs_genl_find(const struct genl_info *info,
 
 struct nlattr *rlvs_genl_attr(const struct genl_info *info, u16 attribute)
 {
+	if (info->family != &rlvs_nl_family)
+		return rlvs_ipvs_attr(info, attribute);
 	return rlvs_genl_find(info, GENL_CMD_CAP_DO, attribute);
 }
 
 struct nlattr *rlvs_genl_dump_attr(struct netlink_callback *cb, u16 attribute)
 {
-	return rlvs_genl_find(genl_info_dump(cb), GENL_CMD_CAP_DUMP, attribute);
+	const struct genl_info *info = genl_info_dump(cb);
+
+	if (info->family != &rlvs_nl_family)
+		return rlvs_ipvs_dump_attr(cb, attribute);
+	return rlvs_genl_find(info, GENL_CMD_CAP_DUMP, attribute);
 }
 
 void **rlvs_genl_dump_state(struct netlink_callback *cb)
@@ -241,10 +226,13 @@ struct netlink_ext_ack *rlvs_genl_extack(struct genl_info *info)
 	return info->extack;
 }
 
-/* @table has room for RLVS_A_SERVICE_PORT + 1 pointers. */
-int rlvs_genl_parse_service(struct nlattr *nest, struct nlattr **table,
-			    struct netlink_ext_ack *extack)
+/* @table has room for RLVS_NESTED pointers. */
+int rlvs_genl_parse(struct nlattr *nest, enum rlvs_nest which,
+		    struct nlattr **table, struct netlink_ext_ack *extack)
 {
+	BUILD_BUG_ON(RLVS_A_SERVICE_PORT >= RLVS_NESTED);
+	if (which != RLVS_NEST_SERVICE)
+		return rlvs_ipvs_parse(nest, which, table, extack);
 	return nla_parse_nested(table, RLVS_A_SERVICE_PORT, nest,
 				rlvs_service_identity_nl_policy, extack);
 }
@@ -259,10 +247,9 @@ void rlvs_genl_message_free(struct sk_buff *skb)
 	nlmsg_free(skb);
 }
 
-void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info)
+void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info, u8 cmd)
 {
-	return genlmsg_put_reply(skb, info, &rlvs_nl_family, 0,
-				 info->genlhdr->cmd);
+	return genlmsg_put_reply(skb, info, info->family, 0, cmd);
 }
 
 /* A dump over which the generation changes is marked as interrupted. */
@@ -271,13 +258,14 @@ void rlvs_genl_dump_generation(struct netlink_callback *cb, u32 generation)
 	cb->seq = generation;
 }
 
-void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb)
+void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb,
+			 u8 cmd)
 {
 	void *header;
 
 	header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
-			     cb->nlh->nlmsg_seq, &rlvs_nl_family, NLM_F_MULTI,
-			     genl_info_dump(cb)->genlhdr->cmd);
+			     cb->nlh->nlmsg_seq, genl_info_dump(cb)->family,
+			     NLM_F_MULTI, cmd);
 	if (header)
 		genl_dump_check_consistent(cb, header);
 	return header;
@@ -298,9 +286,11 @@ int rlvs_genl_reply(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(skb, info);
 }
 
-struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute)
+struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute,
+				   bool marked)
 {
-	return nla_nest_start(skb, attribute);
+	return marked ? nla_nest_start(skb, attribute) :
+			nla_nest_start_noflag(skb, attribute);
 }
 
 void rlvs_nla_nest_end(struct sk_buff *skb, struct nlattr *nest)
@@ -311,6 +301,11 @@ void rlvs_nla_nest_end(struct sk_buff *skb, struct nlattr *nest)
 int rlvs_nla_put_uint(struct sk_buff *skb, u16 attribute, u64 value)
 {
 	return nla_put_uint(skb, attribute, value);
+}
+
+int rlvs_nla_put_u64(struct sk_buff *skb, u16 attribute, u64 value, u16 pad)
+{
+	return nla_put_u64_64bit(skb, attribute, value, pad);
 }
 
 void rlvs_extack_miss(struct netlink_ext_ack *extack, u16 attribute)

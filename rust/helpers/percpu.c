@@ -40,3 +40,21 @@ u64 rlvs_percpu_sum(u64 __percpu *base, u32 word)
 		sum += READ_ONCE(per_cpu_ptr(base, cpu)[word]);
 	return sum;
 }
+
+/* 0 for a CPU that there cannot be. */
+u64 rlvs_percpu_of(u64 __percpu *base, u32 word, u32 cpu)
+{
+	if (!rlvs_percpu_is_possible(cpu))
+		return 0;
+	return READ_ONCE(per_cpu_ptr(base, cpu)[word]);
+}
+
+u32 rlvs_percpu_cpus(void)
+{
+	return nr_cpu_ids;
+}
+
+bool rlvs_percpu_is_possible(u32 cpu)
+{
+	return cpu < nr_cpu_ids && cpu_possible(cpu);
+}

@@ -24,12 +24,16 @@ void rlvs_local_bh_enable(void);
 
 /* clock.c */
 u32 rlvs_seconds(void);
+u32 rlvs_ticks(u32 seconds);
 
 /* percpu.c */
 u64 __percpu *rlvs_percpu_alloc(u32 words);
 void rlvs_percpu_free(u64 __percpu *base);
 u64 *rlvs_percpu_this(u64 __percpu *base);
 u64 rlvs_percpu_sum(u64 __percpu *base, u32 word);
+u64 rlvs_percpu_of(u64 __percpu *base, u32 word, u32 cpu);
+u32 rlvs_percpu_cpus(void);
+bool rlvs_percpu_is_possible(u32 cpu);
 
 /* flow_table.c: @key_len is 16 (IPv4) or 40 (IPv6). */
 struct rlvs_flow_link {
@@ -47,6 +51,7 @@ struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
 bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
 		      struct rlvs_flow_link *link);
 u32 rlvs_flow_count(const struct rhashtable *table);
+u32 rlvs_flow_buckets(struct rhashtable *table);
 void rlvs_flow_walk_start(struct rhashtable_iter *iter);
 struct rlvs_flow_link *rlvs_flow_walk_next(struct rhashtable_iter *iter);
 struct rlvs_flow_link *rlvs_flow_walk_peek(struct rhashtable_iter *iter);
@@ -253,6 +258,8 @@ void rlvs_cond_resched(void);
 struct rlvs_netns {
 	struct net *net;
 	void *state;
+	/* Files of /proc/net: proc.c. */
+	struct rlvs_proc_file *files;
 	struct delayed_work tick;
 	struct work_struct send;
 	struct sk_buff_head unsent;
@@ -271,6 +278,19 @@ void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
 void rlvs_netns_send_later(struct net *net, struct sk_buff *skb);
 u32 rlvs_netns_inode(const struct net *net);
 
+/* proc.c: a piece of text is as long as fill() says; 0 at the end. */
+struct rlvs_proc_ops {
+	const char *name;
+	void *(*open)(void);
+	int (*fill)(struct rlvs_netns *ns, void *cursor, bool first,
+		    const u8 **text);
+	void (*close)(void *cursor);
+};
+
+int rlvs_proc_register(struct rlvs_netns *ns,
+		       const struct rlvs_proc_ops *const *ops, u32 count);
+void rlvs_proc_unregister(struct rlvs_netns *ns, u32 count);
+
 /* genetlink.c */
 struct rlvs_genl_ops {
 	int (*doit)(struct rlvs_netns *ns, struct sk_buff *skb,
@@ -284,25 +304,38 @@ struct rlvs_genl_ops {
 struct rlvs_netns *rlvs_netns_of(struct net *net);
 int rlvs_genl_register(const struct rlvs_genl_ops *ops);
 void rlvs_genl_unregister(void);
-int rlvs_genl_reserve_ipvs(void);
-void rlvs_genl_release_ipvs(void);
 struct nlattr *rlvs_genl_attr(const struct genl_info *info, u16 attribute);
 struct nlattr *rlvs_genl_dump_attr(struct netlink_callback *cb, u16 attribute);
 void **rlvs_genl_dump_state(struct netlink_callback *cb);
 struct netlink_ext_ack *rlvs_genl_dump_extack(struct netlink_callback *cb);
 struct netlink_ext_ack *rlvs_genl_extack(struct genl_info *info);
-int rlvs_genl_parse_service(struct nlattr *nest, struct nlattr **table,
-			    struct netlink_ext_ack *extack);
+
+/* What attributes that are nested in another one are of. */
+enum rlvs_nest {
+	RLVS_NEST_SERVICE,
+	RLVS_NEST_IPVS_SERVICE,
+	RLVS_NEST_IPVS_DEST,
+	RLVS_NEST_IPVS_DAEMON,
+};
+
+/* One more than the highest type of such an attribute. */
+#define RLVS_NESTED 16
+
+int rlvs_genl_parse(struct nlattr *nest, enum rlvs_nest which,
+		    struct nlattr **table, struct netlink_ext_ack *extack);
 struct sk_buff *rlvs_genl_message_new(void);
 void rlvs_genl_message_free(struct sk_buff *skb);
-void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info);
+void *rlvs_genl_put_reply(struct sk_buff *skb, struct genl_info *info, u8 cmd);
 void rlvs_genl_dump_generation(struct netlink_callback *cb, u32 generation);
-void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb);
+void *rlvs_genl_put_dump(struct sk_buff *skb, struct netlink_callback *cb,
+			 u8 cmd);
 void rlvs_genl_end(struct sk_buff *skb, void *header);
 void rlvs_genl_cancel(struct sk_buff *skb, void *header);
 int rlvs_genl_reply(struct sk_buff *skb, struct genl_info *info);
-struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute);
+struct nlattr *rlvs_nla_nest_start(struct sk_buff *skb, u16 attribute,
+				   bool marked);
 void rlvs_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
+int rlvs_nla_put_u64(struct sk_buff *skb, u16 attribute, u64 value, u16 pad);
 int rlvs_nla_put_uint(struct sk_buff *skb, u16 attribute, u64 value);
 void rlvs_extack_miss(struct netlink_ext_ack *extack, u16 attribute);
 u32 rlvs_genl_join_count(void);
@@ -311,5 +344,20 @@ struct sk_buff *rlvs_genl_notice_new(u32 payload);
 void *rlvs_genl_put_notice(struct sk_buff *skb, u8 cmd);
 void rlvs_genl_lost(struct net *net);
 int rlvs_genl_multicast(struct net *net, struct sk_buff *skb);
+
+/* ipvs.c */
+enum {
+	/* The longest timeout that ip_vs takes, in seconds. */
+	RLVS_IPVS_MOST_SECONDS = INT_MAX / HZ,
+};
+
+int rlvs_ipvs_register(void);
+void rlvs_ipvs_unregister(void);
+int rlvs_ipvs_open(const struct rlvs_genl_ops *ops);
+void rlvs_ipvs_close(void);
+struct nlattr *rlvs_ipvs_attr(const struct genl_info *info, u16 attribute);
+struct nlattr *rlvs_ipvs_dump_attr(struct netlink_callback *cb, u16 attribute);
+int rlvs_ipvs_parse(struct nlattr *nest, enum rlvs_nest which,
+		    struct nlattr **table, struct netlink_ext_ack *extack);
 
 #endif /* _RLVS_HELPERS_H */

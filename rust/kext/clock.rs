@@ -8,6 +8,12 @@
 
 use crate::bindings;
 
+/// How many of the kernel's ticks (jiffies) the time is, or the most there can be. Any context.
+pub fn ticks(seconds: u32) -> u32 {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_ticks(seconds) }
+}
+
 /// Seconds since boot, wrapping at 2^32. Any context.
 #[inline]
 pub fn seconds() -> u32 {

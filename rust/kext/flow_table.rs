@@ -282,6 +282,12 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         links / 2
     }
 
+    /// Number of buckets; it changes with the number of flows.
+    pub fn buckets(&self) -> u32 {
+        // SAFETY: The table is initialised.
+        unsafe { bindings::rlvs_flow_buckets(self.table.get()) }
+    }
+
     /// Whether there is none; another CPU may be changing it.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

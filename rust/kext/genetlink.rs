@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The generic netlink family: requests, refusals, replies and dumps.
+//! The generic netlink families: requests, refusals, replies and dumps.
 //!
-//! The table of operations is generated from `Documentation/netlink/specs/rlvs.yaml` and has the
-//! attributes' policies and each command's permissions; handlers see requests that passed them.
+//! There are two: the module's own, whose table of operations is generated from
+//! `Documentation/netlink/specs/rlvs.yaml`, and that of ip_vs, whose is in `helpers/ipvs.c`. The
+//! tables have the attributes' policies and each command's permissions; handlers see requests that
+//! passed them.
 //!
 //! C headers: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
 //! [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
@@ -14,7 +16,6 @@ use crate::{
     bindings,
     inet::Net,
     netns::{self, Handle, Namespace},
-    uapi,
 };
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -22,11 +23,27 @@ use kernel::{
     error::to_result,
     ffi::{c_int, c_void},
     prelude::*,
+    sync::Arc,
     task::might_sleep,
 };
 
-/// A namespace's state that answers netlink requests.
-pub trait Family: Namespace {
+/// Which family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// The module's own.
+    Rlvs,
+    /// That of ip_vs, which answers while [`IpvsName`] lives.
+    Ipvs,
+}
+
+/// A family: who answers its requests.
+pub trait Family: 'static {
+    /// Which one.
+    const NAME: Name;
+
+    /// The state of a namespace, which requests are about.
+    type State: Namespace;
+
     /// What a dump keeps from one message to the next.
     type Dump: Default + Send;
 
@@ -35,7 +52,7 @@ pub trait Family: Namespace {
     /// # Context
     ///
     /// Process context; may sleep. Several may run at once, also for one namespace.
-    fn request<'a>(ns: &Handle<'_, Self>, request: &Request<'a>) -> Result<(), Refusal<'a>>;
+    fn request<'a>(ns: &Handle<'_, Self::State>, request: &Request<'a>) -> Result<(), Refusal<'a>>;
 
     /// Fills `out` with the next records of a dump; true when there are no more.
     ///
@@ -43,7 +60,7 @@ pub trait Family: Namespace {
     ///
     /// As [`request`](Self::request).
     fn dump<'a>(
-        ns: &Handle<'_, Self>,
+        ns: &Handle<'_, Self::State>,
         dump: &mut Self::Dump,
         out: &mut DumpMessage<'a>,
     ) -> Result<bool, Refusal<'a>>;
@@ -81,6 +98,16 @@ impl<'a> Refusal<'a> {
             text: Some(text),
             cause: Cause::Missing(attribute),
         }
+    }
+
+    /// The errno.
+    pub fn error(&self) -> Error {
+        self.error
+    }
+
+    /// The text, if there is one.
+    pub fn text(&self) -> Option<&'static CStr> {
+        self.text
     }
 
     /// The same refusal, pointing to the attribute that is at fault, when the request has it.
@@ -189,24 +216,55 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The attributes that name a virtual service, from the request itself or nested in it.
-pub struct ServiceAttributes<'a> {
-    table: [*mut kernel::bindings::nlattr; SERVICE_ATTRIBUTES],
+/// What attributes that are nested in another one are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nest {
+    /// A service that a destination of the module's own family names.
+    Service,
+    /// A service of ip_vs's family.
+    IpvsService,
+    /// A destination of that.
+    IpvsDestination,
+    /// A synchronisation daemon of that.
+    IpvsDaemon,
+}
+
+impl Nest {
+    fn number(self) -> bindings::rlvs_nest {
+        match self {
+            Self::Service => bindings::rlvs_nest_RLVS_NEST_SERVICE,
+            Self::IpvsService => bindings::rlvs_nest_RLVS_NEST_IPVS_SERVICE,
+            Self::IpvsDestination => bindings::rlvs_nest_RLVS_NEST_IPVS_DEST,
+            Self::IpvsDaemon => bindings::rlvs_nest_RLVS_NEST_IPVS_DAEMON,
+        }
+    }
+}
+
+/// Attributes that are nested in another one.
+pub struct Attributes<'a> {
+    table: [*mut kernel::bindings::nlattr; NESTED],
     message: PhantomData<&'a kernel::bindings::nlattr>,
 }
 
-const SERVICE_ATTRIBUTES: usize = uapi::service::PORT as usize + 1;
+/// One more than the highest type of a nested attribute.
+const NESTED: usize = bindings::RLVS_NESTED as usize;
 
-impl<'a> ServiceAttributes<'a> {
+impl<'a> Attributes<'a> {
     fn parse(
-        nest: Attribute<'a>,
+        around: Attribute<'a>,
+        nest: Nest,
         extack: *mut kernel::bindings::netlink_ext_ack,
     ) -> Result<Self, Refusal<'a>> {
-        let mut table = [core::ptr::null_mut(); SERVICE_ATTRIBUTES];
-        // SAFETY: `nest` is a valid attribute, `table` has room for as many pointers as the
-        // function writes, `extack` is null or valid.
+        let mut table = [core::ptr::null_mut(); NESTED];
+        // SAFETY: `around` is a valid attribute, `table` has room for as many pointers as the
+        // function writes at most, `extack` is null or valid.
         to_result(unsafe {
-            bindings::rlvs_genl_parse_service(nest.raw.as_ptr(), table.as_mut_ptr(), extack)
+            bindings::rlvs_genl_parse(
+                around.raw.as_ptr(),
+                nest.number(),
+                table.as_mut_ptr(),
+                extack,
+            )
         })?;
         Ok(Self {
             table,
@@ -246,9 +304,9 @@ impl<'a> Request<'a> {
     }
 
     /// The attributes nested in the attribute `id`, if the request has it.
-    pub fn service(&self, id: u16) -> Result<Option<ServiceAttributes<'a>>, Refusal<'a>> {
+    pub fn nested(&self, id: u16, nest: Nest) -> Result<Option<Attributes<'a>>, Refusal<'a>> {
         self.get(id)
-            .map(|nest| ServiceAttributes::parse(nest, self.extack()))
+            .map(|around| Attributes::parse(around, nest, self.extack()))
             .transpose()
     }
 
@@ -259,11 +317,17 @@ impl<'a> Request<'a> {
 
     /// Sends a reply with what `fill` writes. May sleep.
     pub fn reply(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
+        self.reply_as(self.command, fill)
+    }
+
+    /// The same, as another command than the request's.
+    pub fn reply_as(&self, command: u8, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
         might_sleep();
         // SAFETY: An FFI call whose context may sleep.
         let skb = NonNull::new(unsafe { bindings::rlvs_genl_message_new() }).ok_or(ENOMEM)?;
         // SAFETY: `skb` is a new message and `info` valid.
-        let header = unsafe { bindings::rlvs_genl_put_reply(skb.as_ptr(), self.info.as_ptr()) };
+        let header =
+            unsafe { bindings::rlvs_genl_put_reply(skb.as_ptr(), self.info.as_ptr(), command) };
         let filled = if header.is_null() {
             Err(EMSGSIZE)
         } else {
@@ -314,11 +378,12 @@ impl<'a> DumpMessage<'a> {
     }
 
     /// The attributes nested in the attribute `id`, if the request has it.
-    pub fn service(&self, id: u16) -> Result<Option<ServiceAttributes<'a>>, Refusal<'a>> {
+    pub fn nested(&self, id: u16, nest: Nest) -> Result<Option<Attributes<'a>>, Refusal<'a>> {
         // SAFETY: By the type's invariant `cb` is valid; its attributes passed the policy.
-        let nest =
+        let around =
             unsafe { Attribute::from_raw(bindings::rlvs_genl_dump_attr(self.cb.as_ptr(), id)) };
-        nest.map(|nest| ServiceAttributes::parse(nest, self.extack()))
+        around
+            .map(|around| Attributes::parse(around, nest, self.extack()))
             .transpose()
     }
 
@@ -336,8 +401,18 @@ impl<'a> DumpMessage<'a> {
 
     /// Appends one record, or nothing of it. Does not sleep.
     pub fn record(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result<Record> {
+        self.record_as(self.command, fill)
+    }
+
+    /// The same, as another command than the request's.
+    pub fn record_as(
+        &mut self,
+        command: u8,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result,
+    ) -> Result<Record> {
+        let (skb, cb) = (self.skb.as_ptr(), self.cb.as_ptr());
         // SAFETY: By the type's invariant `skb` and `cb` are valid.
-        let header = unsafe { bindings::rlvs_genl_put_dump(self.skb.as_ptr(), self.cb.as_ptr()) };
+        let header = unsafe { bindings::rlvs_genl_put_dump(skb, cb, command) };
         let filled = if header.is_null() {
             Err(EMSGSIZE)
         } else {
@@ -400,6 +475,11 @@ impl Writer<'_> {
         self.bytes(id, &[value])
     }
 
+    /// Writes a 16-bit number in host byte order.
+    pub fn u16(&mut self, id: u16, value: u16) -> Result {
+        self.bytes(id, &value.to_ne_bytes())
+    }
+
     /// Writes a 16-bit number in network byte order.
     pub fn u16_be(&mut self, id: u16, value: u16) -> Result {
         self.bytes(id, &value.to_be_bytes())
@@ -416,6 +496,13 @@ impl Writer<'_> {
         to_result(unsafe { bindings::rlvs_nla_put_uint(self.skb.as_ptr(), id, value) })
     }
 
+    /// Writes a 64-bit number in host byte order, aligned where the architecture needs it: by an
+    /// attribute of type `pad`, which means nothing.
+    pub fn u64(&mut self, id: u16, value: u64, pad: u16) -> Result {
+        // SAFETY: `skb` is a message that is being written.
+        to_result(unsafe { bindings::rlvs_nla_put_u64(self.skb.as_ptr(), id, value, pad) })
+    }
+
     /// Writes an attribute that says something by being there.
     pub fn flag(&mut self, id: u16) -> Result {
         self.bytes(id, &[])
@@ -428,8 +515,23 @@ impl Writer<'_> {
 
     /// Writes an attribute that has those inside that `fill` writes.
     pub fn nest(&mut self, id: u16, fill: impl FnOnce(&mut Self) -> Result) -> Result {
+        self.nest_marked(id, true, fill)
+    }
+
+    /// The same without the mark that there are others inside, which families that are older than
+    /// the mark do not set.
+    pub fn nest_unmarked(&mut self, id: u16, fill: impl FnOnce(&mut Self) -> Result) -> Result {
+        self.nest_marked(id, false, fill)
+    }
+
+    fn nest_marked(
+        &mut self,
+        id: u16,
+        marked: bool,
+        fill: impl FnOnce(&mut Self) -> Result,
+    ) -> Result {
         // SAFETY: `skb` is a message that is being written.
-        let nest = unsafe { bindings::rlvs_nla_nest_start(self.skb.as_ptr(), id) };
+        let nest = unsafe { bindings::rlvs_nla_nest_start(self.skb.as_ptr(), id, marked) };
         if nest.is_null() {
             return Err(EMSGSIZE);
         }
@@ -507,43 +609,52 @@ pub fn multicast(
     }
 }
 
-/// Answers the family's requests while it lives, from the states of `T`.
-pub struct Registration<T: Family> {
+/// Answers a family's requests while it lives.
+pub struct Registration<F: Family> {
     // Dropped after the family is unregistered, which is in `drop`: handlers use the states.
-    _states: netns::Registration<T>,
+    _states: Arc<netns::Registration<F::State>>,
 }
 
-impl<T: Family> Registration<T> {
+impl<F: Family> Registration<F> {
     const OPS: &'static bindings::rlvs_genl_ops = &bindings::rlvs_genl_ops {
-        doit: Some(doit::<T>),
-        start: Some(start::<T>),
-        dumpit: Some(dumpit::<T>),
-        done: Some(done::<T>),
+        doit: Some(doit::<F>),
+        start: Some(start::<F>),
+        dumpit: Some(dumpit::<F>),
+        done: Some(done::<F>),
     };
 
-    /// Registers the family. May sleep.
-    pub fn new(states: netns::Registration<T>) -> Result<Self> {
-        // SAFETY: The callbacks are static and of the `T` whose states are registered.
-        to_result(unsafe { bindings::rlvs_genl_register(Self::OPS) })?;
+    /// Answers from these states. May sleep.
+    pub fn new(states: Arc<netns::Registration<F::State>>) -> Result<Self> {
+        match F::NAME {
+            // SAFETY: The callbacks are static and of the family whose states are registered.
+            Name::Rlvs => to_result(unsafe { bindings::rlvs_genl_register(Self::OPS) })?,
+            // SAFETY: As above.
+            Name::Ipvs => to_result(unsafe { bindings::rlvs_ipvs_open(Self::OPS) })?,
+        }
         Ok(Self { _states: states })
     }
 }
 
-impl<T: Family> Drop for Registration<T> {
+impl<F: Family> Drop for Registration<F> {
     fn drop(&mut self) {
-        // SAFETY: The value exists because registering succeeded, and it is unregistered once.
-        unsafe { bindings::rlvs_genl_unregister() };
+        match F::NAME {
+            // SAFETY: The value exists because registering succeeded, and it is unregistered once.
+            Name::Rlvs => unsafe { bindings::rlvs_genl_unregister() },
+            // SAFETY: As above, for opening.
+            Name::Ipvs => unsafe { bindings::rlvs_ipvs_close() },
+        }
     }
 }
 
-/// Keeps the family name of ip_vs taken, so that the two modules are never loaded together.
+/// The family of ip_vs, registered: the two modules are never loaded together. Its requests are
+/// answered while there is a [`Registration`], and refused before and after.
 pub struct IpvsName(());
 
 impl IpvsName {
     /// Takes the name; `EEXIST` while ip_vs is there. May sleep.
     pub fn take() -> Result<Self> {
         // SAFETY: An FFI call whose context may sleep.
-        to_result(unsafe { bindings::rlvs_genl_reserve_ipvs() })?;
+        to_result(unsafe { bindings::rlvs_ipvs_register() })?;
         Ok(Self(()))
     }
 }
@@ -551,7 +662,7 @@ impl IpvsName {
 impl Drop for IpvsName {
     fn drop(&mut self) {
         // SAFETY: The value exists because registering succeeded, and it is unregistered once.
-        unsafe { bindings::rlvs_genl_release_ipvs() };
+        unsafe { bindings::rlvs_ipvs_unregister() };
     }
 }
 
@@ -560,7 +671,7 @@ impl Drop for IpvsName {
 /// # Safety
 ///
 /// Called by `genetlink.c` while the family is registered, with valid arguments.
-unsafe extern "C" fn doit<T: Family>(
+unsafe extern "C" fn doit<F: Family>(
     ns: *mut bindings::rlvs_netns,
     _skb: *mut bindings::sk_buff,
     info: *mut bindings::genl_info,
@@ -571,14 +682,14 @@ unsafe extern "C" fn doit<T: Family>(
     };
     // SAFETY: The socket that asks keeps its namespace alive, and the states are registered longer
     // than the family.
-    let ns = unsafe { Handle::<T>::from_raw(ns) };
+    let ns = unsafe { Handle::<F::State>::from_raw(ns) };
     // INVARIANT: `info` is valid during the call.
     let request = Request {
         info,
         command,
         message: PhantomData,
     };
-    match T::request(&ns, &request) {
+    match F::request(&ns, &request) {
         Ok(()) => 0,
         // SAFETY: The acknowledgement of `info` is null or valid.
         Err(refusal) => unsafe { refusal.report(request.extack()) },
@@ -600,8 +711,8 @@ unsafe fn dump_state(cb: *mut bindings::netlink_callback) -> *mut *mut c_void {
 /// # Safety
 ///
 /// Called by `genetlink.c` with a valid argument, once for a dump.
-unsafe extern "C" fn start<T: Family>(cb: *mut bindings::netlink_callback) -> c_int {
-    match KBox::new(T::Dump::default(), GFP_KERNEL) {
+unsafe extern "C" fn start<F: Family>(cb: *mut bindings::netlink_callback) -> c_int {
+    match KBox::new(F::Dump::default(), GFP_KERNEL) {
         Ok(state) => {
             // SAFETY: `cb` is valid and the place is free until `done`.
             unsafe { *dump_state(cb) = KBox::into_raw(state).cast() };
@@ -616,7 +727,7 @@ unsafe extern "C" fn start<T: Family>(cb: *mut bindings::netlink_callback) -> c_
 /// # Safety
 ///
 /// Called by `genetlink.c` between `start` and `done`, with valid arguments.
-unsafe extern "C" fn dumpit<T: Family>(
+unsafe extern "C" fn dumpit<F: Family>(
     ns: *mut bindings::rlvs_netns,
     skb: *mut bindings::sk_buff,
     cb: *mut bindings::netlink_callback,
@@ -627,9 +738,9 @@ unsafe extern "C" fn dumpit<T: Family>(
         return EINVAL.to_errno();
     };
     // SAFETY: As in `doit`.
-    let ns = unsafe { Handle::<T>::from_raw(ns) };
-    // SAFETY: `start` put a `T::Dump` there; netlink runs one callback of a dump at a time.
-    let state = unsafe { &mut *(*dump_state(cb.as_ptr())).cast::<T::Dump>() };
+    let ns = unsafe { Handle::<F::State>::from_raw(ns) };
+    // SAFETY: `start` put a `F::Dump` there; netlink runs one callback of a dump at a time.
+    let state = unsafe { &mut *(*dump_state(cb.as_ptr())).cast::<F::Dump>() };
     // INVARIANT: `skb` and `cb` are valid during the call.
     let mut out = DumpMessage {
         skb,
@@ -638,7 +749,7 @@ unsafe extern "C" fn dumpit<T: Family>(
         records: 0,
         message: PhantomData,
     };
-    match T::dump(&ns, state, &mut out) {
+    match F::dump(&ns, state, &mut out) {
         Ok(true) if out.records == 0 => 0,
         // Records are there: netlink calls again, and then the dump has no more.
         Ok(_) => {
@@ -656,7 +767,7 @@ unsafe extern "C" fn dumpit<T: Family>(
 /// # Safety
 ///
 /// Called by `genetlink.c` once after `start`, with a valid argument.
-unsafe extern "C" fn done<T: Family>(cb: *mut bindings::netlink_callback) {
+unsafe extern "C" fn done<F: Family>(cb: *mut bindings::netlink_callback) {
     // SAFETY: `start` put a pointer from `into_raw` there.
-    drop(unsafe { KBox::from_raw((*dump_state(cb)).cast::<T::Dump>()) });
+    drop(unsafe { KBox::from_raw((*dump_state(cb)).cast::<F::Dump>()) });
 }

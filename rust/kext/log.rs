@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages on behalf of packets: they must not flood the log.
+//! Messages on behalf of packets and requests: they must not flood the log.
 //!
 //! C header: [`include/linux/net.h`](srctree/include/linux/net.h)
 //!
@@ -11,6 +11,13 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// Seconds from one message to the next.
 const INTERVAL: u32 = 60;
+
+/// Whether to write a message that somebody has caused by a request: false when there were too many
+/// just before. Any context.
+pub fn passes() -> bool {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_net_ratelimit() }
+}
 
 /// Lets one message pass a minute, unless the network stack has had too many others just before.
 pub struct Limit(Atomic<u32>);
@@ -32,8 +39,7 @@ impl Limit {
         if self.0.cmpxchg(last, now.max(1), Relaxed).is_err() {
             return false;
         }
-        // SAFETY: An FFI call with no preconditions.
-        unsafe { bindings::rlvs_net_ratelimit() }
+        passes()
     }
 }
 

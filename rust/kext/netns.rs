@@ -12,7 +12,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, inet::Net, netfilter::Entry};
+use crate::{bindings, inet::Net, netfilter::Entry, proc};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::{
@@ -27,6 +27,9 @@ use kernel::{
 pub trait Namespace: Send + Sync + Sized + 'static {
     /// The hooks, registered while [`Handle::attach`] is in force.
     const HOOKS: &'static [Entry<Self>];
+
+    /// The files of the namespace below `/proc/net`.
+    const FILES: &'static [proc::Entry<Self>];
 
     /// Time between two calls of [`tick`](Self::tick), in milliseconds.
     const TICK_MS: u32;
@@ -210,7 +213,14 @@ unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int 
         let slot = KBox::into_raw(unsafe { Pin::into_inner_unchecked(slot) });
         // SAFETY: `ns` is valid, and nobody else uses a namespace that is being made.
         unsafe { (*ns).state = slot.cast() };
-        Ok(0)
+        let valid = NonNull::new(ns).ok_or(EINVAL)?;
+        // SAFETY: The state was set just now; `pre_exit` removes the files before `exit` frees it.
+        let files = unsafe { proc::create::<T>(valid) };
+        if files.is_err() {
+            // SAFETY: Nobody has used the state, and C does not call `exit` when this fails.
+            unsafe { exit::<T>(ns) };
+        }
+        files.map(|()| 0)
     })
 }
 
@@ -221,6 +231,8 @@ unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int 
 /// Called by `netns.c` after `init` of the same namespace succeeded, with its periodic work ended.
 unsafe extern "C" fn pre_exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
     if let Some(ns) = NonNull::new(ns) {
+        // SAFETY: `init` has made the files, and this is called once.
+        unsafe { proc::remove::<T>(ns) };
         // SAFETY: `init` has set the state, and `exit` comes after.
         unsafe { Handle::<T>::from_raw(ns) }.detach();
     }

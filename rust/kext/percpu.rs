@@ -57,6 +57,18 @@ impl<const N: usize> PerCpuCounters<N> {
         counter.store(counter.load(Relaxed).wrapping_add(value), Relaxed);
     }
 
+    /// The counter `index` of one CPU, as of some moment during the call; 0 for a CPU that there
+    /// cannot be.
+    pub fn of(&self, cpu: u32, index: usize) -> u64 {
+        match u32::try_from(index) {
+            // SAFETY: By the type's invariant `base` has `N` words, and `index` is below `N`.
+            Ok(word) if index < N => unsafe {
+                bindings::rlvs_percpu_of(self.base.as_ptr(), word, cpu)
+            },
+            _ => 0,
+        }
+    }
+
     /// The sum of the counter `index` over all possible CPUs.
     ///
     /// Exact once no CPU adds any more; until then, each CPU's share is as of some moment during
@@ -68,6 +80,18 @@ impl<const N: usize> PerCpuCounters<N> {
             _ => 0,
         }
     }
+}
+
+/// One more than the highest number of a CPU that there can be. Any context.
+pub fn cpus() -> u32 {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_percpu_cpus() }
+}
+
+/// Whether there can be a CPU of this number. Any context.
+pub fn is_possible(cpu: u32) -> bool {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_percpu_is_possible(cpu) }
 }
 
 impl<const N: usize> Drop for PerCpuCounters<N> {

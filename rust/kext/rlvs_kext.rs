@@ -27,6 +27,7 @@ pub mod memory;
 pub mod netfilter;
 pub mod netns;
 pub mod percpu;
+pub mod proc;
 pub mod random;
 pub mod rcu;
 pub mod skbuff;

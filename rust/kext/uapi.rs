@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The numbers of the netlink family, from `include/uapi/linux/rlvs.h`.
+//! The numbers of the netlink families, from `include/uapi/linux/rlvs.h` and, for that of ip_vs,
+//! from [`include/uapi/linux/ip_vs.h`](srctree/include/uapi/linux/ip_vs.h).
 //!
-//! That header is generated from `Documentation/netlink/specs/rlvs.yaml`.
+//! The former is generated from `Documentation/netlink/specs/rlvs.yaml`.
 
 /// Gives the header's constants the types that the netlink code uses.
 macro_rules! numbers {
@@ -160,5 +161,119 @@ pub mod event {
         PORT = RLVS_A_EVENT_PORT,
         IN_FLIGHT = RLVS_A_EVENT_IN_FLIGHT,
         COUNT = RLVS_A_EVENT_COUNT,
+    }
+}
+
+/// Numbers of the family of ip_vs.
+pub mod ipvs {
+    /// The longest timeout that can be set, in seconds: it counts in jiffies.
+    pub const MOST_SECONDS: u32 = crate::bindings::RLVS_IPVS_MOST_SECONDS;
+
+    /// Commands.
+    pub mod command {
+        numbers! { u8:
+            NEW_SERVICE = IPVS_CMD_NEW_SERVICE,
+            SET_SERVICE = IPVS_CMD_SET_SERVICE,
+            DEL_SERVICE = IPVS_CMD_DEL_SERVICE,
+            GET_SERVICE = IPVS_CMD_GET_SERVICE,
+            NEW_DEST = IPVS_CMD_NEW_DEST,
+            SET_DEST = IPVS_CMD_SET_DEST,
+            DEL_DEST = IPVS_CMD_DEL_DEST,
+            GET_DEST = IPVS_CMD_GET_DEST,
+            NEW_DAEMON = IPVS_CMD_NEW_DAEMON,
+            DEL_DAEMON = IPVS_CMD_DEL_DAEMON,
+            GET_DAEMON = IPVS_CMD_GET_DAEMON,
+            SET_CONFIG = IPVS_CMD_SET_CONFIG,
+            GET_CONFIG = IPVS_CMD_GET_CONFIG,
+            SET_INFO = IPVS_CMD_SET_INFO,
+            GET_INFO = IPVS_CMD_GET_INFO,
+            ZERO = IPVS_CMD_ZERO,
+            FLUSH = IPVS_CMD_FLUSH,
+        }
+    }
+
+    /// Attributes of a request.
+    pub mod request {
+        numbers! { u16:
+            SERVICE = IPVS_CMD_ATTR_SERVICE,
+            DEST = IPVS_CMD_ATTR_DEST,
+            DAEMON = IPVS_CMD_ATTR_DAEMON,
+            TIMEOUT_TCP = IPVS_CMD_ATTR_TIMEOUT_TCP,
+            TIMEOUT_TCP_FIN = IPVS_CMD_ATTR_TIMEOUT_TCP_FIN,
+            TIMEOUT_UDP = IPVS_CMD_ATTR_TIMEOUT_UDP,
+        }
+    }
+
+    /// Attributes of a service.
+    pub mod service {
+        numbers! { u16:
+            AF = IPVS_SVC_ATTR_AF,
+            PROTOCOL = IPVS_SVC_ATTR_PROTOCOL,
+            ADDR = IPVS_SVC_ATTR_ADDR,
+            PORT = IPVS_SVC_ATTR_PORT,
+            FWMARK = IPVS_SVC_ATTR_FWMARK,
+            SCHED_NAME = IPVS_SVC_ATTR_SCHED_NAME,
+            FLAGS = IPVS_SVC_ATTR_FLAGS,
+            TIMEOUT = IPVS_SVC_ATTR_TIMEOUT,
+            NETMASK = IPVS_SVC_ATTR_NETMASK,
+            STATS = IPVS_SVC_ATTR_STATS,
+            PE_NAME = IPVS_SVC_ATTR_PE_NAME,
+            STATS64 = IPVS_SVC_ATTR_STATS64,
+        }
+    }
+
+    /// Attributes of a destination.
+    pub mod destination {
+        numbers! { u16:
+            ADDR = IPVS_DEST_ATTR_ADDR,
+            PORT = IPVS_DEST_ATTR_PORT,
+            FWD_METHOD = IPVS_DEST_ATTR_FWD_METHOD,
+            WEIGHT = IPVS_DEST_ATTR_WEIGHT,
+            U_THRESH = IPVS_DEST_ATTR_U_THRESH,
+            L_THRESH = IPVS_DEST_ATTR_L_THRESH,
+            ACTIVE_CONNS = IPVS_DEST_ATTR_ACTIVE_CONNS,
+            INACT_CONNS = IPVS_DEST_ATTR_INACT_CONNS,
+            PERSIST_CONNS = IPVS_DEST_ATTR_PERSIST_CONNS,
+            STATS = IPVS_DEST_ATTR_STATS,
+            ADDR_FAMILY = IPVS_DEST_ATTR_ADDR_FAMILY,
+            STATS64 = IPVS_DEST_ATTR_STATS64,
+            TUN_TYPE = IPVS_DEST_ATTR_TUN_TYPE,
+            TUN_PORT = IPVS_DEST_ATTR_TUN_PORT,
+            TUN_FLAGS = IPVS_DEST_ATTR_TUN_FLAGS,
+        }
+    }
+
+    /// Attributes of a synchronisation daemon.
+    pub mod daemon {
+        numbers! { u16:
+            STATE = IPVS_DAEMON_ATTR_STATE,
+            MCAST_IFN = IPVS_DAEMON_ATTR_MCAST_IFN,
+            SYNC_ID = IPVS_DAEMON_ATTR_SYNC_ID,
+        }
+    }
+
+    /// Attributes of the statistics of a service or destination.
+    pub mod stats {
+        numbers! { u16:
+            CONNS = IPVS_STATS_ATTR_CONNS,
+            INPKTS = IPVS_STATS_ATTR_INPKTS,
+            OUTPKTS = IPVS_STATS_ATTR_OUTPKTS,
+            INBYTES = IPVS_STATS_ATTR_INBYTES,
+            OUTBYTES = IPVS_STATS_ATTR_OUTBYTES,
+            CPS = IPVS_STATS_ATTR_CPS,
+            INPPS = IPVS_STATS_ATTR_INPPS,
+            OUTPPS = IPVS_STATS_ATTR_OUTPPS,
+            INBPS = IPVS_STATS_ATTR_INBPS,
+            OUTBPS = IPVS_STATS_ATTR_OUTBPS,
+            PAD = IPVS_STATS_ATTR_PAD,
+        }
+    }
+
+    /// Attributes of an answer about the module.
+    pub mod info {
+        numbers! { u16:
+            VERSION = IPVS_INFO_ATTR_VERSION,
+            CONN_TAB_SIZE = IPVS_INFO_ATTR_CONN_TAB_SIZE,
+        }
     }
 }

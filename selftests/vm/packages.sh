@@ -21,10 +21,11 @@ guest_packages=(
 	nginx-light curl wrk dnsmasq-base bind9-dnsutils iproute2 iputils-ping
 	socat tcpdump tshark iperf3 ethtool nftables iptables conntrack ipvsadm
 	netcat-openbsd jq psmisc procps busybox-static haproxy
+	keepalived strace
 )
 
 # Services among them, which must not start on this machine by being installed.
-services=(nginx ipvsadm iperf3 nftables haproxy)
+services=(nginx ipvsadm iperf3 nftables haproxy keepalived)
 
 wanted=()
 [[ $# -gt 0 ]] || set -- build guest

@@ -2,8 +2,8 @@
 
 //! Rates: what two readings of the statistics differ by, per second.
 //!
-//! The kernel keeps totals only. A rate is over the time between two readings, and nothing runs
-//! while nobody asks.
+//! A rate is over the time between two readings, whatever that is. The kernel's own rates, which
+//! ip_vs's clients read, are averages over about eight seconds.
 
 use std::time::Duration;
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files of /proc/net with text that is made piece by piece. A piece is kept
+ * until the reader has taken it, so that seq_file may ask for it again.
+ */
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+
+#include "rlvs_helpers.h"
+
+/* One file of a namespace. */
+struct rlvs_proc_file {
+	struct rlvs_netns *ns;
+	const struct rlvs_proc_ops *ops;
+};
+
+/* One that has it open; seq_file lets in one thread at a time. */
+struct rlvs_proc_reader {
+	const struct rlvs_proc_file *file;
+	/* The callbacks' own. */
+	void *cursor;
+	/* The piece at @index: as long as @length, 0 at the end, or an error. */
+	const u8 *text;
+	int length;
+	loff_t index;
+};
+
+static void *rlvs_proc_piece(struct rlvs_proc_reader *reader)
+{
+	if (reader->length < 0)
+		return ERR_PTR(reader->length);
+	return reader->length ? reader : NULL;
+}
+
+static void *rlvs_proc_make(struct rlvs_proc_reader *reader, loff_t index)
+{
+	const struct rlvs_proc_file *file = reader->file;
+
+	reader->index = index;
+	reader->length = file->ops->fill(file->ns, reader->cursor, !index,
+					 &reader->text);
+	return rlvs_proc_piece(reader);
+}
+
+/* seq_file goes back to the beginning or stays where it is. */
+static void *rlvs_proc_start(struct seq_file *seq, loff_t *index)
+{
+	struct rlvs_proc_reader *reader = seq->private;
+
+	if (!*index)
+		return rlvs_proc_make(reader, 0);
+	if (*index != reader->index)
+		return NULL;
+	return rlvs_proc_piece(reader);
+}
+
+static void *rlvs_proc_next(struct seq_file *seq, void *piece, loff_t *index)
+{
+	++*index;
+	return rlvs_proc_make(seq->private, *index);
+}
+
+static void rlvs_proc_stop(struct seq_file *seq, void *piece)
+{
+}
+
+static int rlvs_proc_show(struct seq_file *seq, void *piece)
+{
+	const struct rlvs_proc_reader *reader = piece;
+
+	seq_write(seq, reader->text, reader->length);
+	return 0;
+}
+
+static const struct seq_operations rlvs_proc_seq_operations = {
+	.start = rlvs_proc_start,
+	.next = rlvs_proc_next,
+	.stop = rlvs_proc_stop,
+	.show = rlvs_proc_show,
+};
+
+static int rlvs_proc_open(struct inode *inode, struct file *file)
+{
+	const struct rlvs_proc_file *of = pde_data(inode);
+	struct rlvs_proc_reader *reader;
+
+	reader = __seq_open_private(file, &rlvs_proc_seq_operations,
+				    sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	reader->file = of;
+	reader->cursor = of->ops->open();
+	if (reader->cursor)
+		return 0;
+	seq_release_private(inode, file);
+	return -ENOMEM;
+}
+
+static int rlvs_proc_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *seq = file->private_data;
+	struct rlvs_proc_reader *reader = seq->private;
+
+	reader->file->ops->close(reader->cursor);
+	return seq_release_private(inode, file);
+}
+
+static const struct proc_ops rlvs_proc_file_operations = {
+	.proc_open = rlvs_proc_open,
+	.proc_read_iter = seq_read_iter,
+	.proc_lseek = seq_lseek,
+	.proc_release = rlvs_proc_release,
+};
+
+/* Waits for who reads and closes the files for who has them open. May sleep. */
+static void rlvs_proc_remove(struct rlvs_netns *ns, u32 count)
+{
+	while (count--)
+		remove_proc_entry(ns->files[count].ops->name,
+				  ns->net->proc_net);
+	kfree(ns->files);
+	ns->files = NULL;
+}
+
+/*
+ * Makes @count files, which everybody may read. -ENOMEM, and none is made, when
+ * memory is short. May sleep.
+ */
+int rlvs_proc_register(struct rlvs_netns *ns,
+		       const struct rlvs_proc_ops *const *ops, u32 count)
+{
+	u32 i;
+
+	ns->files = kcalloc(count, sizeof(*ns->files), GFP_KERNEL);
+	if (!ns->files)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		ns->files[i].ns = ns;
+		ns->files[i].ops = ops[i];
+		if (proc_create_data(ops[i]->name, 0444, ns->net->proc_net,
+				     &rlvs_proc_file_operations,
+				     &ns->files[i]))
+			continue;
+		rlvs_proc_remove(ns, i);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Once, after they were made, and before what they show is freed. May sleep. */
+void rlvs_proc_unregister(struct rlvs_netns *ns, u32 count)
+{
+	rlvs_proc_remove(ns, count);
+}

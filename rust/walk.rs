@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Walks over a table of flows that go on where they were left: for lists that are told in parts.
+
+use kernel::{prelude::*, sync::Arc};
+use rlvs_kext::flow_table::{Flow, FlowTable, Key, Walker};
+
+/// Entries that are looked at in one read-side section.
+const BATCH: usize = 256;
+
+/// How far a walk has come.
+#[derive(Default)]
+pub(crate) enum Walk<K: Key, T: Send + Sync + 'static> {
+    /// It has not begun.
+    #[default]
+    Before,
+    Under(Walker<K, T>),
+    Over,
+}
+
+impl<K: Key, T: Send + Sync + 'static> Walk<K, T> {
+    /// Goes on as long as `write` says that what it wrote fits: what does not fit comes again. True
+    /// when that was the rest.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep. `write` must not sleep.
+    pub(crate) fn go_on(
+        &mut self,
+        table: &Arc<FlowTable<K, T>>,
+        mut write: impl FnMut(&Flow<K, T>) -> Result<bool>,
+    ) -> Result<bool> {
+        if let Self::Before = self {
+            *self = Self::Under(Walker::new(table.clone())?);
+        }
+        let Self::Under(walker) = self else {
+            return Ok(true);
+        };
+        let mut result = Ok(true);
+        loop {
+            let more = walker.batch(BATCH, |entry| {
+                result = write(entry);
+                matches!(result, Ok(true))
+            });
+            match result {
+                Err(error) => return Err(error),
+                Ok(false) => return Ok(false),
+                Ok(true) if more => {}
+                Ok(true) => break,
+            }
+        }
+        *self = Self::Over;
+        Ok(true)
+    }
+}
