@@ -247,7 +247,7 @@ def of_ip_vs(lab):
     return _of_ip_vs
 
 
-@each(GROUPS, all_differ=True)
+@each(GROUPS)
 def test_the_same(lab, group):
     wanted, got = of_ip_vs(lab)[group], play(lab, group)
     differ = []

@@ -128,7 +128,7 @@ def mask(text):
 PLAY = Play(GROUPS, mask)
 
 
-@each(GROUPS, all_differ=True)
+@each(GROUPS)
 def test_as_ip_vs_shows_it(lab, name):
     PLAY.of_ip_vs(lab, name)
     # The rows of CPUs count from here on.

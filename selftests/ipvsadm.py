@@ -219,7 +219,7 @@ GROUPS = {
 PLAY = Play(GROUPS)
 
 
-@each(GROUPS, all_differ=True)
+@each(GROUPS)
 def test_the_same(lab, name):
     PLAY.compare(lab, name)
 

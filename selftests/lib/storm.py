@@ -12,7 +12,7 @@ import time
 from lib.genl import NLA_F_NESTED, attr, nest
 from lib.ktap import check
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
 FLAGS = (0x4, 0x304, 0x300, 0x104, 0x204, 0x4 | 0x400, 0x804, 0x0)
 
 

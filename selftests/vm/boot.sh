@@ -51,7 +51,7 @@ state=$(mktemp -d "$BUILD/vm.XXXXXX")
 trap 'rm -rf "$state"' EXIT
 printf '%s\n' "$command" >"$state/command"
 cat >"$state/environment" <<EOF
-export KDIR='$KDIR' RLVS_KO='$RLVS_KO' RLVS_ROOT='$ROOT'
+export KDIR='$KDIR' RLVS_KO='$RLVS_KO' RLVS_ROOT='$ROOT' RLVS_PYTHON='${RLVS_PYTHON-}'
 rlvs_modules='${VM_MODULES:-$KDIR/install/lib/modules}'
 rlvs_tools='$BUILD/tool/release'
 EOF

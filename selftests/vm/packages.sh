@@ -11,7 +11,7 @@ source "$(dirname "$0")/lib.sh"
 # To fetch and build the kernel, the module and the tool, and to boot the VM.
 build_packages=(
 	build-essential bc bison flex libelf-dev libssl-dev cpio kmod rsync
-	xz-utils zstd perl python3 python3-yaml python3-jsonschema ca-certificates
+	xz-utils zstd perl python3 python3-pip python3-yaml python3-jsonschema ca-certificates
 	debian-archive-keyring "clang-$LLVM_MAJOR" "lld-$LLVM_MAJOR"
 	"llvm-$LLVM_MAJOR" "libclang-$LLVM_MAJOR-dev" qemu-system-x86 shellcheck
 )

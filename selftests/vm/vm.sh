@@ -13,6 +13,8 @@ own_kdir=${KDIR:-}
 mapfile -t built < <("$ROOT/selftests/vm/module.sh" "$kernel")
 [[ ${#built[@]} -eq 2 ]] || die "the module for the $kernel kernel does not build"
 "$ROOT/selftests/vm/tool.sh"
+RLVS_PYTHON=$("$ROOT/selftests/vm/python.sh")
+export RLVS_PYTHON
 
 export KDIR=${built[0]} RLVS_KO=${built[1]}/rlvs.ko
 export VM_LOG=${VM_LOG:-$BUILD/vm-$kernel.log}
