@@ -18,18 +18,20 @@ METHODS = ("nat", "steer")
 NOISE = 500  # ms: an emulated processor may leave everybody waiting for some tenths of a second
 
 
-def hammer(lab, method, scenario, make=Rlvs):
-    """Runs a scenario, with the checks that hold for all of them."""
+def hammer(lab, method, scenario, make=Rlvs, late=0):
+    """Runs a scenario, with the checks that hold for all of them. So many connections may come late,
+    by the second after which a client sends its SYN again."""
     dropped = lab.lb.netstat("ListenDrops")
     result = run(lab, make(lab, method), scenario, (TCP4.vip, PORT), Plan())
     print(f"    # {method}, {scenario.__name__}: {sentence(result)}", flush=True)
     allowed = {"answered", "reset_queued", "reset_accepted"}
     bad = {kind: number for kind, number in result.count.items() if kind not in allowed}
     equal(bad, {}, "connections that were lost")
-    equal(lab.lb.netstat("ListenDrops") - dropped, 0, "what a listening socket has dropped")
-    # The debug kernel may take the second after which a client sends its SYN again.
+    dropped = lab.lb.netstat("ListenDrops") - dropped
+    check(dropped <= late, f"a listening socket has dropped {dropped} SYNs")
+    # The debug kernel may take that second, too.
     if not is_debug_kernel():
-        equal(result.resent, 0, "connections whose SYN was dropped")
+        check(result.resent <= late, f"{result.resent} clients have sent their SYN again")
     unexplained = result.unexplained()
     check(not unexplained, f"{len(unexplained)} connections were reset although no worker went "
                            f"away, the first of them {unexplained[:1]}")
@@ -55,8 +57,9 @@ def test_a_worker_is_killed(lab, method):
 
 @each(METHODS)
 def test_a_worker_leaves_its_queue_to_another(lab, method):
-    """Where each port is shared by two, and the kernel is told to hand the queue on."""
-    result = hammer(lab, method, killed, RlvsPairs)
+    """Where each port is shared by two, and the kernel is told to hand the queue on. The other's queue
+    may be full by that when a SYN comes for which it still had room."""
+    result = hammer(lab, method, killed, RlvsPairs, late=2)
     equal(result.count["reset_queued"], 0, "connections reset that no worker had accepted")
 
 

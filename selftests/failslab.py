@@ -398,7 +398,8 @@ def test_the_copy_of_a_first_packet(lab, flow):
     finally:
         lab.lb.must("nft", "flush", "ruleset")
     check(outcome.endswith(b"hello"), f"the last client got {outcome}")
-    check(outcomes["ECONNREFUSED"] >= 3, f"{outcomes}: the copy takes three allocations")
+    # The copy takes three allocations, of which a CPU may have some in stock.
+    check(outcomes["ECONNREFUSED"] >= 1, f"{outcomes}: no copy has failed")
     equal(lab.counter("retry_not_kept") - before, outcomes["ECONNREFUSED"], "retry_not_kept")
     check(set(outcomes) <= {"ECONNREFUSED", "EPERM", "served"}, f"outcomes: {outcomes}")
 
