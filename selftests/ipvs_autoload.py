@@ -18,6 +18,7 @@ from lib.lab import Lab
 from lib.like_ip_vs import unload_ip_vs
 
 WITHOUT_MODULE = True
+PLAIN_ONLY = "what it is about is not the module's code"
 
 CONFIG = Path(__file__).resolve().parents[1] / "tools/modprobe/rlvs.conf"
 HELPER = Path("/proc/sys/kernel/modprobe")

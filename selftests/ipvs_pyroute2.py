@@ -10,18 +10,22 @@ from lib.ktap import equal
 from lib.lab import TCP4, TCP6, UDP4
 from lib.like_ip_vs import load_ip_vs, unload_ip_vs
 
+PLAIN_ONLY = "ipvs_errors and ipvs_fuzz run the same code"
+FLOWS = (TCP4, TCP6, UDP4)
+
 # What a user of the library would write. Prints what it is told, a line of JSON for each step.
 PROGRAM = """
 import json, sys
 from pyroute2 import IPVS, IPVSDest, IPVSService
 from pyroute2.netlink.exceptions import NetlinkError
 
-address, protocol, netmask = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-key = dict(addr=address, port=80, protocol=protocol)
+stay = sys.argv[1] == "stay"
 # Statistics are compared elsewhere; ip_vs lists the destination first that came last.
 said = lambda items: sorted(({k: v for k, v in sorted(item.items()) if "stats" not in k.lower()}
                              for item in items), key=lambda item: item["port"])
-with IPVS() as ipvs:
+
+def play(ipvs, address, protocol, netmask):
+    key = dict(addr=address, port=80, protocol=protocol)
     service = IPVSService(sched_name="wrr", timeout=60, netmask=netmask,
                           flags={"flags": 1, "mask": 0xffffffff}, **key)
 
@@ -55,32 +59,38 @@ with IPVS() as ipvs:
     step("set", lambda: ipvs.service("set", service=IPVSService(
         sched_name="lc", timeout=0, netmask=netmask, flags={"flags": 0, "mask": 0xffffffff}, **key)))
     step("services", lambda: said(IPVSService.from_message(s) for s in ipvs.service("dump")))
-    if sys.argv[4:] != ["stay"]:
+    if not stay:
         step("del", lambda: ipvs.service("del", service=service))
         step("del again", lambda: ipvs.service("del", service=service))
         step("services", lambda: said(IPVSService.from_message(s) for s in ipvs.service("dump")))
+
+with IPVS() as ipvs:
+    for flow in sys.argv[2:]:
+        address, protocol, netmask = flow.split()
+        play(ipvs, address, int(protocol), netmask)
 """
 
 
-def play(lab, flow, *more):
+def play(lab, flows, then="delete"):
     """What the program was told, step by step."""
-    netmask = "128.0.0.0" if flow.version == 6 else "255.255.255.255"  # of IPv6: a prefix length
-    text = lab.lb.must(sys.executable, "-c", PROGRAM, flow.vip, str(flow.number), netmask, *more,
+    arguments = []
+    for flow in flows:
+        # Of IPv6 it is a prefix length.
+        netmask = "128.0.0.0" if flow.version == 6 else "255.255.255.255"
+        arguments.append(f"{flow.vip} {flow.number} {netmask}")
+    text = lab.lb.must(sys.executable, "-c", PROGRAM, then, *arguments, limit=60,
                        env=os.environ | {"PYTHONPATH": os.environ["RLVS_PYTHON"]})
     return [json.loads(line) for line in text.splitlines()]
-
-
-FLOWS = (TCP4, TCP6, UDP4)
 
 
 def test_as_with_ip_vs(lab):
     load_ip_vs("wrr", "lc")
     try:
-        wanted = [step for flow in FLOWS for step in play(lab, flow)]
+        wanted = play(lab, FLOWS)
     finally:
         unload_ip_vs(lab)
         kernel.insert()
-    got = [step for flow in FLOWS for step in play(lab, flow)]
+    got = play(lab, FLOWS)
     for ours, theirs in zip(got, wanted, strict=True):
         equal(ours, theirs, f"step {theirs[0]}")
     shown = [result for name, result in wanted if name in ("services", "dests")]
@@ -89,11 +99,11 @@ def test_as_with_ip_vs(lab):
 
 
 def test_it_is_the_service_of_rlvs(lab):
-    play(lab, TCP4, "stay")
+    play(lab, [TCP4], "stay")
     (service,) = lab.services()
     equal((service["scheduler"], [d["port"] for d in service["destinations"]]), ("lc", [8002]),
           "what rlvs has")
     lab.rlvs(f"dest edit {TCP4.service(80)} :8002 --weight 7")
-    shown = next(result for name, result in play(lab, TCP4, "stay") if name == "dests")
+    shown = next(result for name, result in play(lab, [TCP4], "stay") if name == "dests")
     equal([(d["port"], d["weight"]) for d in shown], [(8001, 8001), (8002, 7)],
           "ports and weights that pyroute2 is told")

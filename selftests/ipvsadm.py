@@ -15,6 +15,7 @@ from lib.like_ip_vs import Play, load_ip_vs, unload_ip_vs
 from lib.strace import Trace
 
 LIMIT = 300
+PLAIN_ONLY = "ipvs_errors and ipvs_fuzz run the same code"
 
 V4, V6 = TCP4.vip, f"[{TCP6.vip}]"
 OTHER4, OTHER6 = TCP4.vip2, f"[{TCP6.vip2}]"

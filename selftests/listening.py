@@ -4,7 +4,7 @@
 import socket
 import time
 
-from lib.clients import refusal, served_by, talk
+from lib.clients import refusal, served_by
 from lib.ktap import check, each, equal, fewer, in_time, wait_until
 from lib.lab import FLOWS, TCP, TCP4, TCP6, UDP4
 

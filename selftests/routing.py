@@ -3,7 +3,7 @@
 
 from lib.capture import Capture, packets
 from lib.clients import refusal, talk
-from lib.ktap import check, each, equal, wait_until
+from lib.ktap import each, equal, wait_until
 from lib.lab import FLOWS, TCP, TCP4, UDP4
 from lib.vrf import VRF_VIP, with_vrf
 
