@@ -26,7 +26,7 @@ endif
 # One command at a time: they share trees in the cache.
 .NOTPARALLEL:
 .PHONY: all help packages kernel module modules_install tool vm demo \
-	compare selftest check fmt lint clean
+	compare bench selftest check fmt lint clean
 
 all: module tool
 
@@ -39,6 +39,7 @@ help:
 	@echo '  make modules_install   install the module into /lib/modules (KDIR=, INSTALL_MOD_PATH=)'
 	@echo '  make demo              boot a VM and show one address served by many local ports'
 	@echo '  make compare           boot a VM and count what clients notice of dying workers: rlvs and peers'
+	@echo '  make bench             what a packet costs with rlvs, ip_vs and nftables, natively'
 	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'
 	@echo '  make selftest T=NAME   one test in the VM'
 	@echo '  make vm [CMD=COMMAND]  boot a VM that sees this file system; a shell without CMD'
@@ -83,6 +84,9 @@ demo:
 
 compare:
 	@$(vm)/vm.sh plain selftests/compare
+
+bench:
+	@selftests/bench/uml.sh selftests/bench/bench.py
 
 selftest:
 	@$(if $(T),,$(error which test? make selftest T=NAME; their names are selftests/NAME.py))

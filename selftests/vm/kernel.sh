@@ -4,7 +4,7 @@
 # kernel in the cache and prints the build tree. Does nothing when that tree was
 # built from the same sources, configuration and compilers.
 #
-# usage: [SERIES=7.2] kernel.sh plain|debug
+# usage: [SERIES=7.2] kernel.sh plain|debug|speed
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -21,7 +21,13 @@ debug)
 	llvm=-$LLVM_MAJOR compiler=clang-$LLVM_MAJOR minutes=20
 	fragments+=("$ROOT/selftests/config/debug.config")
 	;;
-*) die "usage: kernel.sh plain|debug" ;;
+speed)
+	# User Mode Linux: natively, where there is no KVM.
+	llvm='' compiler=gcc minutes=6
+	export ARCH=um
+	fragments+=("$ROOT/selftests/config/speed.config")
+	;;
+*) die "usage: kernel.sh plain|debug|speed" ;;
 esac
 out=$CACHE/build/$SERIES-$kernel
 
