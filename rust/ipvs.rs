@@ -284,17 +284,27 @@ fn destination_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlin
     }))
 }
 
+/// What a request asks of a destination of the service, checked as far as it does not depend on
+/// whether it is there.
+fn asked_destination<'a>(
+    request: &Request<'a>,
+    service: &ServiceKey,
+) -> Answer<'a, (Attributes<'a>, DestinationKey, WantedDestination)> {
+    let (given, name) = named_destination(request)?;
+    let wanted = wanted_destination(request, &given)?;
+    let key = destination_key(&name, service, &given)?;
+    wanted
+        .check(service.address.family(), key.address.family())
+        .map_err(|refusal| destination_refused(refusal, &given))?;
+    Ok((given, key, wanted))
+}
+
 fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (_, name) = named(request)?;
     let changes = Changes::begin(ns);
     let (service, found) = find(&changes, &name)?;
-    let (given, name) = named_destination(request)?;
-    let wanted = wanted_destination(request, &given)?;
-    let key = destination_key(&name, &service, &given)?;
+    let (given, key, wanted) = asked_destination(request, &service)?;
     let refused = |refusal| destination_refused(refusal, &given);
-    wanted
-        .check(service.address.family(), key.address.family())
-        .map_err(refused)?;
     if found.destination(&key).is_some() {
         return Err(refused(Refusal::DestinationExists));
     }
@@ -319,13 +329,8 @@ fn set_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     let (_, name) = named(request)?;
     let changes = Changes::begin(ns);
     let (service, found) = find(&changes, &name)?;
-    let (given, name) = named_destination(request)?;
-    let wanted = wanted_destination(request, &given)?;
-    let key = destination_key(&name, &service, &given)?;
+    let (given, key, wanted) = asked_destination(request, &service)?;
     let refused = |refusal| destination_refused(refusal, &given);
-    wanted
-        .check(service.address.family(), key.address.family())
-        .map_err(refused)?;
     if found.destination(&key).is_none() {
         return Err(refused(Refusal::NoDestination));
     }

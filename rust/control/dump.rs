@@ -70,13 +70,13 @@ impl Dump {
     ) -> Answer<'a, bool> {
         let config = ns.state().config.lock();
         out.generation(config.generation());
-        for configured in config.services().iter().skip(self.written) {
-            match out.record(|out| write_service(out, configured))? {
-                Record::Written => self.written = self.written.saturating_add(1),
-                Record::Full => return Ok(false),
-            }
-        }
-        Ok(true)
+        let services = config.services();
+        Ok(out.records_as(
+            command::SERVICE_GET,
+            &mut self.written,
+            services,
+            write_service,
+        )?)
     }
 
     fn destinations<'a>(
@@ -90,13 +90,13 @@ impl Dump {
         let configured = config
             .find(&key)
             .ok_or_else(|| refuse(Refusal::NoService))?;
-        for destination in configured.destinations.iter().skip(self.written) {
-            match out.record(|out| write_destination(out, configured, destination, ns))? {
-                Record::Written => self.written = self.written.saturating_add(1),
-                Record::Full => return Ok(false),
-            }
-        }
-        Ok(true)
+        let destinations = &configured.destinations;
+        let command = command::DESTINATION_GET;
+        Ok(
+            out.records_as(command, &mut self.written, destinations, |out, of| {
+                write_destination(out, configured, of, ns)
+            })?,
+        )
     }
 }
 

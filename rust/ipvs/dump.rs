@@ -4,7 +4,7 @@
 
 use rlvs_kext::{
     errno,
-    genetlink::{DumpMessage, Nest, Record},
+    genetlink::{DumpMessage, Nest},
     netns::Handle,
     uapi::ipvs::{command, request as top},
 };
@@ -41,15 +41,13 @@ impl Dump {
         out: &mut DumpMessage<'a>,
     ) -> Answer<'a, bool> {
         let config = ns.state().config.lock();
-        for configured in config.services().iter().skip(self.written) {
-            let written =
-                out.record_as(command::NEW_SERVICE, |out| write::service(out, configured))?;
-            match written {
-                Record::Written => self.written = self.written.saturating_add(1),
-                Record::Full => return Ok(false),
-            }
-        }
-        Ok(true)
+        let services = config.services();
+        Ok(out.records_as(
+            command::NEW_SERVICE,
+            &mut self.written,
+            services,
+            write::service,
+        )?)
     }
 
     /// A service that is not there has no destinations: ip_vs does not call that an error.
@@ -68,15 +66,12 @@ impl Dump {
         let Some(configured) = config.find(&key) else {
             return Ok(true);
         };
-        for destination in configured.destinations.iter().skip(self.written) {
-            let written = out.record_as(command::NEW_DEST, |out| {
-                write::destination(out, destination)
-            })?;
-            match written {
-                Record::Written => self.written = self.written.saturating_add(1),
-                Record::Full => return Ok(false),
-            }
-        }
-        Ok(true)
+        let destinations = &configured.destinations;
+        Ok(out.records_as(
+            command::NEW_DEST,
+            &mut self.written,
+            destinations,
+            |out, of| write::destination(out, of),
+        )?)
     }
 }

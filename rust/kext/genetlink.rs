@@ -439,6 +439,24 @@ impl<'a> DumpMessage<'a> {
             }
         }
     }
+
+    /// Appends one record for each of the items that were not written yet, as far as they fit; true
+    /// when that was the rest. Does not sleep.
+    pub fn records_as<T>(
+        &mut self,
+        command: u8,
+        written: &mut usize,
+        items: impl IntoIterator<Item = T>,
+        fill: impl Fn(&mut Writer<'_>, T) -> Result,
+    ) -> Result<bool> {
+        for item in items.into_iter().skip(*written) {
+            match self.record_as(command, |out| fill(out, item))? {
+                Record::Written => *written = written.saturating_add(1),
+                Record::Full => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Writes attributes into a message; `EMSGSIZE` when it is full.
