@@ -20,15 +20,19 @@ NOISE = 500  # ms: an emulated processor may leave everybody waiting for some te
 
 def hammer(lab, method, scenario, make=Rlvs, late=0):
     """Runs a scenario, with the checks that hold for all of them. So many connections may come late,
-    by the second after which a client sends its SYN again."""
-    dropped = lab.lb.netstat("ListenDrops")
+    by the second after which a client sends its SYN again.
+
+    ListenDrops would count more than full queues: once in about a thousand restarts, the last ACK
+    of a handshake meets a socket that another CPU is closing, and no choice can avoid that.
+    """
+    overflows = lab.lb.netstat("ListenOverflows")
     result = run(lab, make(lab, method), scenario, (TCP4.vip, PORT), Plan())
     print(f"    # {method}, {scenario.__name__}: {sentence(result)}", flush=True)
     allowed = {"answered", "reset_queued", "reset_accepted"}
     bad = {kind: number for kind, number in result.count.items() if kind not in allowed}
     equal(bad, {}, "connections that were lost")
-    dropped = lab.lb.netstat("ListenDrops") - dropped
-    check(dropped <= late, f"a listening socket has dropped {dropped} SYNs")
+    overflows = lab.lb.netstat("ListenOverflows") - overflows
+    check(overflows <= late, f"{overflows} packets of handshakes met a full accept queue")
     # The debug kernel may take that second, too.
     if not is_debug_kernel():
         check(result.resent <= late, f"{result.resent} clients have sent their SYN again")
