@@ -6,10 +6,7 @@
 //! life. Its addresses are its keys; the rest is a state and a time, both atomics.
 
 use core::marker::PhantomData;
-use kernel::sync::{
-    atomic::{AtomicFlag, Relaxed},
-    Arc,
-};
+use kernel::sync::{atomic::Atomic, Arc};
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     flow::{Rules, State, Window},
@@ -22,6 +19,7 @@ use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{self, Flow, FlowTable},
     inet::{Device, Net, TcpSocket},
+    once::Once,
 };
 
 use crate::{family::Family, services::Destination, word::Word};
@@ -32,7 +30,7 @@ pub(crate) struct Connection<A> {
     /// The state and the time of the last packet.
     life: Lifecycle<Word>,
     /// The client's first packet has gone to the destination, and nothing has come back yet.
-    unanswered: AtomicFlag,
+    unanswered: Atomic<bool>,
     /// Of the template that led it to its destination.
     bond: Option<Arc<Bond<Word>>>,
     family: PhantomData<A>,
@@ -67,7 +65,7 @@ impl<A: Family> Connection<A> {
         Self {
             destination,
             life: Lifecycle::new(state, now),
-            unanswered: AtomicFlag::new(false),
+            unanswered: Atomic::new(false),
             bond,
             family: PhantomData,
         }
@@ -91,12 +89,12 @@ impl<A: Family> Connection<A> {
     /// Whether the client's first packet waits for its answer: [`crate::retry`].
     #[inline]
     pub(crate) fn is_unanswered(&self) -> bool {
-        self.unanswered.load(Relaxed)
+        self.unanswered.read_once()
     }
 
     /// Says whether it does.
     pub(crate) fn set_unanswered(&self, unanswered: bool) {
-        self.unanswered.store(unanswered, Relaxed);
+        self.unanswered.write_once(unanswered);
     }
 
     /// A packet was seen.

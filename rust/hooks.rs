@@ -17,7 +17,7 @@ use rlvs_core::{
     persistence::Bond,
     schedule::{flags::Flags, Request},
     tuple::{Side, Tuple},
-    wire::{self, Bytes, Packet, Signal, Unhandled},
+    wire::{self, Bytes, Packet, Ports, Signal, Unhandled},
 };
 use rlvs_kext::{
     clock,
@@ -64,6 +64,11 @@ impl<A: Family> Hook<State> for Incoming<A> {
     const POINT: Point = Point::PreRouting;
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
+    #[inline]
+    fn wants(state: &State, skb: &Skb<'_>) -> bool {
+        may_be::<A>(skb, |ports| state.is_for_someone(ports.destination))
+    }
+
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         // What this host sends to itself was seen when it was sent, and a packet of a VRF when it
         // came in by the VRF's port.
@@ -82,6 +87,12 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     const POINT: Point = Point::LocalOut;
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
+    #[inline]
+    fn wants(state: &State, skb: &Skb<'_>) -> bool {
+        netfilter::is_refusing()
+            || may_be::<A>(skb, |ports| state.is_for_someone(ports.destination))
+    }
+
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         if context.is_refusal(skb) {
             return Verdict::Accept;
@@ -98,9 +109,14 @@ impl<A: Family> Hook<State> for Answer<A> {
     const POINT: Point = Point::LocalOut;
     const PRIORITY: i32 = LAST;
 
+    #[inline]
+    fn wants(state: &State, skb: &Skb<'_>) -> bool {
+        may_be::<A>(skb, |ports| state.destination_ports.contains(ports.source))
+    }
+
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         let passage = Passage::<A>::new(state, context, true);
-        let packet = match wire::parse(&SkbBytes(skb)) {
+        let packet = match wire::parse(&SkbBytes::of(skb)) {
             Ok(packet) => packet,
             Err(why) => return passage.unhandled(skb, why, Side::Reply),
         };
@@ -142,24 +158,48 @@ struct Passage<'a, A: Family> {
     refusers: Option<&'a Refusers>,
 }
 
-/// A packet's bytes, for the parser.
-struct SkbBytes<'a, 'b>(&'a Skb<'b>);
+/// A packet's bytes, for the parser. Headers are nearly always in the linear part.
+struct SkbBytes<'a, 'b> {
+    linear: &'a [u8],
+    all: &'a Skb<'b>,
+}
+
+impl<'a, 'b> SkbBytes<'a, 'b> {
+    #[inline]
+    fn of(skb: &'a Skb<'b>) -> Self {
+        Self {
+            linear: skb.linear(),
+            all: skb,
+        }
+    }
+}
 
 impl Bytes for SkbBytes<'_, '_> {
-    #[inline]
+    /// Out of the way of other packets.
+    #[cold]
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
-        self.0.copy_to(offset, into)
+        self.all.copy_to(offset, into)
     }
+
+    #[inline(always)]
+    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
+        self.linear.field(offset, into) || self.copy_to(offset, into)
+    }
+}
+
+/// Whether a packet is worth more than a glance: its ports are interesting, or not seen at once.
+#[inline]
+fn may_be<A: Family>(skb: &Skb<'_>, is_interesting: impl FnOnce(Ports) -> bool) -> bool {
+    wire::ports::<A>(&SkbBytes::of(skb)).is_none_or(is_interesting)
 }
 
 /// A packet to a service, or one that only might be.
 fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdict {
     let state = passage.state;
-    let packet = match wire::parse(&SkbBytes(skb)) {
+    let packet = match wire::parse(&SkbBytes::of(skb)) {
         Ok(packet) => packet,
         Err(why) => return passage.unhandled(skb, why, Side::Inbound),
     };
-    // Nearly all packets of a host leave here.
     let port = packet.destination.port;
     let to_service = state.service_ports.contains(port);
     let to_destination = state.destination_ports.contains(port);
@@ -233,7 +273,7 @@ impl<'a, A: Family> Passage<'a, A> {
     /// as such, any other as it is. `side` is the direction that the hook is for.
     fn unhandled(&self, skb: &mut Skb<'_>, why: Unhandled, side: Side) -> Verdict {
         let why = match why {
-            Unhandled::Icmp => match icmp::parse(&SkbBytes(skb)) {
+            Unhandled::Icmp => match icmp::parse(&SkbBytes::of(skb)) {
                 Ok(error) => return self.forward_error(skb, &error, side),
                 Err(why) => why,
             },
@@ -399,7 +439,7 @@ impl<'a, A: Family> Passage<'a, A> {
             Protocol::Tcp => self.context.reset(skb),
             Protocol::Udp => self.context.port_unreachable(skb),
             Protocol::Sctp => {
-                if let Some(abort) = wire::sctp::abort(&SkbBytes(skb), packet) {
+                if let Some(abort) = wire::sctp::abort(&SkbBytes::of(skb), packet) {
                     self.context.answer(skb, packet.protocol.number(), &abort);
                 }
             }
@@ -660,7 +700,7 @@ impl<'a, A: Family> Passage<'a, A> {
         let net = self.context.net();
         let device = self.context.input_device();
         let window = connections::window(net, local, &packet.source, device)?;
-        let segment = Segment::read(&SkbBytes(skb), packet.l4_offset, flags);
+        let segment = Segment::read(&SkbBytes::of(skb), packet.l4_offset, flags);
         Some(segment.is_some_and(|segment| window.takes(&segment)))
     }
 

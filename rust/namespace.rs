@@ -67,6 +67,12 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether packets to this port, in host byte order, may be a service's or a destination's.
+    #[inline]
+    pub(crate) fn is_for_someone(&self, port: u16) -> bool {
+        self.service_ports.contains(port) || self.destination_ports.contains(port)
+    }
+
     /// Connection entries of both families; other CPUs may be changing it.
     pub(crate) fn entries(&self) -> u32 {
         self.connections4

@@ -2,10 +2,8 @@
 
 //! Which ports services and destinations have: the first test for every packet of the host.
 
-use kernel::{
-    prelude::*,
-    sync::atomic::{Atomic, AtomicFlag, Relaxed},
-};
+use kernel::{prelude::*, sync::atomic::Atomic};
+use rlvs_kext::once::Once;
 
 use crate::control::config::Config;
 
@@ -18,7 +16,7 @@ const WORDS: usize = (1 << 16) / 64;
 pub(crate) struct Ports {
     words: KVec<Atomic<u64>>,
     /// There may be a port in it.
-    any: AtomicFlag,
+    any: Atomic<bool>,
 }
 
 impl Ports {
@@ -28,14 +26,14 @@ impl Ports {
         for _ in 0..WORDS {
             words.push(Atomic::new(0), GFP_KERNEL)?;
         }
-        let any = AtomicFlag::new(false);
+        let any = Atomic::new(false);
         Ok(Self { words, any })
     }
 
     /// Whether no port is in the set.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        !self.any.load(Relaxed)
+        !self.any.read_once()
     }
 
     /// Whether the port, in host byte order, is in the set.
@@ -43,16 +41,16 @@ impl Ports {
     pub(crate) fn contains(&self, port: u16) -> bool {
         self.words
             .get(usize::from(port >> 6))
-            .is_some_and(|word| word.load(Relaxed) & bit(port) != 0)
+            .is_some_and(|word| word.read_once() & bit(port) != 0)
     }
 
     /// Adds a port. Nobody else writes meanwhile: that the configuration can be read shows that its
     /// mutex is held.
     pub(crate) fn add(&self, port: u16, _locked: &Config) {
         if let Some(word) = self.words.get(usize::from(port >> 6)) {
-            word.store(word.load(Relaxed) | bit(port), Relaxed);
+            word.write_once(word.read_once() | bit(port));
         }
-        self.any.store(true, Relaxed);
+        self.any.write_once(true);
     }
 
     /// Makes the set exactly `ports`; a port that stays in it is in it all the time. As for
@@ -70,9 +68,9 @@ impl Ports {
         }
         let any = fresh.iter().any(|word| *word != 0);
         for (word, fresh) in self.words.iter().zip(fresh.iter()) {
-            word.store(*fresh, Relaxed);
+            word.write_once(*fresh);
         }
-        self.any.store(any, Relaxed);
+        self.any.write_once(any);
         Ok(())
     }
 }

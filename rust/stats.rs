@@ -88,29 +88,29 @@ impl Stats {
     /// Counts a connection made.
     #[inline]
     pub(crate) fn connection(&self, bh: &LocalBhDisabled) {
-        self.counters.add(bh, Traffic::Connections as usize, 1);
+        self.counters.add(bh, [(Traffic::Connections as usize, 1)]);
     }
 
     /// Counts a connection that came here instead of to where it would have been refused or dropped.
     #[inline]
     pub(crate) fn avoided(&self, bh: &LocalBhDisabled) {
-        self.counters.add(bh, Traffic::Avoided as usize, 1);
+        self.counters.add(bh, [(Traffic::Avoided as usize, 1)]);
     }
 
     /// Counts a packet from a client.
     #[inline]
     pub(crate) fn inbound(&self, bh: &LocalBhDisabled, bytes: u32) {
-        self.counters.add(bh, Traffic::InPackets as usize, 1);
-        self.counters
-            .add(bh, Traffic::InBytes as usize, u64::from(bytes));
+        let (packets, volume) = (Traffic::InPackets as usize, Traffic::InBytes as usize);
+        let values = [(packets, 1), (volume, u64::from(bytes))];
+        self.counters.add(bh, values);
     }
 
     /// Counts a packet to a client.
     #[inline]
     pub(crate) fn reply(&self, bh: &LocalBhDisabled, bytes: u32) {
-        self.counters.add(bh, Traffic::OutPackets as usize, 1);
-        self.counters
-            .add(bh, Traffic::OutBytes as usize, u64::from(bytes));
+        let (packets, volume) = (Traffic::OutPackets as usize, Traffic::OutBytes as usize);
+        let values = [(packets, 1), (volume, u64::from(bytes))];
+        self.counters.add(bh, values);
     }
 
     fn sums(&self) -> Totals {
@@ -236,7 +236,7 @@ impl Events {
     /// Counts one event.
     #[inline]
     pub(crate) fn count(&self, bh: &LocalBhDisabled, event: Event) {
-        self.0.add(bh, event as usize, 1);
+        self.0.add(bh, [(event as usize, 1)]);
     }
 
     /// How often the event was.

@@ -4,6 +4,7 @@
 
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use rlvs_core::lifecycle;
+use rlvs_kext::once::Once;
 
 /// An atomic word; no operation but the addition orders anything.
 pub(crate) struct Word(Atomic<u32>);
@@ -16,12 +17,12 @@ impl lifecycle::Word for Word {
 
     #[inline]
     fn load(&self) -> u32 {
-        self.0.load(Relaxed)
+        self.0.read_once()
     }
 
     #[inline]
     fn store(&self, value: u32) {
-        self.0.store(value, Relaxed);
+        self.0.write_once(value);
     }
 
     #[inline]

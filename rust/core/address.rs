@@ -8,7 +8,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, wire::Bytes};
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +114,13 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// The address of exactly as many octets as the family has; `None` for any other number.
     fn from_octets(octets: &[u8]) -> Option<Self>;
 
+    /// The family's wildcard.
+    const UNSPECIFIED: Self;
+
+    /// Becomes the address in a packet at `offset`, counted as [`Bytes`] does; false, with any
+    /// value, when the packet ends before.
+    fn read(&mut self, bytes: &(impl Bytes + ?Sized), offset: usize) -> bool;
+
     /// The octets, in network byte order.
     fn octets(&self) -> &[u8];
 
@@ -133,23 +140,29 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     fn unpack(words: Self::Words) -> (Self, Self, u64);
 }
 
-/// An IPv4 address.
-#[repr(transparent)]
+/// An IPv4 address. Aligned so that it is moved as one number.
+#[repr(C, align(4))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct V4(pub [u8; 4]);
 
-/// An IPv6 address.
-#[repr(transparent)]
+/// An IPv6 address. Aligned so that it is moved as two numbers.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct V6(pub [u8; 16]);
 
 impl Ip for V4 {
     const FAMILY: Family = Family::V4;
+    const UNSPECIFIED: Self = Self([0; 4]);
     type Words = [u64; 2];
 
     #[inline]
     fn from_octets(octets: &[u8]) -> Option<Self> {
         octets.try_into().ok().map(Self)
+    }
+
+    #[inline(always)]
+    fn read(&mut self, bytes: &(impl Bytes + ?Sized), offset: usize) -> bool {
+        bytes.field(offset, &mut self.0)
     }
 
     #[inline]
@@ -209,11 +222,17 @@ impl V6 {
 
 impl Ip for V6 {
     const FAMILY: Family = Family::V6;
+    const UNSPECIFIED: Self = Self([0; 16]);
     type Words = [u64; 5];
 
     #[inline]
     fn from_octets(octets: &[u8]) -> Option<Self> {
         octets.try_into().ok().map(Self)
+    }
+
+    #[inline(always)]
+    fn read(&mut self, bytes: &(impl Bytes + ?Sized), offset: usize) -> bool {
+        bytes.field(offset, &mut self.0)
     }
 
     #[inline]

@@ -18,9 +18,16 @@ pub trait Bytes {
     ///
     /// False, with `into` in any state, when the packet ends before.
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool;
+
+    /// The same, for a number of bytes that is known when compiling: a header's field.
+    #[inline]
+    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
+        self.copy_to(offset, into)
+    }
 }
 
 impl Bytes for [u8] {
+    #[inline]
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
         let from = self.get(offset..).and_then(|tail| tail.get(..into.len()));
         match from {
@@ -31,11 +38,29 @@ impl Bytes for [u8] {
             None => false,
         }
     }
+
+    #[inline(always)]
+    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
+        let field = self.get(offset..).and_then(<[u8]>::first_chunk);
+        match field {
+            Some(field) => {
+                *into = *field;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 impl Bytes for &[u8] {
+    #[inline]
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
         (**self).copy_to(offset, into)
+    }
+
+    #[inline]
+    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
+        (**self).field(offset, into)
     }
 }
 
@@ -158,7 +183,7 @@ const IPV6_FRAGMENT_OFFSET: u16 = 0xfff8;
 /// # Errors
 ///
 /// [`Unhandled`] tells why the packet is to be left alone.
-#[inline]
+#[inline(always)]
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandled> {
     let network = network::<A>(bytes, Parts::Refuse)?;
     let Some(protocol) = Protocol::from_number(network.protocol) else {
@@ -168,24 +193,62 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandle
             Unhandled::OtherProtocol
         });
     };
-    let (source_port, destination_port, signal) = match protocol {
-        Protocol::Tcp => tcp(bytes, &network)?,
-        Protocol::Udp => udp(bytes, &network)?,
-        Protocol::Sctp => sctp::parse(bytes, &network)?,
+    // All three protocols begin with the ports.
+    let source_port = read(bytes, network.l4_offset)?;
+    let destination_port = read(bytes, network.l4_offset.saturating_add(2))?;
+    let signal = match protocol {
+        Protocol::Tcp => Signal::Tcp(tcp(bytes, &network)?),
+        Protocol::Udp => udp(bytes, &network).map(|()| Signal::Udp)?,
+        Protocol::Sctp => Signal::Sctp(sctp::parse(bytes, &network)?),
     };
     Ok(Packet {
         protocol,
         source: Endpoint {
             address: network.source,
-            port: source_port,
+            port: u16::from_be_bytes(source_port),
         },
         destination: Endpoint {
             address: network.destination,
-            port: destination_port,
+            port: u16::from_be_bytes(destination_port),
         },
         l4_offset: network.l4_offset,
         length: network.length,
         signal,
+    })
+}
+
+/// A packet's ports, host byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Where it comes from.
+    pub source: u16,
+    /// Where it goes.
+    pub destination: u16,
+}
+
+/// A glance at a packet that may be anybody's: its ports if it is a plain one, so that [`parse`]
+/// finds these too or refuses it. None when there is more to look at: fragments, IPv6 extension
+/// headers, other protocols, anything odd.
+#[inline(always)]
+pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
+    let [version, _, _, _, _, _, f1, f0] = read(bytes, 0).ok()?;
+    let (protocol_at, l4_offset) = match A::FAMILY {
+        Family::V4 => {
+            let parts = IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET;
+            if !(0x45..=0x4f).contains(&version) || u16::from_be_bytes([f1, f0]) & parts != 0 {
+                return None;
+            }
+            (9, usize::from(version & 0xf).saturating_mul(4))
+        }
+        Family::V6 if version >> 4 != 6 => return None,
+        Family::V6 => (6, IPV6_HEADER_LEN),
+    };
+    let [protocol] = read(bytes, protocol_at).ok()?;
+    Protocol::from_number(protocol)?;
+    let [s1, s0, d1, d0] = read(bytes, l4_offset).ok()?;
+    Some(Ports {
+        source: u16::from_be_bytes([s1, s0]),
+        destination: u16::from_be_bytes([d1, d0]),
     })
 }
 
@@ -209,13 +272,14 @@ pub(crate) enum Parts {
 
 impl Parts {
     /// Whether a fragment is refused that has this offset, in any unit.
+    #[inline]
     fn refuses(self, more: bool, offset: u16) -> bool {
         offset != 0 || (more && self == Self::Refuse)
     }
 }
 
 /// Reads the IP headers.
-#[inline]
+#[inline(always)]
 pub(crate) fn network<A: Ip>(
     bytes: &(impl Bytes + ?Sized),
     parts: Parts,
@@ -228,6 +292,7 @@ pub(crate) fn network<A: Ip>(
 
 impl<A> Network<A> {
     /// How many bytes the IP header leaves for the transport header and its payload.
+    #[inline]
     pub(crate) fn payload(&self) -> usize {
         match usize::try_from(self.length) {
             Ok(0) | Err(_) => usize::MAX,
@@ -236,21 +301,24 @@ impl<A> Network<A> {
     }
 }
 
+#[inline(always)]
 pub(crate) fn read<const N: usize>(
     bytes: &(impl Bytes + ?Sized),
     offset: usize,
 ) -> Result<[u8; N], Unhandled> {
     let mut into = [0; N];
-    if bytes.copy_to(offset, &mut into) {
+    if bytes.field(offset, &mut into) {
         Ok(into)
     } else {
         Err(Unhandled::Truncated)
     }
 }
 
+#[inline(always)]
 fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
-    let [version, _, l1, l0, _, _, f1, f0, _, protocol, _, _, addresses @ ..] =
-        read::<20>(bytes, 0)?;
+    let [version, _, l1, l0, _, _, f1, f0] = read(bytes, 0)?;
+    let [_, protocol, _, _] = read(bytes, 8)?;
+    let (source, destination) = addresses(bytes, 12, 16)?;
     let header_len = usize::from(version & 0xf).saturating_mul(4);
     if version >> 4 != 4 || header_len < 20 {
         return Err(Unhandled::Malformed);
@@ -264,7 +332,6 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
     if parts.refuses(more, fragment & IPV4_FRAGMENT_OFFSET) {
         return Err(Unhandled::Fragment);
     }
-    let (source, destination) = pair(&addresses)?;
     Ok(Network {
         source,
         destination,
@@ -274,8 +341,10 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
     })
 }
 
+#[inline(always)]
 fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
-    let [version, _, _, _, l1, l0, next, _, addresses @ ..] = read::<IPV6_HEADER_LEN>(bytes, 0)?;
+    let [version, _, _, _, l1, l0, next, _] = read(bytes, 0)?;
+    let (source, destination) = addresses(bytes, 8, 24)?;
     if version >> 4 != 6 {
         return Err(Unhandled::Malformed);
     }
@@ -283,7 +352,6 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
         0 => 0,
         payload => u32::from(payload).saturating_add(40),
     };
-    let (source, destination) = pair(&addresses)?;
     let mut network = Network {
         source,
         destination,
@@ -291,24 +359,43 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
         l4_offset: IPV6_HEADER_LEN,
         length,
     };
+    if is_extension(next) {
+        skip_extensions(bytes, parts, &mut network)?;
+    }
+    Ok(network)
+}
+
+#[inline]
+fn is_extension(header: u8) -> bool {
+    matches!(
+        header,
+        HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS
+    )
+}
+
+/// Steps over extension headers. Out of the way of other packets.
+#[inline(never)]
+fn skip_extensions<A>(
+    bytes: &(impl Bytes + ?Sized),
+    parts: Parts,
+    network: &mut Network<A>,
+) -> Result<(), Unhandled> {
     for _ in 0..MAX_EXTENSIONS {
-        if !skip_extension(bytes, parts, &mut network)? {
-            return Ok(network);
+        if !is_extension(network.protocol) {
+            return Ok(());
         }
+        skip_extension(bytes, parts, network)?;
     }
     Err(Unhandled::Malformed)
 }
 
-/// Steps over the extension header that `network` stands at; false when it stands at none.
+/// Steps over the extension header that `network` stands at.
 fn skip_extension<A>(
     bytes: &(impl Bytes + ?Sized),
     parts: Parts,
     network: &mut Network<A>,
-) -> Result<bool, Unhandled> {
+) -> Result<(), Unhandled> {
     let kind = network.protocol;
-    if !matches!(kind, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS) {
-        return Ok(false);
-    }
     let [next, units, b2, b3] = read(bytes, network.l4_offset)?;
     let len = match kind {
         FRAGMENT => {
@@ -328,54 +415,54 @@ fn skip_extension<A>(
     }
     network.l4_offset = network.l4_offset.saturating_add(len);
     network.protocol = next;
-    Ok(true)
+    Ok(())
 }
 
-/// The two addresses in the last bytes of an IP header.
-fn pair<A: Ip>(octets: &[u8]) -> Result<(A, A), Unhandled> {
-    let (source, destination) = octets.split_at(octets.len() / 2);
-    match (A::from_octets(source), A::from_octets(destination)) {
-        (Some(source), Some(destination)) => Ok((source, destination)),
-        _ => Err(Unhandled::Malformed),
+/// The source and the destination address, at these offsets.
+///
+/// Fields are read one by one where they are: a copy of the whole header, taken apart, is stored
+/// and loaded in pieces that do not fit each other, and the processor waits for the stores.
+#[inline(always)]
+fn addresses<A: Ip>(
+    bytes: &(impl Bytes + ?Sized),
+    source: usize,
+    destination: usize,
+) -> Result<(A, A), Unhandled> {
+    let (mut from, mut to) = (A::UNSPECIFIED, A::UNSPECIFIED);
+    if from.read(bytes, source) && to.read(bytes, destination) {
+        Ok((from, to))
+    } else {
+        Err(Unhandled::Truncated)
     }
 }
 
-/// Source port, destination port and what else counts.
-type Transport = (u16, u16, Signal);
-
-fn tcp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transport, Unhandled> {
+#[inline(always)]
+fn tcp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<TcpFlags, Unhandled> {
     if network.payload() < TCP_HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [s1, s0, d1, d0, _, _, _, _, _, _, _, _, offset, flags, _, _, _, _, _, _] =
-        read::<TCP_HEADER_LEN>(bytes, network.l4_offset)?;
+    // The rest of the header.
+    let [offset, flags, ..] = read::<8>(bytes, network.l4_offset.saturating_add(12))?;
     let header_len = usize::from(offset >> 4).saturating_mul(4);
     if header_len < TCP_HEADER_LEN || header_len > network.payload() {
         return Err(Unhandled::Malformed);
     }
-    Ok((
-        u16::from_be_bytes([s1, s0]),
-        u16::from_be_bytes([d1, d0]),
-        Signal::Tcp(TcpFlags(flags)),
-    ))
+    Ok(TcpFlags(flags))
 }
 
-fn udp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Transport, Unhandled> {
+#[inline(always)]
+fn udp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<(), Unhandled> {
     if network.payload() < UDP_HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [s1, s0, d1, d0, l1, l0, _, _] = read::<UDP_HEADER_LEN>(bytes, network.l4_offset)?;
+    let [l1, l0, _, _] = read(bytes, network.l4_offset.saturating_add(4))?;
     let length = usize::from(u16::from_be_bytes([l1, l0]));
     // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4).
     let jumbo = network.length == 0 && length == 0;
     if !jumbo && (length < UDP_HEADER_LEN || length > network.payload()) {
         return Err(Unhandled::Malformed);
     }
-    Ok((
-        u16::from_be_bytes([s1, s0]),
-        u16::from_be_bytes([d1, d0]),
-        Signal::Udp,
-    ))
+    Ok(())
 }
 
 #[cfg(test)]

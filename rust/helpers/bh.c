@@ -12,12 +12,13 @@
  * read-side section, bottom halves stay on, and so every lock is taken as by
  * spin_lock(), which keeps the CPU and no more.
  */
-void rlvs_local_bh_disable(void)
+bool rlvs_local_bh_disable(void)
 {
 	if (rcu_preempt_depth())
 		preempt_disable();
 	else
 		local_bh_disable();
+	return true;
 }
 
 void rlvs_local_bh_enable(void)
@@ -28,9 +29,13 @@ void rlvs_local_bh_enable(void)
 		local_bh_enable();
 }
 #else
-void rlvs_local_bh_disable(void)
+/* False if they are off already, and stay off for as long as the caller runs. */
+bool rlvs_local_bh_disable(void)
 {
+	if (softirq_count())
+		return false;
 	local_bh_disable();
+	return true;
 }
 
 void rlvs_local_bh_enable(void)

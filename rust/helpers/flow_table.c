@@ -29,7 +29,7 @@
  * here it is only mixed with the seed of the buckets, which changes when they
  * are filled unevenly.
  */
-static u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
+static __always_inline u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 {
 	const u64 *last = key + len - sizeof(*last);
 
@@ -46,10 +46,36 @@ u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len)
 {
 	const siphash_key_t siphash_key = { .key = { secret[0], secret[1] } };
 
+	if (key_len == RLVS_KEY4_LEN)
+		return siphash_2u64(key[0], key[1], &siphash_key);
 	return siphash(key, key_len, &siphash_key);
 }
 
-#define RLVS_FLOW_PARAMS(len) {						\
+/* Compares a link's key in place; not 0 if they differ. */
+static __always_inline int rlvs_flow_differs(const u64 *key,
+					     const struct rlvs_flow_link *link,
+					     u32 words)
+{
+	u64 differs = 0;
+
+	for (u32 i = 0; i < words; i++)
+		differs |= key[i] ^ link->key[i];
+	return differs != 0;
+}
+
+static __always_inline int rlvs_flow4_differs(struct rhashtable_compare_arg *arg,
+					      const void *link)
+{
+	return rlvs_flow_differs(arg->key, link, RLVS_KEY4_LEN / sizeof(u64));
+}
+
+static __always_inline int rlvs_flow6_differs(struct rhashtable_compare_arg *arg,
+					      const void *link)
+{
+	return rlvs_flow_differs(arg->key, link, RLVS_KEY6_LEN / sizeof(u64));
+}
+
+#define RLVS_FLOW_PARAMS(len, differs) {				\
 	.key_len = (len),						\
 	.key_offset = offsetof(struct rlvs_flow_link, key),		\
 	.head_offset = offsetof(struct rlvs_flow_link, node),		\
@@ -57,12 +83,13 @@ u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len)
 	.max_size = RLVS_MOST_BUCKETS,					\
 	.automatic_shrinking = true,					\
 	.hashfn = rlvs_flow_hash,					\
+	.obj_cmpfn = (differs),						\
 }
 
 static const struct rhashtable_params rlvs_flow4 =
-	RLVS_FLOW_PARAMS(RLVS_KEY4_LEN);
+	RLVS_FLOW_PARAMS(RLVS_KEY4_LEN, rlvs_flow4_differs);
 static const struct rhashtable_params rlvs_flow6 =
-	RLVS_FLOW_PARAMS(RLVS_KEY6_LEN);
+	RLVS_FLOW_PARAMS(RLVS_KEY6_LEN, rlvs_flow6_differs);
 
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len)
 {

@@ -206,6 +206,12 @@ void rlvs_hook_port_unreachable(struct sk_buff *skb,
 	this_cpu_write(rlvs_refusing, false);
 }
 
+/* Whether what this CPU sends is a refusal of ours. */
+bool rlvs_hook_is_refusing(void)
+{
+	return this_cpu_read(rlvs_refusing);
+}
+
 /*
  * Whether a packet that this host sends is a refusal of ours. Connection
  * tracking has not seen what it refuses, unless the refused packet was past it,

@@ -19,7 +19,7 @@
 #include <net/genetlink.h>
 
 /* bh.c */
-void rlvs_local_bh_disable(void);
+bool rlvs_local_bh_disable(void);
 void rlvs_local_bh_enable(void);
 
 /* clock.c */
@@ -63,7 +63,13 @@ enum rlvs_sums {
 	RLVS_SUMS_COMPLETE,
 };
 
+struct rlvs_bytes {
+	u8 *data;
+	u64 len;
+};
+
 u32 rlvs_skb_length(const struct sk_buff *skb);
+struct rlvs_bytes rlvs_skb_linear(const struct sk_buff *skb);
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
 u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len);
 enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset);
@@ -101,6 +107,7 @@ struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state);
 void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state);
 void rlvs_hook_port_unreachable(struct sk_buff *skb,
 				const struct nf_hook_state *state);
+bool rlvs_hook_is_refusing(void);
 bool rlvs_hook_is_refusal(struct sk_buff *skb);
 void rlvs_hook_answer(const struct sk_buff *skb,
 		      const struct nf_hook_state *state, u8 protocol,

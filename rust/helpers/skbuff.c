@@ -10,6 +10,17 @@ u32 rlvs_skb_length(const struct sk_buff *skb)
 	return skb->len - skb_network_offset(skb);
 }
 
+/* What is linear, from the network header on. */
+struct rlvs_bytes rlvs_skb_linear(const struct sk_buff *skb)
+{
+	int len = (int)skb_headlen(skb) - skb_network_offset(skb);
+
+	return (struct rlvs_bytes){
+		.data = skb_network_header(skb),
+		.len = len > 0 ? len : 0,
+	};
+}
+
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
 {
 	if (offset > rlvs_skb_length(skb))

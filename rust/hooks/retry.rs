@@ -110,7 +110,7 @@ impl<A: Family> Passage<'_, A> {
         }
         let refused = first.as_ref().is_none_or(|first| {
             self.with_packet(first, |kept, bytes| {
-                retry::refuses((packet, &SkbBytes(skb)), (kept, bytes))
+                retry::refuses((packet, &SkbBytes::of(skb)), (kept, bytes))
             })
         });
         refused && self.try_again(entry, first)
@@ -129,7 +129,7 @@ impl<A: Family> Passage<'_, A> {
         let first = self.take(entry);
         let refused = first.as_ref().is_none_or(|first| {
             self.with_packet(first, |kept, bytes| {
-                retry::refuses_by_error((error, &SkbBytes(skb)), (kept, bytes))
+                retry::refuses_by_error((error, &SkbBytes::of(skb)), (kept, bytes))
             })
         });
         if refused {

@@ -23,7 +23,7 @@ use rlvs_kext::{
 
 use super::{
     choose::{self, Delivery, Offer},
-    Passage, SkbBytes, LAST,
+    may_be, Passage, SkbBytes, LAST,
 };
 use crate::{
     family::Family,
@@ -42,13 +42,17 @@ impl<A: Family> Hook<State> for Steering<A> {
     /// What the filter drops is not chosen for.
     const PRIORITY: i32 = LAST;
 
-    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+    #[inline]
+    fn wants(state: &State, skb: &Skb<'_>) -> bool {
         // Nearly all packets of connections leave here.
-        if state.steered_ports.is_empty() || context.socket_of(skb) == Socket::Other {
-            return Verdict::Accept;
-        }
+        !state.steered_ports.is_empty()
+            && skb.socket() != Socket::Other
+            && may_be::<A>(skb, |ports| state.steered_ports.contains(ports.destination))
+    }
+
+    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         // What cannot be read was counted when it came in.
-        let Ok(packet) = wire::parse(&SkbBytes(skb)) else {
+        let Ok(packet) = wire::parse(&SkbBytes::of(skb)) else {
             return Verdict::Accept;
         };
         let Signal::Tcp(flags) = packet.signal else {
@@ -164,7 +168,7 @@ impl<'a, A: Family> Arrival<'a, A> {
     /// device's packets none, and none at all with `tcp_early_demux` off.
     fn socket(&self, skb: &mut Skb<'_>) -> Socket {
         let context = self.passage.context;
-        match context.socket_of(skb) {
+        match skb.socket() {
             Socket::None => context.demux(skb, &self.ends, self.device),
             found => found,
         }

@@ -30,14 +30,20 @@ use kernel::{
 /// # Invariants
 ///
 /// Bottom halves are disabled on the current CPU while a value of this type exists.
-pub struct LocalBhDisabled(NotThreadSafe);
+pub struct LocalBhDisabled {
+    /// They were on before.
+    enable: bool,
+    thread: NotThreadSafe,
+}
 
 impl Drop for LocalBhDisabled {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant this thread disabled bottom halves on this CPU, and the
-        // value, which made that last, ends here: the calls are balanced.
-        unsafe { bindings::rlvs_local_bh_enable() };
+        if self.enable {
+            // SAFETY: This thread disabled bottom halves on this CPU, and the value, which made
+            // that last, ends here: the calls are balanced.
+            unsafe { bindings::rlvs_local_bh_enable() };
+        }
     }
 }
 
@@ -52,10 +58,15 @@ impl Drop for LocalBhDisabled {
 #[inline]
 pub fn with_bh_disabled<R>(f: impl for<'a> FnOnce(&'a LocalBhDisabled) -> R) -> R {
     // SAFETY: An FFI call with no preconditions; the token's drop balances it.
-    unsafe { bindings::rlvs_local_bh_disable() };
-    // INVARIANT: Bottom halves were just disabled and stay so until the token is dropped. It does
-    // not leave this function, hence not this thread, which cannot change its CPU meanwhile.
-    let token = LocalBhDisabled(NotThreadSafe);
+    let enable = unsafe { bindings::rlvs_local_bh_disable() };
+    // INVARIANT: Bottom halves were just disabled and stay so until the token is dropped, or they
+    // were off already, by somebody who called us or by being softirq, and so they are until we
+    // return. The token does not leave this function, hence not this thread, which cannot change
+    // its CPU meanwhile.
+    let token = LocalBhDisabled {
+        enable,
+        thread: NotThreadSafe,
+    };
     f(&token)
 }
 

@@ -67,6 +67,15 @@ pub trait Hook<T> {
     /// Its place among the hooks there; hooks run in ascending order.
     const PRIORITY: i32;
 
+    /// A glance at a packet: false when the hook has nothing to do with it, which then goes on.
+    /// Most packets of a host do, so this must be cheap.
+    ///
+    /// # Context
+    ///
+    /// Softirq or process context, bottom halves on or off, inside an RCU read-side section: must
+    /// not sleep.
+    fn wants(state: &T, skb: &Skb<'_>) -> bool;
+
     /// Handles one packet.
     ///
     /// # Context
@@ -246,6 +255,15 @@ impl Context<'_> {
     }
 }
 
+/// Whether what this host sends at the moment is the answer of [`Context::reset`] or
+/// [`Context::port_unreachable`]. In a hook; bottom halves may be on, as they are off while such an
+/// answer is sent: nobody else is on this CPU then.
+#[inline]
+pub fn is_refusing() -> bool {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_hook_is_refusing() }
+}
+
 /// The function that netfilter calls for the hook `H`.
 ///
 /// # Safety
@@ -265,6 +283,10 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
     let namespace = unsafe { &*private.cast::<T>() };
     // SAFETY: Netfilter gives the packet to one hook at a time, with its network header set.
     let mut skb = unsafe { Skb::from_raw(skb) };
+
+    if !H::wants(namespace, &skb) {
+        return bindings::NF_ACCEPT;
+    }
 
     // A packet that a process sends is handled in process context with bottom halves on, one that
     // came in is handled with them off: never take them for off.

@@ -6,9 +6,9 @@
 //!
 //! Upstream: a per-CPU RFC; not merged.
 
-use crate::{bh::LocalBhDisabled, bindings};
+use crate::{bh::LocalBhDisabled, bindings, once::Once};
 use core::ptr::NonNull;
-use kernel::{alloc::AllocError, prelude::*, sync::atomic::Atomic, sync::atomic::Relaxed};
+use kernel::{alloc::AllocError, prelude::*, sync::atomic::Atomic};
 
 /// `N` counters of 64 bits, written without a lock and never torn.
 ///
@@ -37,24 +37,26 @@ impl<const N: usize> PerCpuCounters<N> {
         })
     }
 
-    /// Adds `value` to the counter `index` of this CPU; an index out of range adds nothing.
+    /// Adds to counters of this CPU: (index, value) each. An index out of range adds nothing.
     ///
     /// The token proves that no softirq of this CPU adds at the same time, so that a load and a
     /// store are enough. Not for hard interrupts.
     #[inline]
-    pub fn add(&self, _bh: &LocalBhDisabled, index: usize, value: u64) {
-        if index >= N {
-            return;
-        }
+    pub fn add<const M: usize>(&self, _bh: &LocalBhDisabled, values: [(usize, u64); M]) {
         // SAFETY: By the type's invariant `base` is a per-CPU pointer; bottom halves are off, so
         // this thread stays on its CPU while it uses the result.
         let words = unsafe { bindings::rlvs_percpu_this(self.base.as_ptr()) };
-        // SAFETY: `index` is below `N`, the number of words of each CPU.
-        let word = unsafe { words.add(index) };
-        // SAFETY: `word` is aligned and valid while `self` lives, and other CPUs only read it, by
-        // `READ_ONCE` in `rlvs_percpu_sum`.
-        let counter = unsafe { Atomic::from_ptr(word) };
-        counter.store(counter.load(Relaxed).wrapping_add(value), Relaxed);
+        for (index, value) in values {
+            if index >= N {
+                continue;
+            }
+            // SAFETY: `index` is below `N`, the number of words of each CPU.
+            let word = unsafe { words.add(index) };
+            // SAFETY: `word` is aligned and valid while `self` lives, and other CPUs only read it,
+            // by `READ_ONCE` in `rlvs_percpu_sum`.
+            let counter = unsafe { Atomic::from_ptr(word) };
+            counter.write_once(counter.read_once().wrapping_add(value));
+        }
     }
 
     /// The counter `index` of one CPU, as of some moment during the call; 0 for a CPU that there

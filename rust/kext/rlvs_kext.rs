@@ -26,6 +26,7 @@ pub mod log;
 pub mod memory;
 pub mod netfilter;
 pub mod netns;
+pub mod once;
 pub mod percpu;
 pub mod proc;
 pub mod random;

@@ -61,6 +61,19 @@ impl Skb<'_> {
         unsafe { bindings::rlvs_skb_length(self.as_ptr()) }
     }
 
+    /// The first bytes of the packet: as many as are linear.
+    #[inline]
+    pub fn linear(&self) -> &[u8] {
+        // SAFETY: By the type's invariant the buffer is valid and has a network header.
+        let linear = unsafe { bindings::rlvs_skb_linear(self.as_ptr()) };
+        let (Some(data), Ok(len)) = (NonNull::new(linear.data), usize::try_from(linear.len)) else {
+            return &[];
+        };
+        // SAFETY: `len` bytes at the pointer belong to the buffer, and nobody writes to them or
+        // moves them while the slice borrows `self`: that needs `&mut self`.
+        unsafe { core::slice::from_raw_parts(data.as_ptr(), len) }
+    }
+
     /// Copies the bytes at `offset` to `into`; false when the packet ends before.
     #[inline]
     pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {

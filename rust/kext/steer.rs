@@ -84,6 +84,15 @@ pub struct Way<'a> {
     pub device: Device,
 }
 
+impl Skb<'_> {
+    /// The socket that the packet has.
+    #[inline]
+    pub fn socket(&self) -> Socket {
+        // SAFETY: The packet is the hook's; a socket that it has is kept by it.
+        Socket::from_raw(unsafe { bindings::rlvs_steer_socket(self.as_ptr()) })
+    }
+}
+
 impl Context<'_> {
     /// Where the packet comes in, as TCP will look sockets up.
     #[inline]
@@ -91,13 +100,6 @@ impl Context<'_> {
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, which the IP
         // layer has received.
         Device(unsafe { bindings::rlvs_steer_device(skb.as_ptr(), self.as_raw()) })
-    }
-
-    /// The socket that the packet has.
-    #[inline]
-    pub fn socket_of(&self, skb: &Skb<'_>) -> Socket {
-        // SAFETY: `skb` is the hook's packet; a socket that it has is kept by it.
-        Socket::from_raw(unsafe { bindings::rlvs_steer_socket(skb.as_ptr()) })
     }
 
     /// Gives a packet without a socket that of its connection, if there is one, so that TCP need
@@ -129,7 +131,7 @@ impl Context<'_> {
         let Ok(offset) = u32::try_from(offset) else {
             return false;
         };
-        if self.socket_of(skb) != Socket::TimeWait {
+        if skb.socket() != Socket::TimeWait {
             return false;
         }
         // SAFETY: `skb` is the hook's packet, which we may change, and has a socket in TIME_WAIT;

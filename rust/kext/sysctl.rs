@@ -6,7 +6,7 @@
 //!
 //! Upstream: none at present.
 
-use crate::{bindings, inet::Net};
+use crate::{bindings, inet::Net, once::Once};
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,
@@ -107,9 +107,7 @@ impl<const N: usize> Sysctls<N> {
     /// The value of the sysctl `index` of the list; 0 for one that is not in it.
     #[inline]
     pub fn get(&self, index: usize) -> i32 {
-        self.values
-            .get(index)
-            .map_or(0, |value| value.load(Relaxed))
+        self.values.get(index).map_or(0, Once::read_once)
     }
 
     /// Sets the sysctl `index` to `new` if it still is `old`: what an operator has written

@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
-    address::{Ip, Protocol, V4, V6},
+    address::{Family, Ip, Protocol, V4, V6},
     nat,
-    wire::{self, sctp::Chunk, Bytes, Packet, Signal, Unhandled},
+    wire::{self, sctp::Chunk, Bytes, Packet, Ports, Signal, Unhandled},
 };
 
 use crate::support::{cases, plan, Plan};
@@ -76,6 +76,24 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
         Err(_) => prop_assert!(!watched.refused.get()),
     }
     prop_assert!(watched.end.get() <= bytes.len());
+    glance_agrees::<A>(bytes)
+}
+
+/// What a glance tells of any bytes, the parser tells too, or refuses the packet.
+fn glance_agrees<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let watched = Watched::new(bytes);
+    let glance = wire::ports::<A>(&watched);
+    prop_assert!(watched.end.get() <= bytes.len());
+    let Some(ports) = glance else {
+        return Ok(());
+    };
+    match wire::parse::<A>(bytes) {
+        Ok(packet) => {
+            prop_assert_eq!(ports.source, packet.source.port);
+            prop_assert_eq!(ports.destination, packet.destination.port);
+        }
+        Err(why) => prop_assert!(matches!(why, Unhandled::Truncated | Unhandled::Malformed)),
+    }
     Ok(())
 }
 
@@ -90,6 +108,13 @@ fn reads_what_was_built<A: Ip>(plan: Plan<A>) -> Result<(), TestCaseError> {
         signal: plan.signal(),
     };
     prop_assert_eq!(wire::parse::<A>(&bytes[..]), Ok(packet));
+    // A glance is enough for all but IPv6 extension headers.
+    let plain = A::FAMILY == Family::V4 || l4_offset == 40;
+    let ports = Ports {
+        source: plan.source.port,
+        destination: plan.destination.port,
+    };
+    prop_assert_eq!(wire::ports::<A>(&bytes[..]), plain.then_some(ports));
     // The headers suffice, and less does not.
     let end = l4_offset + plan.headers_len();
     prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Ok(packet));
@@ -153,5 +178,6 @@ proptest! {
         let word = bits | if dont { 0x4000 } else { 0 };
         bytes[6..8].copy_from_slice(&word.to_be_bytes());
         prop_assert_eq!(wire::parse::<V4>(&bytes[..]), Err(Unhandled::Fragment));
+        prop_assert_eq!(wire::ports::<V4>(&bytes[..]), None);
     }
 }

@@ -2,7 +2,7 @@
 
 //! SCTP packets: a header, then chunks. RFC 9260 section 3.
 
-use super::{read, Bytes, Network, Packet, Signal, Transport, Unhandled};
+use super::{read, Bytes, Network, Packet, Signal, Unhandled};
 use crate::{address::Ip, crc32c};
 
 /// Ports, verification tag and checksum.
@@ -76,16 +76,11 @@ const fn carries_data(number: u8) -> bool {
 pub(super) fn parse<A>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
-) -> Result<Transport, Unhandled> {
+) -> Result<Chunk, Unhandled> {
     if network.payload() < HEADER_LEN.saturating_add(CHUNK_HEADER_LEN) {
         return Err(Unhandled::Truncated);
     }
-    let [s1, s0, d1, d0] = read(bytes, network.l4_offset)?;
-    Ok((
-        u16::from_be_bytes([s1, s0]),
-        u16::from_be_bytes([d1, d0]),
-        Signal::Sctp(chunk(bytes, network)?),
-    ))
+    chunk(bytes, network)
 }
 
 /// The first chunk that tells something of the state, or an ABORT behind it.

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loads and stores that are one instruction each.
+//!
+//! `Atomic::load(Relaxed)` is `READ_ONCE()` and `Atomic::store(Relaxed)` is `WRITE_ONCE()`, but
+//! each of them calls a C function unless the kernel was built with `CONFIG_RUST_INLINE_HELPERS`,
+//! which distributions do not set. A packet needs more than a dozen of them.
+//!
+//! C header: [`include/asm-generic/rwonce.h`](srctree/include/asm-generic/rwonce.h)
+//!
+//! Upstream: none; not needed once the helpers are inlined.
+
+use kernel::sync::atomic::Atomic;
+
+/// Unordered access to an atomic, next to the operations that it has itself.
+pub trait Once<T> {
+    /// The value (`READ_ONCE`). Any context.
+    fn read_once(&self) -> T;
+
+    /// Sets the value (`WRITE_ONCE`). Any context.
+    fn write_once(&self, value: T);
+}
+
+macro_rules! impl_once {
+    ($($type:ty),*) => {$(
+        impl Once<$type> for Atomic<$type> {
+            #[inline(always)]
+            fn read_once(&self) -> $type {
+                // SAFETY: The pointer is valid and aligned, as the type guarantees, and what is
+                // there is always a value of the type. Whoever writes meanwhile does it by an
+                // atomic or a volatile store of the whole machine word, with which a volatile load
+                // is no data race in the kernel's memory model.
+                unsafe { self.as_ptr().read_volatile() }
+            }
+
+            #[inline(always)]
+            fn write_once(&self, value: $type) {
+                // SAFETY: The pointer is valid and aligned, as the type guarantees, and what is
+                // there may be written to through a shared reference. Whoever reads or writes
+                // meanwhile does it by an atomic or volatile access of the whole machine word, with
+                // which a volatile store is no data race in the kernel's memory model.
+                unsafe { self.as_ptr().write_volatile(value) }
+            }
+        }
+    )*};
+}
+
+impl_once!(bool, i32, u32, u64);
