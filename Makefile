@@ -26,7 +26,7 @@ endif
 # One command at a time: they share trees in the cache.
 .NOTPARALLEL:
 .PHONY: all help packages kernel module modules_install tool vm demo \
-	compare bench selftest check fmt lint clean
+	compare bench bench-report selftest check fmt lint clean
 
 all: module tool
 
@@ -39,7 +39,8 @@ help:
 	@echo '  make modules_install   install the module into /lib/modules (KDIR=, INSTALL_MOD_PATH=)'
 	@echo '  make demo              boot a VM and show one address served by many local ports'
 	@echo '  make compare           boot a VM and count what clients notice of dying workers: rlvs and peers'
-	@echo '  make bench             what a packet costs with rlvs, ip_vs and nftables, natively'
+	@echo '  make bench             what packets and connections cost, with rlvs and its peers, natively'
+	@echo '  make bench-report      tables and plots of the newest numbers, into Documentation/performance'
 	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'
 	@echo '  make selftest T=NAME   one test in the VM'
 	@echo '  make vm [CMD=COMMAND]  boot a VM that sees this file system; a shell without CMD'
@@ -51,6 +52,7 @@ help:
 	@echo '  KERNEL=plain|debug     which test kernel (default plain)'
 	@echo '  SERIES=7.2             which kernel series; kept at the version first fetched'
 	@echo '  KDIR=TREE [ARCH=um]    another configured and built kernel tree with CONFIG_RUST=y'
+	@echo '  M=NAME, FULL=1         one measure of make bench; all of them for longer'
 	@echo '  VM_TIMEOUT=SECONDS     when a hung guest is killed (default 900)'
 	@echo '  VM_MEMORY=SIZE         memory of the guest (default 4G)'
 	@echo
@@ -85,8 +87,15 @@ demo:
 compare:
 	@$(vm)/vm.sh plain selftests/compare
 
+bench: export FULL := $(FULL)
 bench:
-	@selftests/bench/uml.sh selftests/bench/bench.py
+	@$(vm)/packages.sh build guest bench
+	@selftests/bench/run.py $(M)
+
+# From what is in build/bench/result.json.
+bench-report:
+	@$(vm)/packages.sh report
+	@selftests/bench/report.py build/bench/result.json Documentation/performance
 
 selftest:
 	@$(if $(T),,$(error which test? make selftest T=NAME; their names are selftests/NAME.py))

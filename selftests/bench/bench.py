@@ -1,71 +1,86 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What a packet of an established flow costs with each contender, in turn; see
-Documentation/performance.rst."""
+"""Runs the measures that are named, or all of them, and compares them with what is aimed at; see
+Documentation/performance/index.rst. Each is a file in measures/.
 
-import collections
-import json
+usage: [FULL=1] [BENCH_ROUNDS=N] [BENCH_PACKETS=N] bench.py [--continue] [MEASURE]...
+
+A measure is made if the kernel has as many processors as it wants (PROCESSORS, or one).
+--continue adds to what is there of another run."""
+
+import dataclasses
+import importlib
 import os
-import statistics
+import platform
 import sys
+import time
 
-from lab import CONTENDERS, PROCESS, RECEIVE, SEND, SERVICE, Bench, Flow, generator
+from lab import Bench
+from results import Results
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-COUNT = int(os.environ.get("BENCH_PACKETS", "200000"))
-FLOWS = [("udp", 4), ("tcp", 4), ("udp", 6), ("tcp", 6)]
-
-
-def translated(name):
-    return name != "direct"
+OUT = "/run/out/result.json"
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def check(name, measure, result, count, process):
-    arrived, _, target = result
-    if arrived != count or (process and target != process):
-        sys.exit(f"{name}, {measure}: {arrived} of {count} arrived, the last at port {target}")
+@dataclasses.dataclass
+class Plan:
+    """How long to measure."""
+
+    full: bool
+    rounds: int
+    # What the generator sends at a time.
+    packets: int
 
 
-def measure(name, found):
-    for protocol, version in FLOWS:
-        flow = Flow(protocol, version, translated(name))
-        flow.establish()
-        kind = f"{protocol}{version}"
-        wanted = PROCESS if translated(name) else SERVICE
-        packet = flow.request()
-        Bench.send(RECEIVE, [packet], COUNT // 10)
-        seconds, result = Bench.send(RECEIVE, [packet], COUNT)
-        check(name, f"request {kind}", result, COUNT, wanted)
-        found[f"request {kind}"].append(seconds / COUNT * 1e9)
-        packet = flow.reply()
-        Bench.send(SEND, [packet], COUNT // 10)
-        seconds, result = Bench.send(SEND, [packet], COUNT)
-        if result[0] != COUNT or result[1] != SERVICE:
-            sys.exit(f"{name}, reply {kind}: {result}")
-        found[f"reply {kind}"].append(seconds / COUNT * 1e9)
+def plan():
+    full = os.environ.get("FULL", "") not in ("", "0")
+    return Plan(full, int(os.environ.get("BENCH_ROUNDS") or (9 if full else 5)),
+                int(os.environ.get("BENCH_PACKETS") or (500000 if full else 50000)))
+
+
+def measures():
+    return sorted(name.removesuffix(".py") for name in os.listdir(os.path.join(HERE, "measures"))
+                  if name.endswith(".py") and not name.startswith("_"))
+
+
+def processor():
+    """The machine's own: User Mode Linux says what it runs on."""
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        found = dict(line.split(":", 1) for line in file if ":" in line)
+    found = {key.strip(): value.strip() for key, value in found.items()}
+    return os.environ.get("BENCH_PROCESSOR") or found.get("model name", "unknown")
+
+
+def chosen(names):
+    """The modules of the measures that this kernel has the processors for."""
+    unknown = set(names) - set(measures())
+    if unknown:
+        sys.exit(f"no such measure: {' '.join(sorted(unknown))}; there are {' '.join(measures())}")
+    modules = {name: importlib.import_module(f"measures.{name}") for name in names or measures()}
+    return {name: module for name, module in modules.items()
+            if getattr(module, "PROCESSORS", 1) == os.cpu_count()}
 
 
 def main():
+    names = sys.argv[1:]
+    goes_on = names[:1] == ["--continue"]
+    how = plan()
+    results = Results(kernel=platform.release(), processor=processor(), rounds=how.rounds,
+                      full=how.full, noise="not known")
+    if goes_on:
+        results.read(OUT)
+    # Another run may go on with it, though this one has no measure to make.
+    results.write(OUT)
     bench = Bench()
-    found = {name: collections.defaultdict(list) for name in CONTENDERS}
-    for number in range(ROUNDS):
-        for name, contender in CONTENDERS.items():
-            with generator(), contender():
-                measure(name, found[name])
-        print(f"# round {number + 1} of {ROUNDS}", flush=True)
-    base = {m: statistics.median(v) for m, v in found["direct"].items()}
-    rows = {}
-    for name, measures in found.items():
-        for m, values in measures.items():
-            rows.setdefault(m, {})[name] = statistics.median(values)
-    for m, row in rows.items():
-        peer = row.get("ip_vs", 0) - base[m]
-        cells = [f"{name} {value:.0f} ns (+{value - base[m]:.0f}, x{(value - base[m]) / peer:.2f})"
-                 for name, value in row.items()]
-        print(m + ": " + "; ".join(cells), flush=True)
-    with open("/run/out/result.json", "w", encoding="ascii") as file:
-        json.dump(found, file)
-    del bench
+    for name, module in chosen(names[1:] if goes_on else names).items():
+        begun = time.monotonic()
+        module.measure(bench, results, how)
+        print(f"# {name}: {time.monotonic() - begun:.0f} s", flush=True)
+        results.finish()
+        results.about["noise"] = f"{results.noise()}; {os.environ.get('BENCH_LOAD', '')}"
+        results.write(OUT)
+    for line in results.table():
+        print(line, flush=True)
 
 
 main()

@@ -15,6 +15,11 @@ mount -t hostfs none /run/out -o "$bench_out"
 ip link set lo up
 cd "$bench_root" || exit
 . "$bench_out/environment"
+# For programs, and for what the kernel loads by itself.
+export MODPROBE_OPTIONS="-d $BENCH_MODULES"
+printf '#!/bin/sh\nexec modprobe %s "$@"\n' "$MODPROBE_OPTIONS" >/run/modprobe
+chmod +x /run/modprobe
+echo /run/modprobe >/proc/sys/kernel/modprobe
 sh -c "$(cat "$bench_out/command")"
 echo $? >/run/out/status
 sync

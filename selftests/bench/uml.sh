@@ -20,15 +20,37 @@ make -s -C "$KDIR" ARCH=um M="$ROOT/selftests/bench/generator" MO="$generator" m
 "$ROOT/selftests/vm/tool.sh"
 out=$BUILD/bench
 mkdir -p "$out"
+for program in connections stream; do
+	gcc -O2 -Wall -Wextra -o "$out/$program" "$ROOT/selftests/bench/$program.c"
+done
 rm -f "$out/status"
 printf '%s\n' "$command" >"$out/command"
 cat >"$out/environment" <<EOF
 export RLVS_KO='${built[1]}/rlvs.ko' BENCH_GENERATOR='$generator/rlvs_generator.ko'
+export BENCH_CONNECTOR='$generator/rlvs_connector.ko'
 export BENCH_MODULES='$KDIR/install' PATH='$BUILD/tool/release':\$PATH
+export BENCH_CONNECTIONS='$out/connections' BENCH_STREAM='$out/stream'
+export FULL='${FULL:-}' BENCH_ROUNDS='${BENCH_ROUNDS:-}' BENCH_PACKETS='${BENCH_PACKETS:-}'
+export BENCH_LOAD='load average of the machine before: $(cut -d ' ' -f 1-2 /proc/loadavg)'
+export BENCH_PROCESSOR='$(sed -n '/^model name/{s/.*: //;p;q}' /proc/cpuinfo)'
 EOF
+limit=900
+[[ -z ${FULL:-} ]] || limit=7200
+# The kernel and its processes take turns. On one processor they need not wake another one, which
+# takes several times as long, and not the same time twice. Of several processors the last one has
+# the least to do with the machine's own devices.
+cpus=${BENCH_CPUS:-1} pin=() preload=()
+if ((cpus == 1)); then
+	allowed=$(taskset -cp $$)
+	pin=(taskset -c "${allowed##*[ ,-]}")
+	gcc -O2 -Wall -Wextra -shared -fPIC -o "$out/no_ipi.so" "$ROOT/selftests/bench/no_ipi.c" -ldl
+	preload=(LD_PRELOAD="$out/no_ipi.so")
+fi
 # With more memory modules are too far from the kernel for its calls.
-env -i HOME=/tmp TMPDIR=/tmp timeout "${VM_TIMEOUT:-900}" "$KDIR/linux" mem=1G root=/dev/root rootfstype=hostfs \
-	rootflags=/ ro seccomp=on ncpus=1 quiet uml_dir="$out/uml" con=null con0=fd:0,fd:1 \
+env -i HOME=/tmp TMPDIR=/tmp "${preload[@]}" timeout "${VM_TIMEOUT:-$limit}" "${pin[@]}" \
+	"$KDIR/linux" mem=1G \
+	root=/dev/root rootfstype=hostfs rootflags=/ ro seccomp=on ncpus="$cpus" quiet \
+	uml_dir="$out/uml" con=fd:0,fd:1 ssl=fd:0,fd:1 \
 	init="$ROOT/selftests/bench/init.sh" bench_out="$out" bench_root="$ROOT" </dev/null
 [[ -e $out/status ]] || die "User Mode Linux ended without a word"
 exit "$(cat "$out/status")"

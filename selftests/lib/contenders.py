@@ -153,50 +153,90 @@ class IpVs(Contender):
         wait_until(unloaded, "ip_vs is unloaded")
 
 
-class HaProxy(Contender):
-    """A proxy: it accepts at once and has a connection of its own to a worker. It looks four times
-    as often as it does by itself whether a worker is there, and believes the first answer."""
+class Proxy(Contender):
+    """A program that accepts at once and has a connection of its own to a worker."""
 
-    name = "HAProxy leastconn"
+    program = ""
 
     def __init__(self, lab):
         super().__init__(lab)
         self._process = None
         self._folder = None
 
+    def configuration(self):
+        """The lines of its configuration file."""
+        raise NotImplementedError
+
+    def arguments(self, config):
+        """What it is started with, so that it stays in the foreground."""
+        raise NotImplementedError
+
     def begin(self):
         super().begin()
-        if not shutil.which("haproxy"):
-            raise Skip("there is no haproxy; make packages installs it")
-        lines = ["global", " maxconn 4096", "defaults", " mode tcp", " retries 3",
-                 " option redispatch 1", " timeout connect 1s", " timeout client 60s",
-                 " timeout server 60s", "listen balance", f" bind {TCP4.vip}:{PORT}",
-                 " balance leastconn"]
-        lines += [f" server worker{port} {TCP4.vip}:{port} check inter 500ms rise 1 fall 1"
-                  for port in PORTS]
-        self._folder = tempfile.TemporaryDirectory(prefix="rlvs-haproxy.")
+        if not shutil.which(self.program):
+            raise Skip(f"there is no {self.program}; make packages installs it")
+        self._folder = tempfile.TemporaryDirectory(prefix=f"rlvs-{self.program}.")
         folder = Path(self._folder.name)
-        config, log = folder / "haproxy.cfg", folder / "log"
-        config.write_text("\n".join(lines) + "\n", encoding="ascii")
+        config, log = folder / "config", folder / "log"
+        config.write_text("\n".join(self.configuration()) + "\n", encoding="ascii")
         with self.lab.lb, log.open("wb") as file:
-            self._process = subprocess.Popen(["haproxy", "-db", "-f", str(config)],
+            self._process = subprocess.Popen([self.program, *self.arguments(str(config))],
                                              stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 
         def listens():
             if self._process.poll() is not None:
-                raise Failure(f"haproxy has ended: {log.read_text(errors='replace')}")
+                text = log.read_text(errors="replace")
+                raise Failure(f"{self.program} has ended: {text}")
             lines = self.lab.lb.read("/proc/thread-self/net/tcp").splitlines()[1:]
             sockets = [line.split()[1:4] for line in lines]  # local and remote end, state
             return any(local.endswith(f":{PORT:04X}") and state == LISTEN
                        for local, _, state in sockets)
-        wait_until(listens, "haproxy listens")
+        wait_until(listens, f"{self.program} listens")
 
     def end(self):
         if self._process:
-            self._process.kill()
-            self._process.wait()
+            self._process.terminate()
+            self._process.wait(timeout=seconds(10))
         if self._folder:
             self._folder.cleanup()
+
+
+class HaProxy(Proxy):
+    """It looks four times as often as it does by itself whether a worker is there, and believes
+    the first answer."""
+
+    name = "HAProxy leastconn"
+    program = "haproxy"
+
+    def configuration(self):
+        lines = ["global", " maxconn 4096", "defaults", " mode tcp", " retries 3",
+                 " option redispatch 1", " timeout connect 1s", " timeout client 60s",
+                 " timeout server 60s", "listen balance", f" bind {TCP4.vip}:{PORT}",
+                 " balance leastconn"]
+        return lines + [f" server worker{port} {TCP4.vip}:{port} check inter 500ms rise 1 fall 1"
+                        for port in PORTS]
+
+    def arguments(self, config):
+        return ["-db", "-f", config]
+
+
+class Nginx(Proxy):
+    """nginx as a proxy of TCP; its module for that is a package of its own."""
+
+    name = "nginx stream least_conn"
+    program = "nginx"
+
+    def configuration(self):
+        return ["load_module /usr/lib/nginx/modules/ngx_stream_module.so;", "user root;",
+                "daemon off;", "worker_processes auto;", "error_log stderr;",
+                f"pid {self._folder.name}/pid;",
+                "events { worker_connections 4096; }", "stream {",
+                " upstream workers {", "  least_conn;",
+                *(f"  server {TCP4.vip}:{port};" for port in PORTS), " }",
+                f" server {{ listen {TCP4.vip}:{PORT}; proxy_pass workers; }}", "}"]
+
+    def arguments(self, config):
+        return ["-e", "stderr", "-c", config]
 
 
 PEERS = [ReusePort, ReusePortMigrating, Nftables, IpVs, HaProxy]

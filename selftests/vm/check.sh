@@ -17,10 +17,10 @@ unset KDIR ARCH RLVS_TEST_BUG
 cd "$ROOT"
 logs=$BUILD/check
 mkdir -p "$logs"
-crates=(rust/core tools/rlvs)
+crates=(rust/core tools/rlvs selftests/bench/core)
 
 lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files)
-host_steps=(core_tests tool_tests compile_fail)
+host_steps=(core_tests tool_tests bench_tests core_bench compile_fail)
 # The debug kernel is slow, and a guest of it uses little more than one processor: its tests are
 # split, and two guests run at once.
 debug_parts=3
@@ -107,6 +107,18 @@ test_core_tests() {
 
 test_tool_tests() {
 	cargo_tests tools/rlvs
+}
+
+# Whether results are compared and shown rightly, not how they are measured.
+test_bench_tests() {
+	PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --verbose \
+		--start-directory selftests/bench --pattern 'test_*.py'
+}
+
+# Runs each of the core's benchmarks once: whether it works, not how long it takes.
+test_core_bench() {
+	CARGO_TARGET_DIR=$BUILD/host-tests cargo test --locked --benches \
+		--manifest-path selftests/bench/core/Cargo.toml
 }
 
 test_compile_fail() {

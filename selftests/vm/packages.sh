@@ -3,7 +3,7 @@
 # Installs what building and testing need, on Debian; says what is needed on
 # anything else. Does nothing when everything is there.
 #
-# usage: packages.sh [build|guest]...
+# usage: packages.sh [build|guest|bench|report]...
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -24,6 +24,10 @@ guest_packages=(
 	keepalived strace
 )
 
+# What only the benchmarks run, and what only their report is drawn with.
+bench_packages=(libnginx-mod-stream)
+report_packages=(python3-matplotlib)
+
 # Services among them, which must not start on this machine by being installed.
 services=(nginx ipvsadm iperf3 nftables haproxy keepalived)
 
@@ -33,7 +37,9 @@ for set in "$@"; do
 	case $set in
 	build) wanted+=("${build_packages[@]}") ;;
 	guest) wanted+=("${guest_packages[@]}") ;;
-	*) die "usage: packages.sh [build|guest]..." ;;
+	bench) wanted+=("${bench_packages[@]}") ;;
+	report) wanted+=("${report_packages[@]}") ;;
+	*) die "usage: packages.sh [build|guest|bench|report]..." ;;
 	esac
 done
 

@@ -20,16 +20,20 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <linux/workqueue.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/route.h>
 
+#include "slices.h"
+
 /* What the packets of a run are known by. */
 #define BENCH_MARK	0x626e6368
 #define BENCH_MOST	0x100000
-/* Packets between two moments at which others may run. */
+/* Packets between two moments at which others may run, and in a slice. */
 #define BENCH_BATCH	64
+#define BENCH_SLICE	256
 #define BENCH_HEADROOM	128
 
 enum bench_way { BENCH_RECEIVE, BENCH_SEND };
@@ -46,13 +50,17 @@ struct bench_request {
 	__u32 ports;
 	/* So many connections in all, if there are ports. */
 	__u32 flows;
-	/* The flow to begin with. */
+	/* The flow to begin with, and how far the next one is. */
 	__u32 first;
+	__u32 stride;
+	/* Processors that send at the same time, each its part of the packets. */
+	__u32 processors;
 	/* The device that receives. */
 	char device[16];
 };
 
 struct bench_result {
+	/* By the median slice; of several processors, until the last one was done. */
 	__u64 nanoseconds;
 	/* Packets that have come to the last hook. */
 	__u64 arrived;
@@ -70,6 +78,7 @@ struct bench_packet {
 
 static DEFINE_MUTEX(bench_lock);
 static struct bench_result bench_last;
+static struct slices bench_slices;
 static DEFINE_PER_CPU(u64, bench_arrived);
 
 static unsigned int bench_sink(void *priv, struct sk_buff *skb,
@@ -199,22 +208,25 @@ static struct dst_entry *bench_route(const u8 *bytes)
 				    bench_route6((const void *)bytes);
 }
 
-static int bench_run(const struct bench_request *request,
-		     struct bench_packet *packets, struct net_device *device)
+/* Sends the packets from @i to before @end; @slices may be NULL. */
+static int bench_part(const struct bench_request *request,
+		      struct bench_packet *packets, struct net_device *device,
+		      u32 i, u32 end, struct slices *slices)
 {
-	u64 begun = ktime_get_ns();
 	u32 flow = request->first;
 	struct sk_buff *skb;
 
-	for (u32 i = 0; i < request->count;) {
+	if (request->ports)
+		flow = (flow + (u64)i * request->stride) % request->flows;
+	while (i < end) {
 		local_bh_disable();
-		for (u32 n = 0; n < BENCH_BATCH && i < request->count; n++, i++) {
+		for (u32 n = 0; n < BENCH_BATCH && i < end; n++, i++) {
 			skb = bench_make(&packets[i % request->prepared]);
 			if (!skb)
 				break;
 			if (request->ports) {
 				bench_vary(skb, request, flow);
-				flow = flow + 1 < request->flows ? flow + 1 : 0;
+				flow = (flow + request->stride) % request->flows;
 			}
 			if (request->way == BENCH_RECEIVE)
 				bench_receive(skb, device);
@@ -222,12 +234,78 @@ static int bench_run(const struct bench_request *request,
 				bench_send(skb, packets[i % request->prepared].dst);
 		}
 		local_bh_enable();
+		if (slices)
+			slices_tick(slices, i);
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
-	bench_last.nanoseconds = ktime_get_ns() - begun;
 	return 0;
+}
+
+/* What one of several processors sends. */
+struct bench_worker {
+	struct work_struct work;
+	const struct bench_request *request;
+	struct bench_packet *packets;
+	struct net_device *device;
+	u32 begin;
+	u32 end;
+};
+
+static void bench_work(struct work_struct *work)
+{
+	struct bench_worker *worker = container_of(work, struct bench_worker,
+						   work);
+
+	bench_part(worker->request, worker->packets, worker->device,
+		   worker->begin, worker->end, NULL);
+}
+
+static int bench_together(const struct bench_request *request,
+			  struct bench_packet *packets,
+			  struct net_device *device)
+{
+	u32 processors = request->processors, part = request->count / processors;
+	struct bench_worker *workers;
+
+	workers = kcalloc(processors, sizeof(*workers), GFP_KERNEL);
+	if (!workers)
+		return -ENOMEM;
+	for (u32 cpu = 0; cpu < processors; cpu++) {
+		workers[cpu].request = request;
+		workers[cpu].packets = packets;
+		workers[cpu].device = device;
+		workers[cpu].begin = cpu * part;
+		workers[cpu].end = (cpu + 1) * part;
+		INIT_WORK(&workers[cpu].work, bench_work);
+		schedule_work_on(cpu, &workers[cpu].work);
+	}
+	for (u32 cpu = 0; cpu < processors; cpu++)
+		flush_work(&workers[cpu].work);
+	kfree(workers);
+	return 0;
+}
+
+static int bench_run(const struct bench_request *request,
+		     struct bench_packet *packets, struct net_device *device)
+{
+	u64 begun = ktime_get_ns();
+	int error;
+
+	if (request->processors > 1) {
+		error = bench_together(request, packets, device);
+		bench_last.nanoseconds = ktime_get_ns() - begun;
+		return error;
+	}
+	/* A multiple of the batch, after which the clock is looked at. */
+	bench_slices.size = BENCH_SLICE;
+	slices_begin(&bench_slices, request->count);
+	bench_slices.size = round_up(bench_slices.size, BENCH_BATCH);
+	error = bench_part(request, packets, device, 0, request->count,
+			   &bench_slices);
+	bench_last.nanoseconds = slices_median(&bench_slices, request->count);
+	return error;
 }
 
 /* Finds the prepared packets in what was written. */
@@ -263,7 +341,8 @@ static int bench_do(const struct bench_request *request, const u8 *bytes,
 	int error, cpu;
 
 	if (!request->prepared || request->prepared > BENCH_MOST ||
-	    (request->ports && !request->flows))
+	    (request->ports && !request->flows) ||
+	    request->processors > num_online_cpus())
 		return -EINVAL;
 	packets = kvcalloc(request->prepared, sizeof(*packets), GFP_KERNEL);
 	if (!packets)

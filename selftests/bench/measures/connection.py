@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a TCP connection costs that is opened, accepted and closed, without any data.
+
+The client is in a network namespace of its own. It closes first, with a FIN: seven packets. Its
+namespace keeps no sockets in TIME_WAIT (tcp_max_tw_buckets=0), so that its ports do not run out.
+"""
+
+import sys
+
+from lab import CONTENDERS, PROCESS, SERVICE, generator, listening, translates
+from opening import ROOM, Clients
+
+TARGETS = {"rlvs nat": 0.5, "rlvs steer": 0.25}
+VERSIONS = (4, 6)
+
+
+def whole(bench, name, version, results, count):
+    """From SYN to the last FIN, end to end."""
+    listener = bench.sockets["tcp", version]
+    if name == "direct":
+        listener = listening(SERVICE, "tcp", version)
+    bench.connect(version, listener, count // 10)
+    seconds = bench.connect(version, listener, count)
+    if name == "direct":
+        listener.close()
+    results.add(f"connection.whole.tcp{version}", "a connection, from SYN to the last FIN",
+                "ns", name, seconds / count * 1e9)
+
+
+def first_packet(name, protocol, version, results, count):
+    """The first packet of so many flows, each of another port or address."""
+    clients = Clients(protocol, version)
+    clients.fill(SERVICE)
+    cost, target = clients.open(SERVICE, count)
+    if target != (PROCESS if translates(name) else SERVICE):
+        sys.exit(f"{name}, first {protocol}{version}: the last went to port {target}")
+    results.add(f"connection.first.{protocol}{version}",
+                f"the first packet of a {protocol}{version} flow", "ns", name, cost)
+
+
+def measure(bench, results, plan):
+    whole_count, first_count = plan.packets // 50, min(plan.packets // 5, ROOM // 2)
+    bench.clients()
+    for number in range(plan.rounds):
+        for name, contender in CONTENDERS.items():
+            # Not in the way of what is not its own: its hooks only look at a mark.
+            with generator(), contender():
+                for version in VERSIONS:
+                    whole(bench, name, version, results, whole_count)
+                # Both kinds are in one table.
+                for protocol in ("tcp", "udp"):
+                    if protocol == "tcp" or name != "rlvs steer":
+                        first_packet(name, protocol, 4, results, first_count)
+        print(f"# connection: round {number + 1} of {plan.rounds}", flush=True)
+    for name, limit in TARGETS.items():
+        for measured in [f"whole.tcp{version}" for version in VERSIONS] + ["first.tcp4"]:
+            results.target(f"connection.{measured}", name, "cost over direct, of ip_vs's",
+                           "over_direct_of_ip_vs", limit)
