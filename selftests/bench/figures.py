@@ -13,6 +13,7 @@ TITLES = {
     "memory": "Memory",
     "scale": "Scale",
     "picks": "First packets, by scheduler and number of destinations",
+    "processors": "Two processors",
     "host": "Decisions of the core, without a kernel",
     "footprint": "The module",
 }
