@@ -15,6 +15,10 @@ from lib.lab import TCP4
 
 LIMIT = 300
 METHODS = ("nat", "steer")
+# Connections that may come late where a queue is about to be full: two processors may give away the
+# last place in it at the same time, and a handshake that one of them completes is in neither count
+# for a moment.
+LAST_PLACES = 2
 NOISE = 500  # ms: an emulated processor may leave everybody waiting for some tenths of a second
 
 
@@ -63,7 +67,7 @@ def test_a_worker_is_killed(lab, method):
 def test_a_worker_leaves_its_queue_to_another(lab, method):
     """Where each port is shared by two, and the kernel is told to hand the queue on. The other's queue
     may be full by that when a SYN comes for which it still had room."""
-    result = hammer(lab, method, killed, RlvsPairs, late=2)
+    result = hammer(lab, method, killed, RlvsPairs, late=LAST_PLACES)
     equal(result.count["reset_queued"], 0, "connections reset that no worker had accepted")
 
 
@@ -75,7 +79,7 @@ def test_all_are_restarted(lab, method):
 
 @each(METHODS)
 def test_a_worker_stands_still(lab, method):
-    result = hammer(lab, method, stopped)
+    result = hammer(lab, method, stopped, late=LAST_PLACES)
     before, during = (connect_times(attempts) for attempts in (result.before(), result.during()))
     usual, now = percentile(before, 99), percentile(during, 99)
     print(f"    # {method}: p99 of connecting {usual:.1f} ms, and then {now:.1f} ms", flush=True)
@@ -86,4 +90,4 @@ def test_a_worker_stands_still(lab, method):
 
 @each(METHODS)
 def test_a_worker_is_slow(lab, method):
-    keeps_pace(hammer(lab, method, slow))
+    keeps_pace(hammer(lab, method, slow, late=LAST_PLACES))
