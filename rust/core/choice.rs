@@ -5,18 +5,25 @@
 //! The host knows which socket would get the connection's first packet ([`Listening`]). A
 //! destination without one would refuse it, and one whose queue is full would drop it: both are
 //! passed over, and the scheduler is asked again. So a connection is refused only when nobody
-//! listens anywhere.
+//! listens anywhere. The last places of a queue are left free while another one has room
+//! ([`LAST_PLACES`]).
 //!
 //! The order of a [`Choice`]:
 //!
 //! 1. What the scheduler picks, at most [`MAX_TRIES`] times.
 //! 2. If it has picked any: every other destination that may get new connections, from a random one
 //!    on. A scheduler may have no other one for a client, or many destinations may be down.
-//! 3. The best one of those that were passed over although somebody listens: the packet may be
-//!    dropped there, and then the client sends it again.
+//! 3. The best one of those that were passed over although somebody listens: if its queue is full
+//!    the packet is dropped there, and the client sends it again.
 
 /// How many destinations the scheduler picks for one packet.
 pub const MAX_TRIES: usize = 16;
+
+/// How many places of a long queue are left free while another one has room; of a short one an
+/// eighth. What a queue holds is known of a moment ago: another processor may give a place away at
+/// the same time, packets that come in together are looked at before the first of them is queued,
+/// and a handshake that ends is in neither count while it becomes a connection.
+pub const LAST_PLACES: u32 = 16;
 
 /// The destinations that one packet was offered to.
 #[derive(Default)]
@@ -86,6 +93,13 @@ impl Listening {
             (Self::Queue { limit, .. }, Some(waiting)) if waiting > limit => {
                 Readiness::Busy(waiting.saturating_sub(limit))
             }
+            (Self::Queue { limit, .. }, Some(waiting)) => {
+                let places = (limit / 8).min(LAST_PLACES);
+                match waiting.saturating_sub(limit.saturating_sub(places)) {
+                    0 => Readiness::Ready,
+                    taken => Readiness::NearlyFull(taken),
+                }
+            }
             _ => Readiness::Ready,
         }
     }
@@ -98,6 +112,8 @@ pub enum Readiness {
     Ready,
     /// It can, but it has just started, and should not get its full share yet.
     Warming,
+    /// It can, but so many of its queue's last places are taken.
+    NearlyFull(u32),
     /// Its queue is too long by so much.
     Busy(u32),
     /// Nobody listens.
@@ -145,7 +161,7 @@ pub struct Choice {
     tried: Tried,
     picks: usize,
     /// The best of those that were passed over although somebody listens; the less the better.
-    spare: Option<(u64, usize)>,
+    spare: Option<((u8, u32), usize)>,
     avoided: bool,
 }
 
@@ -237,10 +253,11 @@ impl Choice {
                 self.avoided = true;
                 return false;
             }
-            Readiness::Warming => 0,
+            Readiness::Warming => (0, 0),
+            Readiness::NearlyFull(taken) => (1, taken),
             Readiness::Busy(excess) => {
                 self.avoided = true;
-                u64::from(excess).saturating_add(1)
+                (2, excess)
             }
         };
         if self.spare.is_none_or(|(best, _)| rank < best) {
@@ -300,7 +317,7 @@ mod tests {
         }
     }
 
-    use Readiness::{Busy, Deaf, Ready, Warming};
+    use Readiness::{Busy, Deaf, NearlyFull, Ready, Warming};
 
     #[test]
     fn the_scheduler_decides_among_those_that_are_ready() {
@@ -319,6 +336,9 @@ mod tests {
     fn the_least_busy_one_comes_last() {
         assert_eq!(Row::new(&[Busy(5), Ready, Busy(2)]).order(), [1, 2]);
         assert_eq!(Row::new(&[Busy(5), Warming, Busy(2)]).order(), [1]);
+        assert_eq!(Row::new(&[Busy(1), NearlyFull(9), NearlyFull(8)]).order(), [2]);
+        assert_eq!(Row::new(&[NearlyFull(1), Warming]).order(), [1]);
+        assert_eq!(Row::new(&[NearlyFull(1), Ready]).order(), [1, 0]);
     }
 
     #[test]
@@ -357,6 +377,7 @@ mod tests {
         for (ready, avoided) in [
             (vec![Ready], false),
             (vec![Warming, Ready], false),
+            (vec![NearlyFull(1), Ready], false),
             (vec![Deaf, Ready], true),
             (vec![Busy(1), Ready], true),
         ] {
@@ -366,13 +387,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_queue_that_its_handshakes_will_fill_is_busy() {
-        let queue = |queued, handshakes| Listening::Queue {
+    fn queue_of(limit: u32, queued: u32, handshakes: u32) -> Listening {
+        Listening::Queue {
             queued,
             handshakes,
-            limit: 4,
-        };
+            limit,
+        }
+    }
+
+    #[test]
+    fn the_last_places_of_a_queue_are_left_free() {
+        for (limit, most) in [(0, 0), (7, 7), (8, 7), (32, 28), (128, 112), (4096, 4080)] {
+            assert_eq!(queue_of(limit, most, 0).readiness(), Ready, "{limit}");
+            let next = queue_of(limit, most, 1).readiness();
+            let full = limit == most;
+            let expected = if full { Busy(1) } else { NearlyFull(1) };
+            assert_eq!(next, expected, "{limit}");
+            assert_eq!(queue_of(limit, limit, 1).readiness(), Busy(1), "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_its_handshakes_will_fill_is_busy() {
+        let queue = |queued, handshakes| queue_of(4, queued, handshakes);
         assert_eq!(queue(4, 0).readiness(), Ready);
         assert_eq!(queue(5, 0).readiness(), Busy(1));
         assert_eq!(queue(2, 5).readiness(), Busy(3));

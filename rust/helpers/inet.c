@@ -214,10 +214,11 @@ void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends)
 	sock_gen_put(sk);
 }
 
+/* In this order a handshake that ends meanwhile is rather counted twice. */
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found)
 {
-	found->queued = READ_ONCE(sk->sk_ack_backlog);
 	found->handshakes = inet_csk_reqsk_queue_len(sk);
+	found->queued = READ_ONCE(sk->sk_ack_backlog);
 	found->limit = READ_ONCE(sk->sk_max_ack_backlog);
 }
 
