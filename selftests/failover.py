@@ -65,7 +65,9 @@ def test_a_worker_is_killed(lab, method):
 def test_a_worker_leaves_its_queue_to_another(lab, method):
     """Where each port is shared by two, and the kernel is told to hand the queue on."""
     result = hammer(lab, method, killed, RlvsPairs)
-    equal(result.count["reset_queued"], 0, "connections reset that no worker had accepted")
+    # It has one at a time, and may be killed between accept() and its note.
+    lost = result.count["reset_queued"] + result.count["reset_accepted"]
+    check(lost <= 1, f"{lost} connections were reset, more than the worker can have had accepted")
 
 
 @each(METHODS)
