@@ -21,6 +21,7 @@
 //! - [`schedule`]: choosing a destination; [`changed`]: which destinations to look at for that;
 //!   [`choice`]: going on when one cannot take the connection.
 //! - [`proc_net`]: the lines of `/proc/net/ip_vs*`.
+//! - [`backends`]: which destination a packet comes from; [`tree`]: what that is looked up in.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
 //!
 //! Nothing here panics on any input: indices go through `get`, and sums that may overflow say
@@ -61,5 +62,6 @@ pub mod retry;
 pub mod schedule;
 pub mod slow_start;
 pub mod threshold;
+pub mod tree;
 pub mod tuple;
 pub mod wire;
