@@ -31,7 +31,6 @@ use core::marker::PhantomData;
 use kernel::{prelude::*, sync::Arc};
 
 use crate::{
-    backends::Backend,
     connections::{self, Connection, Entry, Table},
     family::Family,
     namespace::State,
@@ -393,7 +392,7 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// The destination that has this end, of any service that there is.
-    fn backend(&self, protocol: Protocol, end: &Endpoint<A>) -> Option<&'a Backend> {
+    fn backend(&self, protocol: Protocol, end: &Endpoint<A>) -> Option<&'a Arc<Destination>> {
         let backends = self.state.backends.read(self.context.rcu);
         let is_local = || end.address.is_local(self.context.net());
         backends.find(backend_end(protocol, end), is_local)

@@ -19,7 +19,6 @@ use rlvs_kext::{
 };
 
 use crate::{
-    backends::Backends,
     connections::Table,
     control::config::Config,
     defence::DropPacket,
@@ -27,7 +26,7 @@ use crate::{
     hooks::{steer::Steering, Answer, Incoming, LocalClient},
     ports::Ports,
     retry::Retries,
-    services::Services,
+    services::{Backends, Services},
     stats::Events,
     steered,
     sysctls::Sysctls,
@@ -129,7 +128,7 @@ impl Namespace for State {
     fn new(net: &Net) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             config <- new_mutex!(Config::new()?, "rlvs_config"),
-            services: Rcu::new(KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?),
+            services: Rcu::new(KBox::new(Services::default(), GFP_KERNEL)?),
             backends: Rcu::new(KBox::new(Backends::default(), GFP_KERNEL)?),
             service_ports: Ports::new()?,
             destination_ports: Ports::new()?,

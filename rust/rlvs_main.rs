@@ -30,7 +30,6 @@ use rlvs_kext::{
     netns,
 };
 
-mod backends;
 mod changes;
 mod connections;
 mod control;

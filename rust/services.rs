@@ -2,8 +2,8 @@
 
 //! Virtual services and destinations, as packets see them.
 //!
-//! What packets read is never changed in place: a change makes a new [`Services`] or [`Pool`] and
-//! publishes it under RCU. The counts and the weight in a [`Destination`] are atomics. The
+//! What packets read is never changed in place: a change makes new [`Services`], [`Backends`] or a
+//! new [`Pool`] and publishes it under RCU. The counts and the weight in a [`Destination`] are atomics. The
 //! configuration that the changes start from is [`crate::control::config`]'s.
 
 use kernel::{
@@ -16,6 +16,7 @@ use kernel::{
 };
 use rlvs_core::{
     address::{Address, Endpoint, Ip, Protocol},
+    backends,
     choice::Tried,
     config::{DestinationKey, Method, ServiceKey},
     lifecycle::Counts,
@@ -26,15 +27,15 @@ use rlvs_core::{
     },
     slow_start::{self, SlowStart},
     threshold::Thresholds,
+    tree::{Share, Tree},
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     new_spinlock_bh,
-    rcu::{replace_both, Rcu},
+    rcu::{Rcu, Retired},
 };
 
 use crate::{
-    backends::Backends,
     changes::{Changes, Mark, Marked},
     drain::Held,
     notify::Notes,
@@ -304,8 +305,16 @@ fn specific<A: Ip>(configured: Address, used: A) -> A {
     }
 }
 
-/// The kernel's memory, for schedulers.
+/// The kernel's memory, for schedulers and trees.
 pub(crate) struct KernelMemory;
+
+impl Share for KernelMemory {
+    type Shared<T> = Arc<T>;
+
+    fn share<T>(value: T) -> Option<Arc<T>> {
+        Arc::new(value, GFP_KERNEL).ok()
+    }
+}
 
 impl Memory for KernelMemory {
     type Slice<T: Copy> = KVVec<T>;
@@ -642,36 +651,43 @@ impl Service {
     /// kind; what is picked with the old one meanwhile, in a few microseconds, it does not know of.
     /// Sleeps for a grace period, after which no packet uses the old pool.
     pub(crate) fn publish(&self, pool: KBox<Pin<KBox<Pool>>>) {
-        self.switch(pool, |pool| self.pool.replace(pool));
-    }
-
-    /// Whether its connections are steered, for a packet that is about to be delivered, and for who
-    /// holds the configuration's mutex.
-    #[inline]
-    pub(crate) fn steers(&self) -> bool {
-        self.steers.load(Relaxed)
-    }
-
-    /// Has `replace` replace the pool, which takes a grace period.
-    fn switch(&self, pool: KBox<Pin<KBox<Pool>>>, replace: impl FnOnce(KBox<Pin<KBox<Pool>>>)) {
         let steers = pool.steers;
-        self.inherit(&pool);
-        if steers {
-            self.steers.store(true, Relaxed);
-        }
-        replace(pool);
+        self.prepare(&pool);
+        self.pool.replace(pool);
         if !steers {
             self.steers.store(false, Relaxed);
         }
         self.mark_all();
     }
 
-    /// Lets a pool go on where the present one is.
-    fn inherit(&self, pool: &Pool) {
+    /// The same without a grace period, if nothing but the old pool's memory needs one. Packets may
+    /// use the old pool for a moment: it is for changes that they need not see at once.
+    pub(crate) fn publish_later(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
+        if self.needs_grace_period(&pool) {
+            return self.publish(pool);
+        }
+        self.prepare(&pool);
+        self.pool.replace_later(pool, retired);
+    }
+
+    /// Whether somebody has to know when no packet uses the present pool any more: it takes marks
+    /// that the next one needs, or what it does with packets is not what the next one does.
+    fn needs_grace_period(&self, next: &Pool) -> bool {
+        let guard = rcu::read_lock();
+        let pool = self.pool(&guard);
+        let switches = pool.steers != next.steers && !pool.destinations.is_empty();
+        pool.marked.is_some() || switches
+    }
+
+    /// Before a pool is published: it goes on where the present one is.
+    fn prepare(&self, pool: &Pool) {
         with_bh_disabled(|bh| {
             let guard = rcu::read_lock();
             pool.inherit(self.pool(&guard), bh);
         });
+        if pool.steers {
+            self.steers.store(true, Relaxed);
+        }
     }
 
     /// Lets the scheduler look at every destination.
@@ -684,28 +700,31 @@ impl Service {
         }
     }
 
-    /// The same, after an index that has the pool's destinations: it is there before a packet that
-    /// has to be answered by it.
-    pub(crate) fn publish_with(
-        &self,
-        index: (&Rcu<Backends>, KBox<Backends>),
-        pool: KBox<Pin<KBox<Pool>>>,
-    ) {
-        self.switch(pool, |pool| replace_both(index, (&self.pool, pool)));
+    /// Whether its connections are steered, for a packet that is about to be delivered, and for who
+    /// holds the configuration's mutex.
+    #[inline]
+    pub(crate) fn steers(&self) -> bool {
+        self.steers.load(Relaxed)
     }
 }
 
-/// The services of a namespace, in the order of their keys.
-pub(crate) struct Services(KVVec<Arc<Service>>);
+/// The services of a namespace by their keys. Never changed in place: see [`Tree`].
+#[derive(Clone, Default)]
+pub(crate) struct Services(Tree<ServiceKey, Arc<Service>, KernelMemory>);
 
 impl Services {
-    /// Services that are in the order of their keys.
-    pub(crate) fn new(sorted: KVVec<Arc<Service>>) -> Self {
-        Self(sorted)
+    /// The same with another service. May sleep.
+    pub(crate) fn with(&self, service: &Arc<Service>) -> Result<Self, Refusal> {
+        Ok(Self(self.0.with(service.key, service.clone())?))
+    }
+
+    /// The same without the service of the key. May sleep.
+    pub(crate) fn without(&self, key: &ServiceKey) -> Result<Self, Refusal> {
+        Ok(Self(self.0.without(key)?))
     }
 
     /// The service of a packet to `address` and `port`: that of the very address, else that of the
-    /// wildcard address, if `is_local` says that the address is the host's. A search by halves.
+    /// wildcard address, if `is_local` says that the address is the host's.
     pub(crate) fn find(
         &self,
         protocol: Protocol,
@@ -714,13 +733,11 @@ impl Services {
         is_local: impl FnOnce() -> bool,
     ) -> Option<&Arc<Service>> {
         let at = |address| {
-            let key = ServiceKey {
+            self.0.get(&ServiceKey {
                 protocol,
                 address,
                 port,
-            };
-            let index = self.0.binary_search_by(|s| s.key.cmp(&key)).ok()?;
-            self.0.get(index)
+            })
         };
         if let Some(service) = at(address) {
             return Some(service);
@@ -728,3 +745,7 @@ impl Services {
         at(Address::unspecified(address.family())).filter(|_| is_local())
     }
 }
+
+/// The destinations of a namespace by their ends: which one a packet without an entry comes from.
+/// Deleted ones are not among them.
+pub(crate) type Backends = backends::Backends<Arc<Destination>, KernelMemory>;

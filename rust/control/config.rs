@@ -4,11 +4,12 @@
 //!
 //! [`Config`] is behind the namespace's mutex and is what changes start from. A change first makes
 //! everything it needs, so that it fails before anything is visible, then publishes it for the next
-//! packet.
+//! packet. One that takes something away waits for a grace period, so that no packet goes there any
+//! more once it is answered; one that only adds leaves what it has replaced to [`Retired`].
 
 use kernel::{
     prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, Arc},
+    sync::{lock::mutex::MutexBackend, lock::Guard, rcu, Arc},
     time::{Instant, Monotonic},
 };
 use rlvs_core::{
@@ -20,15 +21,18 @@ use rlvs_core::{
     schedule::{flags::Flags, Change, Kind, Settings},
     threshold::Thresholds,
 };
-use rlvs_kext::{netns::Handle, rcu, task};
+use rlvs_kext::{
+    netns::Handle,
+    rcu::{synchronize, Retired},
+    task,
+};
 
 use crate::{
-    backends::{Backend, Backends},
     drain,
     namespace::State,
     notify::{self, Listeners},
     overall::Overall,
-    services::{Destination, DestinationSettings, Pool, Service, Services},
+    services::{Backends, Destination, DestinationSettings, Pool, Service, Services},
     stats::{Report, Stats},
     timeouts,
 };
@@ -66,8 +70,8 @@ impl Configured {
 
 /// The configuration of a namespace.
 pub(crate) struct Config {
-    /// In the order of their keys.
-    services: KVVec<Configured>,
+    /// In the order of their keys; in boxes, so that little has to move when one comes or goes.
+    services: KVVec<KBox<Configured>>,
     /// Deleted destinations that have connections.
     draining: KVVec<Arc<Destination>>,
     /// Ports may be in the port sets that nothing needs any more.
@@ -80,6 +84,8 @@ pub(crate) struct Config {
     estimated: Instant<Monotonic>,
     /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
     generation: u32,
+    /// What packets may still see of what was replaced.
+    retired: Retired,
 }
 
 /// Why a change was not made.
@@ -204,11 +210,12 @@ impl Config {
             overall: Overall::new()?,
             estimated: Instant::now(),
             generation: 1,
+            retired: Retired::new()?,
         })
     }
 
     /// The services, in the order of their keys.
-    pub(crate) fn services(&self) -> &[Configured] {
+    pub(crate) fn services(&self) -> &[KBox<Configured>] {
         &self.services
     }
 
@@ -224,7 +231,7 @@ impl Config {
 
     /// The service of the key.
     pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
-        self.services.get(self.position(key).ok()?)
+        Some(self.services.get(self.position(key).ok()?)?)
     }
 
     /// What all services carried since the last zeroing, deleted ones included, and their rates.
@@ -280,6 +287,7 @@ impl Config {
         }
         notify::look_at_all(ns, listeners, all());
         self.forget_drained(ns.state());
+        self.retired.free();
         if self.overall.has_left() {
             let draining = &self.draining;
             let counts = |stats: &_| {
@@ -323,7 +331,7 @@ impl Config {
                 .clear_and_add(destinations, self)
                 .is_err();
         // Some end while their service, or other connections of their destination, go on.
-        let switched = |c: &Configured| c.service.steers() && c.has_entries();
+        let switched = |c: &KBox<Configured>| c.service.steers() && c.has_entries();
         self.stale_ports = stale || left.count() != 0 || self.services.iter().any(switched);
     }
 
@@ -350,67 +358,38 @@ impl Config {
     fn left_of<'a>(&'a self, key: &'a ServiceKey) -> impl Iterator<Item = &'a Arc<Destination>> {
         self.draining.iter().filter(move |d| d.service_key == *key)
     }
-
-    /// What packets look services up in, with `extra` in its place and without `omitted`.
-    fn snapshot(
-        &self,
-        extra: Option<&Arc<Service>>,
-        omitted: Option<&ServiceKey>,
-    ) -> Result<KBox<Services>, Failure> {
-        let room = self.services.len().saturating_add(1);
-        let mut sorted = KVVec::with_capacity(room, GFP_KERNEL)?;
-        let mut extra = extra;
-        for configured in self.services.iter() {
-            let service = &configured.service;
-            if let Some(new) = extra.take_if(|new| new.key < service.key) {
-                sorted.push(new.clone(), GFP_KERNEL)?;
-            }
-            if omitted != Some(&service.key) {
-                sorted.push(service.clone(), GFP_KERNEL)?;
-            }
-        }
-        if let Some(new) = extra {
-            sorted.push(new.clone(), GFP_KERNEL)?;
-        }
-        Ok(KBox::new(Services::new(sorted), GFP_KERNEL)?)
-    }
 }
 
-/// A service as it is about to be.
-struct Planned<'a> {
-    key: ServiceKey,
+/// Whether a service can have its flags with these destinations.
+fn check_flags(
+    key: &ServiceKey,
     flags: Flags,
-    destinations: &'a [Arc<Destination>],
+    destinations: &[Arc<Destination>],
+) -> Result<(), Refusal> {
+    if !flags.has(Flags::ONE_PACKET) {
+        return Ok(());
+    }
+    check_one_packet(key, destinations.iter().map(|d| &d.key))
 }
 
-impl Planned<'_> {
-    /// Whether the service can have its flags with these destinations.
-    fn check(&self) -> Result<(), Refusal> {
-        if !self.flags.has(Flags::ONE_PACKET) {
-            return Ok(());
-        }
-        check_one_packet(&self.key, self.destinations.iter().map(|d| &d.key))
-    }
+/// These backends with destinations of a service that has these flags.
+fn with_all<'a>(
+    backends: Backends,
+    flags: Flags,
+    mut destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<Backends, Refusal> {
+    let is_one_packet = flags.has(Flags::ONE_PACKET);
+    destinations.try_fold(backends, |all, d| {
+        all.with(&d.service_key, &d.key, is_one_packet, d.clone())
+    })
 }
 
-impl Config {
-    /// What answers without an entry are looked up in, once a service is as planned. Refused when
-    /// they could not be told apart.
-    fn index(&self, planned: &Planned<'_>) -> Result<KBox<Backends>, Failure> {
-        planned.check()?;
-        let others = self.services.iter();
-        let others = others.filter(|c| c.service.key != planned.key);
-        let others = others.map(|c| (c.settings.flags, &*c.destinations));
-        let this = (planned.flags, planned.destinations);
-        let mut all = KVVec::new();
-        for (flags, destinations) in Iterator::chain(others, [this]) {
-            let is_one_packet = flags.has(Flags::ONE_PACKET);
-            for destination in destinations {
-                all.push(Backend::new(destination, is_one_packet), GFP_KERNEL)?;
-            }
-        }
-        Ok(KBox::new(Backends::new(all)?, GFP_KERNEL)?)
-    }
+/// These backends without destinations.
+fn without_all<'a>(
+    backends: Backends,
+    mut destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<Backends, Refusal> {
+    destinations.try_fold(backends, |all, d| all.without(&d.service_key, &d.key))
 }
 
 /// The right to change a namespace's configuration. Process context; every change sleeps.
@@ -433,6 +412,16 @@ impl<'a> Changes<'a> {
         self.config.find(key)
     }
 
+    /// What packets look services up in, as it is now.
+    fn services(&self) -> Services {
+        self.ns.state().services.read(&rcu::read_lock()).clone()
+    }
+
+    /// What answers without an entry are looked up in, as it is now.
+    fn backends(&self) -> Backends {
+        self.ns.state().backends.read(&rcu::read_lock()).clone()
+    }
+
     fn changed(&mut self) {
         self.config.generation = self.config.generation.checked_add(1).unwrap_or(1);
     }
@@ -440,7 +429,7 @@ impl<'a> Changes<'a> {
     fn configured(&mut self, key: &ServiceKey) -> Result<&mut Configured, Failure> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
         let found = self.config.services.get_mut(index);
-        Ok(found.ok_or(Refusal::NoService)?)
+        Ok(&mut **found.ok_or(Refusal::NoService)?)
     }
 
     /// Adds a service without destinations.
@@ -454,15 +443,18 @@ impl<'a> Changes<'a> {
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
         };
-        let planned = Planned {
-            key,
-            flags: settings.flags,
-            destinations: &[],
-        };
-        planned.check()?;
+        check_flags(&key, settings.flags, &[])?;
         let pool = pool_of(&settings, false, [].iter(), |_| None)?;
-        let service = Service::new(key, pool, self.config.left_of(&key).next())?;
-        let snapshot = self.config.snapshot(Some(&service), None)?;
+        let left = self.config.left_of(&key).next();
+        let comes_back = left.is_some();
+        let service = Service::new(key, pool, left)?;
+        let services = KBox::new(self.services().with(&service)?, GFP_KERNEL)?;
+        let configured = Configured {
+            service: service.clone(),
+            settings,
+            destinations: KVVec::new(),
+        };
+        let configured = KBox::new(configured, GFP_KERNEL)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
         if self.config.is_empty() {
             // The periodic work may not have looked for long.
@@ -472,21 +464,18 @@ impl<'a> Changes<'a> {
         self.ns.attach()?;
 
         // What is left of a deleted service becomes this one's, which is new otherwise.
-        for left in self.config.left_of(&key) {
-            left.stats.zero();
+        if comes_back {
+            for left in self.config.left_of(&key) {
+                left.stats.zero();
+            }
+            self.config.overall.returns(&service.stats);
         }
         service.stats.zero();
-        self.config.overall.returns(&service.stats);
         service.timeouts.set(&timeouts::Change::UNSET);
         service.timeouts.set(timeouts);
         service
             .timeouts
             .set_persistence(settings.persistence.seconds());
-        let configured = Configured {
-            service,
-            settings,
-            destinations: KVVec::new(),
-        };
         // There is room, and the place is inside: this does not fail.
         let _ = self
             .config
@@ -494,7 +483,9 @@ impl<'a> Changes<'a> {
             .insert_within_capacity(index, configured);
         let state = self.ns.state();
         state.service_ports.add(key.port, &self.config);
-        state.services.replace(snapshot);
+        state
+            .services
+            .replace_later(services, &mut self.config.retired);
         self.changed();
         Ok(())
     }
@@ -513,20 +504,22 @@ impl<'a> Changes<'a> {
             let all = &configured.destinations;
             let steers = configured.would_steer(&settings, all.iter())?;
             let pool = pool_of(&settings, steers, all.iter(), |_| None)?;
-            let index = self.config.index(&Planned {
-                key: *key,
-                flags: settings.flags,
-                destinations: all,
-            })?;
+            check_flags(key, settings.flags, all)?;
+            let backends = without_all(self.backends(), all.iter())?;
+            let backends = with_all(backends, settings.flags, all.iter())?;
+            let backends = KBox::new(backends, GFP_KERNEL)?;
             self.config.add_ports(state, configured, steers, all);
             self.config.stale_ports = true;
+            state
+                .backends
+                .replace_later(backends, &mut self.config.retired);
             let configured = self.configured(key)?;
             configured.settings = settings;
             // First: a packet that finds the service persistent takes the seconds for its own.
             let service = &configured.service;
             let seconds = settings.persistence.seconds();
             service.timeouts.set_persistence(seconds);
-            service.publish_with((&state.backends, index), pool);
+            service.publish(pool);
         }
         self.configured(key)?.service.timeouts.set(timeouts);
         self.changed();
@@ -541,31 +534,28 @@ impl<'a> Changes<'a> {
     /// Deletes a service with its destinations.
     pub(crate) fn delete_service(mut self, key: &ServiceKey) -> Result<Deleted, Failure> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
-        let snapshot = self.config.snapshot(None, Some(key))?;
+        let services = KBox::new(self.services().without(key)?, GFP_KERNEL)?;
         let count = self.configured(key)?.destinations.len();
         self.config.draining.reserve(count, GFP_KERNEL)?;
         self.config.overall.reserve(1)?;
         let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
-        let backends = self.config.index(&Planned {
-            key: *key,
-            flags: Flags::NONE,
-            destinations: &[],
-        })?;
+        let backends = without_all(self.backends(), deleted.0.iter())?;
+        let backends = KBox::new(backends, GFP_KERNEL)?;
 
         if let Ok(removed) = self.config.services.remove(index) {
             self.config.overall.leave(removed.service.stats.clone());
-            let state = self.ns.state();
-            let services = (&state.services, snapshot);
-            rcu::replace_both(services, (&state.backends, backends));
+            let (state, retired) = (self.ns.state(), &mut self.config.retired);
+            state.services.replace_later(services, retired);
+            // The grace period is for both: it begins after this.
+            state.backends.replace(backends);
             self.drain(&deleted);
-            drop(removed);
         }
         Ok(deleted)
     }
 
     /// Deletes every service; what was deleted before and still has connections is told as well.
     pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
-        let empty = KBox::new(Services::new(KVVec::new()), GFP_KERNEL)?;
+        let empty = KBox::new(Services::default(), GFP_KERNEL)?;
         let no_backends = KBox::new(Backends::default(), GFP_KERNEL)?;
         let config = &mut *self.config;
         let listed = config.services.iter().flat_map(|c| c.destinations.iter());
@@ -582,20 +572,29 @@ impl<'a> Changes<'a> {
         }
         config.services.clear();
         let state = self.ns.state();
-        rcu::replace_both((&state.services, empty), (&state.backends, no_backends));
+        state.services.replace_later(empty, &mut config.retired);
+        state
+            .backends
+            .replace_later(no_backends, &mut config.retired);
+        config.retired.free();
         self.drain(&deleted);
         Ok(all)
     }
 
-    /// Remembers destinations that packets no longer pick, until their connections are gone. The
-    /// caller has reserved the room.
+    /// Remembers destinations that packets no longer pick, a grace period ago, until their
+    /// connections are gone. The caller has reserved the room.
     fn drain(&mut self, deleted: &Deleted) {
+        let Config {
+            draining,
+            listeners,
+            ..
+        } = &mut *self.config;
         for destination in deleted.0.iter() {
             destination.set_deleted(true);
-            let _ = self
-                .config
-                .draining
-                .push_within_capacity(destination.clone());
+            // Who listens is told the rest by the periodic work.
+            if listeners.are_present() || !destination.counts.is_drained() {
+                let _ = draining.push_within_capacity(destination.clone());
+            }
         }
         self.config.stale_ports = true;
         self.changed();
@@ -625,7 +624,7 @@ impl<'a> Changes<'a> {
                 let Config {
                     services, overall, ..
                 } = &mut *self.config;
-                services.iter().for_each(zero);
+                services.iter().for_each(|configured| zero(configured));
                 overall.zero(stats_of(services));
             }
         }
@@ -675,16 +674,18 @@ impl<'a> Changes<'a> {
         });
         let steers = config::steers(service.protocol, &configured.settings, methods)?;
         let pool = pool_of(&configured.settings, steers, all.iter(), planned)?;
-        let backends = self.config.index(&Planned {
-            key: *service,
-            flags: configured.settings.flags,
-            destinations: &all,
-        })?;
+        let flags = configured.settings.flags;
+        check_flags(service, flags, &all)?;
+        let added = all.iter().filter(|d| range.contains(d));
+        let backends = KBox::new(with_all(self.backends(), flags, added)?, GFP_KERNEL)?;
 
         self.config.add_ports(state, configured, steers, &all);
         self.config.stale_ports = true;
         let Config {
-            services, draining, ..
+            services,
+            draining,
+            retired,
+            ..
         } = &mut *self.config;
         let configured = services.get_mut(index).ok_or(Refusal::NoService)?;
         for returned in draining.iter().filter(|d| returns(d)) {
@@ -693,8 +694,9 @@ impl<'a> Changes<'a> {
         }
         draining.retain(|d| !returns(d));
         configured.destinations = all;
-        let service = &configured.service;
-        service.publish_with((&state.backends, backends), pool);
+        // First: a packet may come from a destination as soon as one is sent there.
+        state.backends.replace_later(backends, retired);
+        configured.service.publish_later(pool, retired);
         self.changed();
         Ok(())
     }
@@ -738,7 +740,7 @@ impl<'a> Changes<'a> {
             Some(pool) => configured.service.publish(pool),
             // A packet that has just seen the old weight may be giving its connection there still:
             // once the request is answered, none is on its way there.
-            None if weight == Some(0) => rcu::synchronize(),
+            None if weight == Some(0) => synchronize(),
             None => {}
         }
         self.changed();
@@ -759,26 +761,25 @@ impl<'a> Changes<'a> {
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
         let steers = configured.would_steer(&configured.settings, staying.iter())?;
         let pool = pool_of(&configured.settings, steers, staying.iter(), |_| None)?;
-        let backends = self.config.index(&Planned {
-            key: *service,
-            flags: configured.settings.flags,
-            destinations: &staying,
-        })?;
+        let backends = without_all(self.backends(), deleted.0.iter())?;
+        let backends = KBox::new(backends, GFP_KERNEL)?;
         self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
 
         let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         self.config.add_ports(state, configured, steers, &staying);
+        state
+            .backends
+            .replace_later(backends, &mut self.config.retired);
         let configured = self.configured(service)?;
         configured.destinations = staying;
-        let service = &configured.service;
-        service.publish_with((&state.backends, backends), pool);
+        configured.service.publish(pool);
         self.drain(&deleted);
         Ok(deleted)
     }
 }
 
 /// The statistics of each service.
-fn stats_of(services: &[Configured]) -> impl Iterator<Item = &Arc<Stats>> {
+fn stats_of(services: &[KBox<Configured>]) -> impl Iterator<Item = &Arc<Stats>> {
     services.iter().map(|configured| &configured.service.stats)
 }
 

@@ -75,7 +75,7 @@ impl Dump {
             command::SERVICE_GET,
             &mut self.written,
             services,
-            write_service,
+            |out, configured| write_service(out, configured),
         )?)
     }
 

@@ -12,7 +12,7 @@ use crate::{
     address::{Address, Protocol},
     config::{DestinationKey, ServiceKey},
     refusal::Refusal,
-    schedule::sort::sort_by_key,
+    tree::{Share, Tree},
 };
 
 /// What a packet that a destination sends has as its source. Ends of one protocol, port and family
@@ -45,76 +45,148 @@ impl End {
             ..self
         }
     }
+}
 
-    /// Whether a packet can be of both.
-    fn overlaps(self, other: Self) -> bool {
-        self.on_wildcard() == other.on_wildcard()
-            && (self.address == other.address
-                || self.address.is_unspecified()
-                || other.address.is_unspecified())
+/// What a namespace's destinations are ordered by: the end, then the service.
+type Key = (End, ServiceKey);
+
+/// A destination, as its user has it, and whether its service schedules each packet by itself.
+#[derive(Clone)]
+struct Backend<T> {
+    is_one_packet: bool,
+    destination: T,
+}
+
+/// The destinations of a namespace by their ends. Never changed in place: see [`Tree`].
+pub struct Backends<T, M: Share> {
+    tree: Tree<Key, Backend<T>, M>,
+    /// How many belong to services that schedule each packet by itself.
+    one_packet: usize,
+}
+
+impl<T, M: Share> Default for Backends<T, M> {
+    fn default() -> Self {
+        Self {
+            tree: Tree::default(),
+            one_packet: 0,
+        }
     }
 }
 
-/// A destination in a list that is in the order of their ends.
-pub trait Backend {
-    /// Its end.
-    fn end(&self) -> End;
-
-    /// Whether its service schedules each packet by itself.
-    fn is_one_packet(&self) -> bool;
-}
-
-/// Puts backends into the order of their ends.
-pub fn sort<T: Backend>(all: &mut [T]) {
-    sort_by_key(all, |backend| backend.end());
-}
-
-/// The backend that a packet comes from: one on the very address, else one on the wildcard address
-/// if `is_local` says that the address is the host's. A search by halves; of several on the same end
-/// any is found.
-#[inline]
-pub fn find<T: Backend>(sorted: &[T], end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
-    let at = |end: End| {
-        let index = sorted.binary_search_by(|b| b.end().cmp(&end)).ok()?;
-        sorted.get(index)
-    };
-    at(end).or_else(|| at(end.on_wildcard()).filter(|_| is_local()))
-}
-
-/// The backends of the end's protocol, port and family, on whichever address.
-#[inline]
-pub fn on_port<T: Backend>(sorted: &[T], end: End) -> impl Iterator<Item = &T> {
-    let wildcard = end.on_wildcard();
-    let first = sorted.partition_point(|backend| backend.end() < wildcard);
-    let rest = sorted.get(first..).unwrap_or_default().iter();
-    rest.take_while(move |backend| backend.end().on_wildcard() == wildcard)
-}
-
-/// Whether answers can be told apart: no end of a one-packet service is another destination's too.
-///
-/// # Errors
-///
-/// [`Refusal::SharedDestination`].
-pub fn check<T: Backend>(sorted: &[T]) -> Result<(), Refusal> {
-    // The one before, and the first of this protocol, port and family: only that one, and those
-    // with the same end, can be on the wildcard address.
-    let mut last: Option<&T> = None;
-    let mut first: Option<&T> = None;
-    for backend in sorted {
-        let end = backend.end();
-        if first.is_none_or(|first| first.end().on_wildcard() != end.on_wildcard()) {
-            first = None;
+impl<T, M: Share> Clone for Backends<T, M> {
+    fn clone(&self) -> Self {
+        Self {
+            tree: self.tree.clone(),
+            one_packet: self.one_packet,
         }
-        for other in [last, first].into_iter().flatten() {
-            let one_packet = other.is_one_packet() || backend.is_one_packet();
-            if one_packet && other.end().overlaps(end) {
-                return Err(Refusal::SharedDestination);
-            }
-        }
-        first = first.or(Some(backend));
-        last = Some(backend);
     }
-    Ok(())
+}
+
+impl<T, M: Share> Backends<T, M> {
+    /// The destination that a packet comes from: one on the very address, else one on the wildcard
+    /// address if `is_local` says that the address is the host's. Of several on the same end any is
+    /// found.
+    #[inline]
+    pub fn find(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
+        Some(&self.backend(end, is_local)?.destination)
+    }
+
+    /// The same, of services that schedule each packet by itself.
+    #[inline]
+    pub fn find_one_packet(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
+        if self.one_packet == 0 {
+            return None;
+        }
+        let found = self.backend(end, is_local)?;
+        found.is_one_packet.then_some(&found.destination)
+    }
+
+    #[inline]
+    fn backend(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&Backend<T>> {
+        self.at(end)
+            .or_else(|| self.at(end.on_wildcard()).filter(|_| is_local()))
+    }
+
+    /// The first one on the very end.
+    #[inline]
+    fn at(&self, end: End) -> Option<&Backend<T>> {
+        let (key, found) = self.tree.first(|key| key.0 < end)?;
+        (key.0 == end).then_some(found)
+    }
+
+    /// The destinations of the end's protocol, port and family, on whichever address.
+    #[inline]
+    pub fn on_port(&self, end: End) -> impl Iterator<Item = &T> {
+        self.all_on_port(end).map(|found| &found.destination)
+    }
+
+    fn all_on_port(&self, end: End) -> impl Iterator<Item = &Backend<T>> {
+        let wildcard = end.on_wildcard();
+        let rest = self.tree.from(move |key| key.0 < wildcard);
+        let on_port = rest.take_while(move |(key, _)| key.0.on_wildcard() == wildcard);
+        on_port.map(|(_, found)| found)
+    }
+
+    /// Whether answers could not be told apart any more with another destination on this end: where
+    /// a one-packet service has one, no other destination can be.
+    fn clashes(&self, end: End, is_one_packet: bool) -> bool {
+        if !is_one_packet && self.one_packet == 0 {
+            return false;
+        }
+        // Of several on one end, and of all that overlap with one on the wildcard address, none is
+        // of a one-packet service: they would clash already. So the first one tells for the others.
+        let clashes = |found: &Backend<T>| is_one_packet || found.is_one_packet;
+        match self.at(end.on_wildcard()) {
+            Some(found) => clashes(found),
+            None if end.address.is_unspecified() => self.all_on_port(end).any(clashes),
+            None => self.at(end).is_some_and(clashes),
+        }
+    }
+}
+
+impl<T: Clone, M: Share> Backends<T, M> {
+    /// The same with another destination of a service. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::SharedDestination`] when answers could not be told apart: no end of a one-packet
+    /// service is another destination's too. [`Refusal::NoMemory`].
+    pub fn with(
+        &self,
+        service: &ServiceKey,
+        key: &DestinationKey,
+        is_one_packet: bool,
+        destination: T,
+    ) -> Result<Self, Refusal> {
+        let end = End::new(service, key);
+        if self.clashes(end, is_one_packet) {
+            return Err(Refusal::SharedDestination);
+        }
+        let backend = Backend {
+            is_one_packet,
+            destination,
+        };
+        let more = usize::from(is_one_packet);
+        Ok(Self {
+            tree: self.tree.with((end, *service), backend)?,
+            one_packet: self.one_packet.saturating_add(more),
+        })
+    }
+
+    /// The same without a service's destination. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoMemory`].
+    pub fn without(&self, service: &ServiceKey, key: &DestinationKey) -> Result<Self, Refusal> {
+        let key = (End::new(service, key), *service);
+        let is_one_packet = self.tree.get(&key).is_some_and(|found| found.is_one_packet);
+        let less = usize::from(is_one_packet);
+        Ok(Self {
+            tree: self.tree.without(&key)?,
+            one_packet: self.one_packet.saturating_sub(less),
+        })
+    }
 }
 
 /// Whether a service with these destinations can schedule each packet by itself.
@@ -143,16 +215,38 @@ mod tests {
     use core::net::IpAddr;
     use std::vec::Vec;
 
-    #[derive(Clone, Copy, Debug)]
-    struct Row(End, bool);
+    use std::rc::Rc;
 
-    impl Backend for Row {
+    struct Host;
+
+    impl Share for Host {
+        type Shared<T> = Rc<T>;
+
+        fn share<T>(value: T) -> Option<Rc<T>> {
+            Some(Rc::new(value))
+        }
+    }
+
+    /// A destination of its number's service.
+    #[derive(Clone, Copy, Debug)]
+    struct Row {
+        service: ServiceKey,
+        key: DestinationKey,
+        one_packet: bool,
+    }
+
+    impl Row {
         fn end(&self) -> End {
-            self.0
+            End::new(&self.service, &self.key)
         }
 
-        fn is_one_packet(&self) -> bool {
-            self.1
+        fn clashes(&self, other: &Self) -> bool {
+            let (a, b) = (self.end(), other.end());
+            (self.one_packet || other.one_packet)
+                && a.on_wildcard() == b.on_wildcard()
+                && (a.address == b.address
+                    || a.address.is_unspecified()
+                    || b.address.is_unspecified())
         }
     }
 
@@ -171,36 +265,57 @@ mod tests {
         }
     }
 
-    /// Rows of UDP as (address, port, one packet), in their order.
+    /// Rows of UDP as (address, port, one packet), each of another service.
     fn rows(of: &[(&str, u16, bool)]) -> Vec<Row> {
-        let row = |&(at, port, one): &(&str, u16, bool)| Row(end(Protocol::Udp, at, port), one);
-        let mut rows: Vec<Row> = of.iter().map(row).collect();
-        sort(&mut rows);
-        rows
+        let row = |(&(at, port, one_packet), number): (&(&str, u16, bool), u16)| Row {
+            service: ServiceKey::new(17, address(at).octets(), number).unwrap(),
+            key: DestinationKey {
+                address: address(at),
+                port,
+            },
+            one_packet,
+        };
+        of.iter().zip(1000..).map(row).collect()
+    }
+
+    type Rows = Backends<Row, Host>;
+
+    fn with(backends: &Rows, row: &Row) -> Result<Rows, Refusal> {
+        backends.with(&row.service, &row.key, row.one_packet, *row)
+    }
+
+    fn backends(rows: &[Row]) -> Result<Rows, Refusal> {
+        rows.iter()
+            .try_fold(Rows::default(), |all, row| with(&all, row))
     }
 
     #[test]
     fn the_very_end_goes_before_the_wildcard() {
         let rows = rows(&[
             ("192.0.2.1", 81, false),
-            ("0.0.0.0", 80, true),
+            ("0.0.0.0", 80, false),
             ("192.0.2.1", 80, false),
             ("::", 82, true),
         ]);
+        let all = backends(&rows).unwrap();
         let found = |at, port, local| {
             let end = end(Protocol::Udp, at, port);
-            find(&rows, end, || local).map(|row| (row.1, row.0.address.is_unspecified()))
+            let found = all.find(end, || local)?;
+            let one_packet = all.find_one_packet(end, || local).is_some();
+            assert_eq!(one_packet, found.one_packet);
+            Some((found.one_packet, found.key.address.is_unspecified()))
         };
         assert_eq!(found("192.0.2.1", 80, true), Some((false, false)));
-        assert_eq!(found("192.0.2.2", 80, true), Some((true, true)));
+        assert_eq!(found("192.0.2.2", 80, true), Some((false, true)));
         assert_eq!(found("192.0.2.2", 80, false), None);
         assert_eq!(found("192.0.2.1", 82, true), None);
         assert_eq!(found("2001:db8::1", 82, true), Some((true, true)));
         assert_eq!(found("2001:db8::1", 80, true), None);
-        assert!(find(&rows, end(Protocol::Tcp, "192.0.2.1", 80), || true).is_none());
+        let other = end(Protocol::Tcp, "192.0.2.1", 80);
+        assert!(all.find(other, || true).is_none());
         // Whether an address is the host's is asked for the wildcard alone.
         let exact = end(Protocol::Udp, "192.0.2.1", 81);
-        assert!(find(&rows, exact, || panic!("asked")).is_some());
+        assert!(all.find(exact, || panic!("asked")).is_some());
     }
 
     #[test]
@@ -211,10 +326,10 @@ mod tests {
             of.extend(hosts.map(|host| (host, port, false)));
             of.push(("2001:db8::1", port, false));
         }
-        let rows = rows(&of);
+        let all = backends(&rows(&of)).unwrap();
         let found = |at, port| -> Vec<Address> {
             let end = end(Protocol::Udp, at, port);
-            on_port(&rows, end).map(|row| row.0.address).collect()
+            all.on_port(end).map(|row| row.key.address).collect()
         };
         for port in [79, 80, 81] {
             for at in ["0.0.0.0", "192.0.2.9", "192.0.2.1"] {
@@ -223,19 +338,14 @@ mod tests {
             assert_eq!(found("2001:db8::9", port), [address("2001:db8::1")]);
         }
         assert!(found("192.0.2.1", 82).is_empty() && found("192.0.2.1", 1).is_empty());
-        assert_eq!(
-            on_port(&rows, end(Protocol::Tcp, "192.0.2.1", 80)).count(),
-            0
-        );
-        assert_eq!(
-            on_port(&rows, end(Protocol::Sctp, "192.0.2.1", 80)).count(),
-            0
-        );
+        for protocol in [Protocol::Tcp, Protocol::Sctp] {
+            assert_eq!(all.on_port(end(protocol, "192.0.2.1", 80)).count(), 0);
+        }
     }
 
     #[test]
     fn ends_that_two_have() {
-        let refused = |of: &[(&str, u16, bool)]| check(&rows(of)).is_err();
+        let refused = |of: &[(&str, u16, bool)]| backends(&rows(of)).is_err();
         for one in [false, true] {
             for other in [false, true] {
                 let any = one || other;
@@ -253,16 +363,10 @@ mod tests {
                 ]));
             }
         }
-        // What lies between does not hide it.
-        let mut of = Vec::from([("0.0.0.0", 80, false)]);
-        let hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
-        of.extend(hosts.map(|host| (host, 80, false)));
-        assert!(!refused(&of));
-        of.push(("192.0.2.4", 80, true));
-        assert!(refused(&of));
-        assert!(!refused(&of[1..]));
     }
 
+    /// All sets of three of some rows, in any order: what is refused, and what is found after one
+    /// was taken out again.
     #[test]
     fn every_pair_is_seen() {
         let hosts = ["0.0.0.0", "192.0.2.1", "192.0.2.2", "::", "2001:db8::1"];
@@ -270,14 +374,25 @@ mod tests {
             .iter()
             .flat_map(|host| [(*host, 80, false), (*host, 80, true), (*host, 81, true)])
             .collect();
-        // All sets of three of these.
-        for a in 0..any.len() {
-            for b in a..any.len() {
-                for c in b..any.len() {
-                    let rows = rows(&[any[a], any[b], any[c]]);
-                    let clash = |x: &Row, y: &Row| (x.1 || y.1) && x.0.overlaps(y.0);
-                    let wanted = (0..3).any(|i| (0..i).any(|j| clash(&rows[i], &rows[j])));
-                    assert_eq!(check(&rows).is_err(), wanted, "{rows:?}");
+        for a in &any {
+            for b in &any {
+                for c in &any {
+                    let rows = rows(&[*a, *b, *c]);
+                    let wanted = (0..3).any(|i| (0..i).any(|j| rows[i].clashes(&rows[j])));
+                    let all = backends(&rows);
+                    assert_eq!(all.is_err(), wanted, "{rows:?}");
+                    let Ok(all) = all else {
+                        continue;
+                    };
+                    for row in &rows {
+                        let others = all.without(&row.service, &row.key).unwrap();
+                        assert!(with(&others, row).is_ok());
+                        let left = rows.iter().filter(|other| other.service != row.service);
+                        let one_packet = left.filter(|other| other.one_packet).count();
+                        assert_eq!(others.one_packet, one_packet);
+                        let at = |rows: &Rows| rows.on_port(row.end()).count();
+                        assert_eq!(at(&others), at(&all) - 1);
+                    }
                 }
             }
         }

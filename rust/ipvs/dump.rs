@@ -46,7 +46,7 @@ impl Dump {
             command::NEW_SERVICE,
             &mut self.written,
             services,
-            write::service,
+            |out, configured| write::service(out, configured),
         )?)
     }
 

@@ -9,6 +9,7 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::{
+    alloc::kvec::PushError,
     bindings,
     prelude::*,
     sync::atomic::{Acquire, Atomic, Full, Relaxed},
@@ -64,25 +65,94 @@ impl<T: Send + Sync> Rcu<T> {
         // the grace period has ended every reader that could have seen it.
         drop(unsafe { KBox::from_raw(old) });
     }
+
+    /// Publishes `value` and does not wait: readers that run now may go on with the one before it,
+    /// which is left to `retired`.
+    ///
+    /// # Context
+    ///
+    /// As for [`Rcu::replace`]; sleeps for a grace period only when `retired` is full.
+    pub fn replace_later(&self, value: KBox<T>, retired: &mut Retired)
+    where
+        T: 'static,
+    {
+        might_sleep();
+        // INVARIANT: The new pointer comes from `into_raw`; `Retired` frees the old one, after a
+        // grace period.
+        let old = self.pointer.xchg(KBox::into_raw(value), Full);
+        // SAFETY: `old` came from `into_raw`; the exchange took it out for this caller alone.
+        unsafe { retired.add(old) };
+    }
 }
 
-/// Publishes two values, the first one first, and frees those before them after one grace period.
+/// Values that were replaced and are to be freed after a grace period: one for all of them.
 ///
-/// # Context
+/// They are freed when there is no room for another one, when [`Retired::free`] is called, and at
+/// the end; each of these sleeps.
 ///
-/// As for [`Rcu::replace`].
-pub fn replace_both<T: Send + Sync, U: Send + Sync>(
-    first: (&Rcu<T>, KBox<T>),
-    second: (&Rcu<U>, KBox<U>),
-) {
-    might_sleep();
-    // INVARIANT: The new pointer comes from `into_raw`.
-    let old = first.0.pointer.xchg(KBox::into_raw(first.1), Full);
-    // The grace period is for both: it begins after this.
-    second.0.replace(second.1);
-    // SAFETY: `old` came from `into_raw`; the exchange took it out for this caller alone, and the
-    // grace period of `replace` has ended every reader that could have seen it.
-    drop(unsafe { KBox::from_raw(old) });
+/// # Invariants
+///
+/// Each pointer came from [`KBox::into_raw`], nobody else owns it, and only readers that found it
+/// before it was added can have it.
+pub struct Retired {
+    values: KVec<*mut dyn Send>,
+}
+
+// SAFETY: The pointers are owned, and what they point to may be freed by any thread.
+unsafe impl Send for Retired {}
+
+impl Retired {
+    /// So many values are kept at most.
+    const ROOM: usize = 128;
+
+    /// A list without values. May sleep.
+    pub fn new() -> Result<Self> {
+        let values = KVec::with_capacity(Self::ROOM, GFP_KERNEL)?;
+        Ok(Self { values })
+    }
+
+    /// Takes over a value.
+    ///
+    /// # Safety
+    ///
+    /// `old` must have come from [`KBox::into_raw`] and belong to the caller alone; readers that
+    /// begin now must not find it.
+    unsafe fn add<T: Send + 'static>(&mut self, old: *mut T) {
+        // INVARIANT: The caller promises it.
+        if let Err(PushError(old)) = self.values.push_within_capacity(old) {
+            self.wait_and_free();
+            // SAFETY: The caller promises that the pointer came from `into_raw` and is this
+            // function's alone; a grace period has ended every reader that could have seen it.
+            drop(unsafe { KBox::from_raw(old) });
+        }
+    }
+
+    /// Frees the values.
+    ///
+    /// # Context
+    ///
+    /// Process context; sleeps for a grace period if there are any. Must not be called inside a
+    /// read-side section.
+    pub fn free(&mut self) {
+        if !self.values.is_empty() {
+            self.wait_and_free();
+        }
+    }
+
+    fn wait_and_free(&mut self) {
+        synchronize();
+        for old in self.values.drain_all() {
+            // SAFETY: By the type's invariant the pointer came from `into_raw` and is owned; the
+            // grace period has ended every reader that could have seen it. It has left the list.
+            drop(unsafe { KBox::from_raw(old) });
+        }
+    }
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        self.free();
+    }
 }
 
 /// Waits until every read-side section that runs now has ended.
