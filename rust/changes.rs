@@ -14,7 +14,7 @@ use kernel::{
     },
 };
 use rlvs_core::{
-    changed::{self, Changed, Places},
+    changed::{self, Changed, Places, Taker},
     lifecycle::Observer,
     refusal::Refusal,
 };
@@ -106,6 +106,7 @@ impl Observer for Mark {
 /// The destinations of a pool by their marks.
 pub(crate) struct Marked {
     changes: Arc<Changes>,
+    taker: Taker<Bits>,
     places: Places<KernelMemory>,
 }
 
@@ -122,6 +123,7 @@ impl Marked {
         let number = |index| mark(index).map_or(0, |mark| mark.number);
         Ok(Some(Self {
             changes: first.changes.clone(),
+            taker: Taker::new(),
             places: Places::new(len, number)?,
         }))
     }
@@ -129,8 +131,14 @@ impl Marked {
     /// Takes all marks of the service, and calls `each` with the index of each destination that may
     /// have one.
     pub(crate) fn take(&self, mut each: impl FnMut(usize)) {
-        self.changes
-            .marks
-            .take(|mark| self.places.of(mark).for_each(&mut each));
+        self.taker.take(&self.changes.marks, |mark| {
+            self.places.of(mark).for_each(&mut each);
+        });
+    }
+
+    /// The marks are another pool's from now on, which can be found after this, and whose
+    /// destinations are all marked after that.
+    pub(crate) fn end(&self) {
+        self.taker.end();
     }
 }

@@ -650,54 +650,55 @@ impl Service {
     /// Publishes another pool, whose scheduler goes on where the old one is, if it is of the same
     /// kind; what is picked with the old one meanwhile, in a few microseconds, it does not know of.
     /// Sleeps for a grace period, after which no packet uses the old pool.
-    pub(crate) fn publish(&self, pool: KBox<Pin<KBox<Pool>>>) {
+    pub(crate) fn publish(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
         let steers = pool.steers;
-        self.prepare(&pool);
-        self.pool.replace(pool);
+        self.switch(pool, retired);
+        // With the old pool, unless that found no room and has waited already.
+        retired.free();
         if !steers {
             self.steers.store(false, Relaxed);
         }
-        self.mark_all();
     }
 
-    /// The same without a grace period, if nothing but the old pool's memory needs one. Packets may
-    /// use the old pool for a moment: it is for changes that they need not see at once.
+    /// The same without a grace period: packets may use the old pool for a moment. For changes that
+    /// they need not see at once.
     pub(crate) fn publish_later(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
-        if self.needs_grace_period(&pool) {
-            return self.publish(pool);
+        if self.steers() == pool.steers || !self.has_destinations() {
+            self.switch(pool, retired);
+        } else {
+            self.publish(pool, retired);
         }
-        self.prepare(&pool);
-        self.pool.replace_later(pool, retired);
     }
 
-    /// Whether somebody has to know when no packet uses the present pool any more: it takes marks
-    /// that the next one needs, or what it does with packets is not what the next one does.
-    fn needs_grace_period(&self, next: &Pool) -> bool {
-        let guard = rcu::read_lock();
-        let pool = self.pool(&guard);
-        let switches = pool.steers != next.steers && !pool.destinations.is_empty();
-        pool.marked.is_some() || switches
-    }
-
-    /// Before a pool is published: it goes on where the present one is.
-    fn prepare(&self, pool: &Pool) {
-        with_bh_disabled(|bh| {
-            let guard = rcu::read_lock();
-            pool.inherit(self.pool(&guard), bh);
-        });
+    /// Has a pool take the place of the present one.
+    fn switch(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
+        self.inherit(&pool);
         if pool.steers {
             self.steers.store(true, Relaxed);
         }
-    }
-
-    /// Lets the scheduler look at every destination.
-    fn mark_all(&self) {
-        // While both pools were in use, packets with the old one may have taken marks that the new
-        // one needed.
+        self.pool.replace_later(pool, retired);
+        // What the old scheduler saw of them meanwhile the new one does not know.
         let guard = rcu::read_lock();
         for destination in self.pool(&guard).destinations.iter() {
             destination.counts.observer().set();
         }
+    }
+
+    /// Before a pool is published: it goes on where the present one is, and has the marks.
+    fn inherit(&self, pool: &Pool) {
+        with_bh_disabled(|bh| {
+            let guard = rcu::read_lock();
+            let old = self.pool(&guard);
+            pool.inherit(old, bh);
+            if let Some(marked) = &old.marked {
+                marked.end();
+            }
+        });
+    }
+
+    /// Whether there is a destination at the moment.
+    fn has_destinations(&self) -> bool {
+        self.pool(&rcu::read_lock()).len() != 0
     }
 
     /// Whether its connections are steered, for a packet that is about to be delivered, and for who

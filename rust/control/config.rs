@@ -519,7 +519,8 @@ impl<'a> Changes<'a> {
             let service = &configured.service;
             let seconds = settings.persistence.seconds();
             service.timeouts.set_persistence(seconds);
-            service.publish(pool);
+            let service = service.clone();
+            service.publish(pool, &mut self.config.retired);
         }
         self.configured(key)?.service.timeouts.set(timeouts);
         self.changed();
@@ -737,7 +738,10 @@ impl<'a> Changes<'a> {
             destination.set(edit.of(destination)?);
         }
         match pool {
-            Some(pool) => configured.service.publish(pool),
+            Some(pool) => {
+                let service = configured.service.clone();
+                service.publish(pool, &mut self.config.retired);
+            }
             // A packet that has just seen the old weight may be giving its connection there still:
             // once the request is answered, none is on its way there.
             None if weight == Some(0) => synchronize(),
@@ -772,7 +776,8 @@ impl<'a> Changes<'a> {
             .replace_later(backends, &mut self.config.retired);
         let configured = self.configured(service)?;
         configured.destinations = staying;
-        configured.service.publish(pool);
+        let service = configured.service.clone();
+        service.publish(pool, &mut self.config.retired);
         self.drain(&deleted);
         Ok(deleted)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Which of many things have changed since somebody last looked, told by several CPUs without a
-//! lock.
+//! lock; also while the right to look goes over from one to another.
 //!
 //! The words are a parameter: the kernel's atomics in the module, loom's in the model
 //! (`tests/model/`).
@@ -75,11 +75,11 @@ impl<B: Bits> Changed<B> {
     }
 
     /// Takes all marks, and calls `each` with each of them, in rising order. Any context; of two
-    /// CPUs that take at the same time each gets some.
-    pub fn take(&self, mut each: impl FnMut(u32)) {
+    /// CPUs that take at the same time each gets some. Tells which words it has taken.
+    fn take(&self, mut each: impl FnMut(u32)) -> u64 {
         // Who has marked something and then asks to have it looked at has its own mark shown here.
         if self.summary.load() == 0 {
-            return;
+            return 0;
         }
         let summary = self.summary.take();
         for (word, bits) in (0_u32..).zip(&self.words) {
@@ -93,6 +93,17 @@ impl<B: Bits> Changed<B> {
                 left &= left.wrapping_sub(1);
             }
         }
+        summary
+    }
+
+    /// Sets all marks in these words.
+    fn put_back(&self, words: u64) {
+        for (word, bits) in (0_u32..).zip(&self.words) {
+            if words & 1_u64.wrapping_shl(word) != 0 {
+                set(bits, u64::MAX);
+            }
+        }
+        set(&self.summary, words);
     }
 }
 
@@ -102,12 +113,49 @@ impl<B: Bits> Default for Changed<B> {
     }
 }
 
-/// Sets a bit, unless it is set.
+/// The right to take marks, which may go over to another one at any moment.
+///
+/// To hand it over, [`Taker::end`] comes first; then the next one can be found by who takes; then
+/// everything is marked. Whoever still takes by the first one either has done so before everything
+/// was marked, or puts back what it has taken.
+pub struct Taker<B> {
+    ended: B,
+}
+
+impl<B: Bits> Taker<B> {
+    /// One that may take.
+    pub fn new() -> Self {
+        Self { ended: B::new() }
+    }
+
+    /// Takes all marks, and calls `each` with each of them, in rising order. Any context; of two
+    /// CPUs that take at the same time each gets some.
+    pub fn take(&self, from: &Changed<B>, each: impl FnMut(u32)) {
+        let words = from.take(each);
+        // Taking was fully ordered, so that this comes after it.
+        if words != 0 && self.ended.load() != 0 {
+            from.put_back(words);
+        }
+    }
+
+    /// Others take from now on. A fully ordered operation.
+    pub fn end(&self) {
+        set(&self.ended, 1);
+    }
+}
+
+impl<B: Bits> Default for Taker<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sets bits, unless they are set.
 #[inline]
-fn set<B: Bits>(bits: &B, bit: u64) {
+fn set<B: Bits>(bits: &B, wanted: u64) {
     let mut old = bits.load();
-    while old & bit == 0 {
-        match bits.compare_exchange(old, old | bit) {
+    while old & wanted != wanted {
+        match bits.compare_exchange(old, old | wanted) {
             Ok(()) => return,
             Err(current) => old = current,
         }
@@ -198,6 +246,27 @@ mod tests {
         }
         (0..MARKS).for_each(|number| changed.mark(number));
         assert_eq!(taken(&changed), (0..MARKS).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_may_take_no_more_puts_back() {
+        let changed = Changed::<Word>::new();
+        let (old, next) = (Taker::new(), Taker::new());
+        let taken = |by: &Taker<Word>| {
+            let mut taken = Vec::new();
+            by.take(&changed, |mark| taken.push(mark));
+            taken
+        };
+        changed.mark(70);
+        assert_eq!(taken(&old), vec![70]);
+        old.end();
+        assert_eq!(taken(&old), vec![]);
+        assert_eq!(taken(&next), vec![]);
+        changed.mark(70);
+        assert_eq!(taken(&old), vec![70]);
+        // With all that share a word.
+        assert_eq!(taken(&next), (64..128).collect::<Vec<_>>());
+        assert_eq!(taken(&next), vec![]);
     }
 
     #[test]

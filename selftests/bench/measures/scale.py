@@ -88,16 +88,13 @@ def measure(_bench, results, plan):
         for name in ("direct", "rlvs nat", "ip_vs", "nftables"):
             with generator(), CONTENDERS[name]():
                 connections(name, results, most, plan.packets)
-        # So many services take minutes to configure: once will do.
         with processes(FIRST, FIRST + DESTINATIONS - 1):
-            for name in balancers if not plan.full or not number else ():
+            for name in balancers:
                 with generator(), BALANCERS[name]() as balancer:
                     services(name, balancer, results, many)
         print(f"# scale: round {number + 1} of {plan.rounds}", flush=True)
     targets(results, most, many)
-    if plan.full:
-        results.note(f"scale: {many} services were configured and measured in one round only")
-    else:
+    if not plan.full:
         results.note(f"scale: {most} connections stand for a million, and {many} services for"
                      " 10000, which FULL=1 measures; so it does steering")
     results.note("scale: packets of steered connections find their sockets, of which there are none"

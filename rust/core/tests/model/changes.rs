@@ -7,7 +7,7 @@ use std::{cell::Cell, sync::Mutex};
 
 use loom::{sync::Arc, thread};
 use rlvs_core::{
-    changed::Changed,
+    changed::{Changed, Taker},
     flow::State,
     lifecycle::{Counts, Lifecycle, Observer},
 };
@@ -38,12 +38,29 @@ impl<F: Fault> Observer for Mark<F> {
     }
 }
 
-/// Two destinations, and what who picks has seen of them.
+/// Two destinations.
 struct Service<F> {
     changed: Arc<Changed<Bits<F>>>,
     counts: [Counts<Word<F>, Mark<F>>; 2],
+    pool: Pool<F>,
+    /// The one that takes the place of `pool`, if any does.
+    next: Pool<F>,
+}
+
+/// What who picks has seen of the destinations.
+struct Pool<F> {
+    taker: Taker<Bits<F>>,
     /// Behind the lock of who picks.
     seen: Mutex<[(u32, u32); 2]>,
+}
+
+impl<F: Fault> Pool<F> {
+    fn new() -> Self {
+        Self {
+            taker: Taker::new(),
+            seen: Mutex::default(),
+        }
+    }
 }
 
 impl<F: Fault> Service<F> {
@@ -59,15 +76,20 @@ impl<F: Fault> Service<F> {
         Self {
             changed,
             counts,
-            seen: Mutex::default(),
+            pool: Pool::new(),
+            next: Pool::new(),
         }
     }
 
     /// Looks at the destinations that have changed, and tells how many those were.
     fn look(&self) -> u32 {
-        let mut seen = self.seen.lock().expect("nothing panicked");
+        self.look_with(&self.pool)
+    }
+
+    fn look_with(&self, pool: &Pool<F>) -> u32 {
+        let mut seen = pool.seen.lock().expect("nothing panicked");
         let looked = Cell::new(0);
-        self.changed.take(|mark| {
+        pool.taker.take(&self.changed, |mark| {
             for (counts, seen) in self.counts.iter().zip(seen.iter_mut()) {
                 if counts.observer().number == mark {
                     *seen = (counts.connections(), counts.active());
@@ -93,8 +115,12 @@ impl<F: Fault> Service<F> {
 
     /// What was seen last is what there is.
     fn check(&self) {
-        self.look();
-        let seen = self.seen.lock().expect("nothing panicked");
+        self.check_with(&self.pool);
+    }
+
+    fn check_with(&self, pool: &Pool<F>) {
+        self.look_with(pool);
+        let seen = pool.seen.lock().expect("nothing panicked");
         let counts = self.counts.each_ref();
         let found = counts.map(|counts| (counts.connections(), counts.active()));
         assert_eq!(*seen, found, "a change was not seen");
@@ -150,9 +176,43 @@ fn whoever_marks_is_heard_at_once() {
         let thread = thread::spawn(move || other.live(0, Until::Begun));
         service.live(0, Until::Begun);
         service.look();
-        let seen = service.seen.lock().expect("nothing panicked")[0].0;
+        let seen = service.pool.seen.lock().expect("nothing panicked")[0].0;
         assert!(seen >= 1, "one's own connection is seen");
         thread.join().expect("it does not panic");
         service.check();
     });
+}
+
+/// A CPU changes the counts of a destination, and one looks with the old pool, while a third has
+/// another pool take its place.
+fn replaced(ends: bool) {
+    explore(move || {
+        let service = Arc::new(Service::<Sound>::new([0, 1]));
+        let change = service.clone();
+        let changing = thread::spawn(move || change.live(0, Until::Begun));
+        let packet = service.clone();
+        let looking = thread::spawn(move || packet.look());
+        if ends {
+            service.pool.taker.end();
+        }
+        for counts in &service.counts {
+            counts.observer().changed();
+        }
+        for result in [changing.join(), looking.join().map(|_| ())] {
+            result.expect("it does not panic");
+        }
+        service.check_with(&service.next);
+    });
+}
+
+#[test]
+fn a_pool_that_takes_the_place_of_another() {
+    replaced(true);
+}
+
+/// The old pool takes what only the next one's scheduler has to see.
+#[test]
+#[should_panic(expected = "a change was not seen")]
+fn a_pool_whose_marks_the_old_one_keeps() {
+    replaced(false);
 }
