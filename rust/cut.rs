@@ -7,12 +7,12 @@ use kernel::{
     sync::{rcu, Arc},
 };
 use rlvs_core::{
-    address::{Protocol, V4, V6},
+    address::{Ip, Protocol, V4, V6},
     tuple::{Side, Tuple},
 };
 use rlvs_kext::{
     bh::with_bh_disabled,
-    flow_table::{Flow, FlowTable, Key, Walker},
+    flow_table::{Flow, FlowTable, Key, Link, NoReply, Second, Walker},
     inet::Net,
     netns::Handle,
     task,
@@ -41,14 +41,18 @@ pub(crate) struct Cut {
 /// An entry's keys: of packets from the client, and of those to it.
 type Keys<W> = (W, W);
 
+type Words<A> = <A as Ip>::Words;
+
+type EntrySweep<A> = Sweep<Words<A>, Connection<A>, Link<Words<A>>, Keys<Words<A>>>;
+
 struct FamilyCut<A: Family> {
-    entries: Sweep<A::Words, Connection<A>, Keys<A::Words>>,
-    records: Sweep<A::Words, Record<A>, A::Words>,
+    entries: EntrySweep<A>,
+    records: Sweep<Words<A>, Record<A>, NoReply, Words<A>>,
 }
 
 /// A walk over a table that ends flows.
-struct Sweep<K: Key, T: Send + Sync + 'static, F> {
-    walker: Walker<K, T>,
+struct Sweep<K: Key, T: Send + Sync + 'static, R: Second<K>, F> {
+    walker: Walker<K, T, R>,
     found: KVec<F>,
 }
 
@@ -93,8 +97,8 @@ impl<A: Family> FamilyCut<A> {
     }
 }
 
-impl<K: Key, T: Send + Sync + 'static, F> Sweep<K, T, F> {
-    fn prepare(table: &Arc<FlowTable<K, T>>) -> Result<Self> {
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
+    fn prepare(table: &Arc<FlowTable<K, T, R>>) -> Result<Self> {
         Ok(Self {
             walker: Walker::new(table.clone())?,
             found: KVec::with_capacity(AT_ONCE, GFP_KERNEL)?,
@@ -102,7 +106,7 @@ impl<K: Key, T: Send + Sync + 'static, F> Sweep<K, T, F> {
     }
 
     /// Ends every flow that `find` finds something of. `end` may sleep, and removes the flow.
-    fn run(&mut self, find: impl Fn(&Flow<K, T>) -> Option<F>, end: impl Fn(F)) {
+    fn run(&mut self, find: impl Fn(&Flow<K, T, R>) -> Option<F>, end: impl Fn(F)) {
         let Self { walker, found } = self;
         // Removing flows moves the others in their bucket, so that a walk may pass some over: it
         // is repeated until it finds none. None is added meanwhile.

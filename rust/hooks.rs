@@ -21,7 +21,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     clock,
-    flow_table::Refused,
+    flow_table::{Hashed, Refused},
     netfilter::{self, Context, Hook, Point, Verdict},
     random,
     skbuff::{self, Skb},
@@ -550,10 +550,16 @@ impl<'a, A: Family> Passage<'a, A> {
             return Attempt::Conflict;
         }
 
-        let bh = self.context.bh;
+        let Context { bh, rcu, .. } = *self.context;
         let inbound = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-        let reply = Tuple::reply(packet.protocol, end, packet.source);
-        if let Some(other) = self.lookup(Side::Reply, reply) {
+        let reply = self.reply_key(packet, &end);
+        if !self.is_free(skb, packet, &end) {
+            return match self.lookup(Side::Inbound, inbound) {
+                Some(entry) => Attempt::Entry(entry),
+                None => Attempt::Conflict,
+            };
+        }
+        if let Some(other) = self.connections.find(&reply, rcu) {
             // Another CPU may have had the same packet, or the next one, just before.
             if other.inbound_key() == inbound.as_words() {
                 return Attempt::Entry(other);
@@ -562,21 +568,11 @@ impl<'a, A: Family> Passage<'a, A> {
                 return Attempt::Conflict;
             }
         }
-        if !self.is_free(skb, packet, &end) {
-            return match self.lookup(Side::Inbound, inbound) {
-                Some(entry) => Attempt::Entry(entry),
-                None => Attempt::Conflict,
-            };
-        }
         let first = flow::initial(packet.protocol);
         let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
-        let refused = match self.connections.insert(
-            inbound.as_words(),
-            reply.as_words(),
-            connection,
-            self.context.rcu,
-            bh,
-        ) {
+        let side = connections::table_side(Side::Inbound);
+        let key = self.connections.hashed(side, inbound.as_words());
+        let refused = match self.connections.insert(key, reply, connection, rcu, bh) {
             Ok(entry) => {
                 connections::begin(entry);
                 destination.is_full();
@@ -594,6 +590,19 @@ impl<'a, A: Family> Passage<'a, A> {
             Refused::Conflict(_) => Attempt::Conflict,
             Refused::NoMemory => Attempt::NoMemory,
         }
+    }
+
+    /// The key of the answers that a packet's connection would have from a destination's `end`.
+    fn reply_key(&self, packet: &Packet<A>, end: &Endpoint<A>) -> Hashed<A::Words> {
+        let tuple = Tuple::reply(packet.protocol, *end, packet.source);
+        let side = connections::table_side(Side::Reply);
+        self.connections.hashed(side, tuple.as_words())
+    }
+
+    /// Has the processor fetch what an entry of the packet's connection at a destination needs.
+    fn prefetch_reply(&self, packet: &Packet<A>, destination: &Destination) {
+        let key = self.reply_key(packet, &destination.end(packet.destination.address));
+        self.connections.prefetch(&key, self.context.rcu);
     }
 
     /// Counts a connection made, for its destination; for its service, at the first try.

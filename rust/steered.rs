@@ -25,7 +25,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled},
-    flow_table::{Flow, FlowTable, Refused, Walker},
+    flow_table::{Flow, FlowTable, Hashed, NoReply, Refused, Walker},
     inet::Net,
     task,
 };
@@ -58,24 +58,27 @@ impl<A> Record<A> {
 }
 
 /// The records of one family.
-pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Record<A>>;
+pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
 // The memory that a record takes is promised in the documentation.
-const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 96);
-const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 128);
+const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 64);
+const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 96);
 
 /// One record.
-pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>>;
+pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
 /// The key of the record of a connection from `client` to `service`, which has the address that the
-/// client used.
-fn key<A: Family>(client: Endpoint<A>, service: Endpoint<A>) -> A::Words {
-    Tuple::inbound(Protocol::Tcp, client, service).as_words()
-}
-
-/// A table has two keys for each of its flows: nobody looks for this one.
-fn other_key<A: Family>(client: Endpoint<A>, service: Endpoint<A>) -> A::Words {
-    Tuple::reply(Protocol::Tcp, service, client).as_words()
+/// client used; its bucket is being fetched.
+pub(crate) fn key<A: Family>(
+    table: &Table<A>,
+    client: Endpoint<A>,
+    service: Endpoint<A>,
+    guard: &Guard,
+) -> Hashed<A::Words> {
+    let tuple = Tuple::inbound(Protocol::Tcp, client, service);
+    let key = table.hashed(table_side(Side::Inbound), tuple.as_words());
+    table.prefetch(&key, guard);
+    key
 }
 
 /// The client's and the service's end, from a record's key.
@@ -84,28 +87,17 @@ fn ends<A: Family>(record: &Entry<A>) -> (Endpoint<A>, Endpoint<A>) {
     (tuple.source(), tuple.destination())
 }
 
-/// The record of a connection.
-pub(crate) fn find<'a, A: Family>(
-    table: &'a Table<A>,
-    client: Endpoint<A>,
-    service: Endpoint<A>,
-    guard: &'a Guard,
-) -> Option<&'a Entry<A>> {
-    let side = table_side(Side::Inbound);
-    table.lookup(side, key(client, service), guard)
-}
-
-/// Counts a connection at `destination` as long as it lasts, and nowhere else. `None` when memory
-/// is short.
+/// Counts the connection of a [`key`] at `destination` as long as it lasts, and nowhere else. `None`
+/// when memory is short.
 pub(crate) fn count<A: Family>(
     table: &Table<A>,
-    (client, service): (Endpoint<A>, Endpoint<A>),
+    key: Hashed<A::Words>,
     destination: &Arc<Destination>,
     now: u32,
     guard: &Guard,
     bh: &LocalBhDisabled,
 ) -> Option<()> {
-    if let Some(old) = find(table, client, service, guard) {
+    if let Some(old) = table.find(&key, guard) {
         if Arc::ptr_eq(&old.destination, destination) {
             old.since.store(now, Relaxed);
             return Some(());
@@ -118,10 +110,9 @@ pub(crate) fn count<A: Family>(
         since: Atomic::new(now),
         family: PhantomData,
     };
-    let keys = (key(client, service), other_key(client, service));
     // Before another CPU can find it, which might remove it.
     destination.counts.enter(State::Established);
-    match table.insert(keys.0, keys.1, record, guard, bh) {
+    match table.insert(key, record, guard, bh) {
         Ok(_) => {
             // It is remembered that it is full.
             destination.is_full();

@@ -18,7 +18,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
-    flow_table::{Flow, FlowTable, Refused},
+    flow_table::{Flow, FlowTable, NoReply, Refused},
 };
 
 use crate::{connections::table_side, family::Family, services::Destination, word::Word};
@@ -33,10 +33,10 @@ pub(crate) struct Template<A> {
 }
 
 /// The templates of one family.
-pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Template<A>>;
+pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
 
 /// One template.
-pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>>;
+pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
 
 impl<A: Family> Template<A> {
     /// The destination.
@@ -69,9 +69,8 @@ impl<A: Family> Template<A> {
 
 /// Where a client's template is.
 pub(crate) struct Place<A: Family> {
-    inbound: Tuple<A>,
-    /// A table has two keys for each of its flows: no packet has either of these.
-    reply: Tuple<A>,
+    /// The network's, which has no port, and the service's.
+    key: Tuple<A>,
     prefix: u8,
 }
 
@@ -89,8 +88,7 @@ impl<A: Family> Place<A> {
             port: 0,
         };
         Self {
-            inbound: Tuple::inbound(protocol, network, service),
-            reply: Tuple::reply(protocol, service, network),
+            key: Tuple::inbound(protocol, network, service),
             prefix,
         }
     }
@@ -105,7 +103,7 @@ impl<A: Family> Place<A> {
         bh: &LocalBhDisabled,
     ) -> Option<&'a Entry<A>> {
         let side = table_side(Side::Inbound);
-        let found = table.lookup(side, self.inbound.as_words(), guard)?;
+        let found = table.lookup(side, self.key.as_words(), guard)?;
         if found.leads(now, to_quiesced) {
             return Some(found);
         }
@@ -129,8 +127,8 @@ impl<A: Family> Place<A> {
             prefix: self.prefix,
             family: PhantomData,
         };
-        let (inbound, reply) = (self.inbound.as_words(), self.reply.as_words());
-        match table.insert(inbound, reply, template, guard, bh) {
+        let key = table.hashed(table_side(Side::Inbound), self.key.as_words());
+        match table.insert(key, template, guard, bh) {
             Ok(made) => {
                 destination.template_made();
                 Some(made)

@@ -3,22 +3,22 @@
 //! Walks over a table of flows that go on where they were left: for lists that are told in parts.
 
 use kernel::{prelude::*, sync::Arc};
-use rlvs_kext::flow_table::{Flow, FlowTable, Key, Walker};
+use rlvs_kext::flow_table::{Flow, FlowTable, Key, Link, Second, Walker};
 
 /// Entries that are looked at in one read-side section.
 const BATCH: usize = 256;
 
 /// How far a walk has come.
 #[derive(Default)]
-pub(crate) enum Walk<K: Key, T: Send + Sync + 'static> {
+pub(crate) enum Walk<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     /// It has not begun.
     #[default]
     Before,
-    Under(Walker<K, T>),
+    Under(Walker<K, T, R>),
     Over,
 }
 
-impl<K: Key, T: Send + Sync + 'static> Walk<K, T> {
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walk<K, T, R> {
     /// Goes on as long as `write` says that what it wrote fits: what does not fit comes again. True
     /// when that was the rest.
     ///
@@ -27,8 +27,8 @@ impl<K: Key, T: Send + Sync + 'static> Walk<K, T> {
     /// Process context; may sleep. `write` must not sleep.
     pub(crate) fn go_on(
         &mut self,
-        table: &Arc<FlowTable<K, T>>,
-        mut write: impl FnMut(&Flow<K, T>) -> Result<bool>,
+        table: &Arc<FlowTable<K, T, R>>,
+        mut write: impl FnMut(&Flow<K, T, R>) -> Result<bool>,
     ) -> Result<bool> {
         if let Self::Before = self {
             *self = Self::Under(Walker::new(table.clone())?);

@@ -30,9 +30,10 @@ use crate::{
     walk::Walk,
 };
 use rlvs_core::{address::Ip, refusal::Refusal};
+use rlvs_kext::flow_table::NoReply;
 
 type Connections<A> = Walk<<A as Ip>::Words, Connection<A>>;
-type Templates<A> = Walk<<A as Ip>::Words, Template<A>>;
+type Templates<A> = Walk<<A as Ip>::Words, Template<A>, NoReply>;
 
 /// Where a dump is.
 #[derive(Default)]

@@ -6,6 +6,7 @@
  */
 #include <linux/jhash.h>
 #include <linux/lockdep.h>
+#include <linux/prefetch.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
@@ -108,6 +109,19 @@ struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 	if (key_len == RLVS_KEY4_LEN)
 		return rhashtable_lookup(table, key, rlvs_flow4);
 	return rhashtable_lookup(table, key, rlvs_flow6);
+}
+
+/* Fetches the bucket of a key into the caches. Under rcu_read_lock(). */
+void rlvs_flow_prefetch(struct rhashtable *table, u32 key_len, const u64 *key)
+{
+	const struct bucket_table *tbl = rht_dereference_rcu(table->tbl, table);
+	unsigned int hash;
+
+	if (key_len == RLVS_KEY4_LEN)
+		hash = rht_key_hashfn(table, tbl, key, rlvs_flow4);
+	else
+		hash = rht_key_hashfn(table, tbl, key, rlvs_flow6);
+	prefetch(rht_bucket(tbl, hash));
 }
 
 /*

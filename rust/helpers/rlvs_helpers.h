@@ -46,6 +46,7 @@ u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len);
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len);
 struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 					const u64 *key);
+void rlvs_flow_prefetch(struct rhashtable *table, u32 key_len, const u64 *key);
 struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
 					struct rlvs_flow_link *link);
 bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
@@ -212,8 +213,6 @@ enum rlvs_syn {
 struct rlvs_steer_listener {
 	struct rlvs_listener queue;
 	enum rlvs_syn syn;
-	/* It has, not long ago, so that it takes one back. */
-	bool sent_cookies;
 };
 
 struct rlvs_device rlvs_steer_device(const struct sk_buff *skb,
@@ -227,12 +226,12 @@ bool rlvs_steer_checksum(struct sk_buff *skb, const struct nf_hook_state *state,
 bool rlvs_steer_reopens(struct sk_buff *skb, struct net *net, u32 offset);
 bool rlvs_steer_is_cookie(const struct sk_buff *skb,
 			  const struct nf_hook_state *state, u32 offset);
-bool rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
-			 const struct rlvs_ends *at, struct rlvs_device device,
-			 struct rlvs_steer_listener *found);
-bool rlvs_steer_give(struct sk_buff *skb, struct net *net,
-		     const struct rlvs_ends *ends, const struct rlvs_ends *at,
-		     struct rlvs_device device, enum rlvs_syn *syn);
+struct sock *rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
+				 const struct rlvs_ends *at,
+				 struct rlvs_device device,
+				 struct rlvs_steer_listener *found);
+bool rlvs_steer_sent_cookies(const struct sock *sk);
+void rlvs_steer_give(struct sk_buff *skb, struct sock *sk);
 
 /* sysctl.c */
 struct rlvs_sysctl {

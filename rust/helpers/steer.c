@@ -164,22 +164,29 @@ static enum rlvs_syn rlvs_answer_to_syn(struct net *net, const struct sock *sk)
 	return RLVS_SYN_COOKIE;
 }
 
-/* Who listens there, and what becomes of a SYN; false if nobody does. */
-bool rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
-			 const struct rlvs_ends *at, struct rlvs_device device,
-			 struct rlvs_steer_listener *found)
+/*
+ * Who listens there, and what becomes of a SYN; NULL if nobody does. Under
+ * rcu_read_lock(), which keeps the socket.
+ */
+struct sock *rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
+				 const struct rlvs_ends *at,
+				 struct rlvs_device device,
+				 struct rlvs_steer_listener *found)
 {
-	struct sock *sk;
+	struct sock *sk = rlvs_steer_find(net, ends, at, device);
 
-	rcu_read_lock();
-	sk = rlvs_steer_find(net, ends, at, device);
-	if (sk) {
-		rlvs_queue_of_listener(sk, &found->queue);
-		found->syn = rlvs_answer_to_syn(net, sk);
-		found->sent_cookies = !tcp_synq_no_recent_overflow(sk);
-	}
-	rcu_read_unlock();
+	/* No listener is, so that nothing has to be given back. */
+	if (!sk || WARN_ON_ONCE(sk_is_refcounted(sk)))
+		return NULL;
+	rlvs_queue_of_listener(sk, &found->queue);
+	found->syn = rlvs_answer_to_syn(net, sk);
 	return sk;
+}
+
+/* Whether a listening socket takes a cookie back. */
+bool rlvs_steer_sent_cookies(const struct sock *sk)
+{
+	return !tcp_synq_no_recent_overflow(sk);
 }
 
 /* Whether a segment returns a cookie that this host has sent in a SYN-ACK. */
@@ -205,20 +212,12 @@ bool rlvs_steer_is_cookie(const struct sk_buff *skb,
 }
 
 /*
- * Hands the packet to the listening socket at @at, and tells what that does with
- * a SYN; a connection in TIME_WAIT that the packet has makes way. False if nobody
- * listens there any more. Within the read-side section that the packet is
+ * Hands the packet to a listening socket; a connection in TIME_WAIT that the
+ * packet has makes way. Within the read-side section that the packet is
  * delivered in: it has no reference.
  */
-bool rlvs_steer_give(struct sk_buff *skb, struct net *net,
-		     const struct rlvs_ends *ends, const struct rlvs_ends *at,
-		     struct rlvs_device device, enum rlvs_syn *syn)
+void rlvs_steer_give(struct sk_buff *skb, struct sock *sk)
 {
-	struct sock *sk = rlvs_steer_find(net, ends, at, device);
-
-	/* No listener is, so that nothing has to be given back. */
-	if (!sk || WARN_ON_ONCE(sk_is_refcounted(sk)))
-		return false;
 	if (rlvs_steer_socket(skb) == RLVS_STEER_SOCKET_TIME_WAIT) {
 		struct inet_timewait_sock *tw = inet_twsk(skb->sk);
 
@@ -227,9 +226,7 @@ bool rlvs_steer_give(struct sk_buff *skb, struct net *net,
 		skb->destructor = NULL;
 		inet_twsk_deschedule_put(tw);
 	}
-	*syn = rlvs_answer_to_syn(net, sk);
 	skb_orphan(skb);
 	skb->sk = sk;
 	skb->destructor = sock_pfree;
-	return true;
 }

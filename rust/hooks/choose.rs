@@ -14,7 +14,7 @@ use rlvs_core::{
 use rlvs_kext::{
     inet::{Device, Ends, Listener},
     random,
-    steer::{Syn, Way},
+    steer::{Syn, Target, Way},
 };
 
 use kernel::sync::Arc;
@@ -44,6 +44,8 @@ pub(super) struct Offer<'o, 'p, 'a, A: Family> {
     delivery: Delivery<'o>,
     /// The age of the oldest process, once a new one was met: [`Pool::oldest`].
     oldest: Cell<Option<u32>>,
+    /// The socket that was asked last of all for a steered packet, and the number of its destination.
+    asked: Cell<Option<(u32, Target<'a>)>>,
 }
 
 impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
@@ -60,6 +62,7 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
             request: passage.request(packet, pool),
             delivery,
             oldest: Cell::new(None),
+            asked: Cell::new(None),
         }
     }
 
@@ -68,24 +71,48 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         self.pool.get(choice.next(self)?)
     }
 
+    /// The socket for a packet that is steered to a destination.
+    pub(super) fn target(&self, destination: &Destination) -> Option<Target<'a>> {
+        let number = destination.counts.observer().number();
+        match self.asked.get() {
+            Some((of, target)) if of == number => Some(target),
+            _ => self.look(destination),
+        }
+    }
+
+    /// Looks for the socket; none for a packet that is not steered.
+    pub(super) fn look(&self, destination: &Destination) -> Option<Target<'a>> {
+        let Delivery::Steered(ends, device) = self.delivery else {
+            return None;
+        };
+        let context = self.passage.context;
+        let end = destination.end(self.packet.destination.address);
+        let at = &A::ends(&end, &self.packet.source);
+        let way = Way { ends, at, device };
+        let target = context.net().steer_target(&way, context.rcu);
+        let number = destination.counts.observer().number();
+        self.asked.set(target.map(|target| (number, target)));
+        target
+    }
+
     /// Who waits for the packet at a destination. Of SCTP that cannot be asked without the module
     /// sctp. A packet in mid-stream needs nobody who listens, but its connection.
     fn listening(&self, destination: &Destination) -> Listening {
         if !flow::opens(self.packet.signal) || self.passage.quoted.is_some() {
             return Listening::Unknown;
         }
+        if let Delivery::Steered(..) = self.delivery {
+            return self
+                .look(destination)
+                .map_or(Listening::Nobody, |target| match target.syn {
+                    Syn::Dropped => Listening::Full,
+                    Syn::Remembered | Syn::Cookie => queue(target.queue),
+                });
+        }
         let context = self.passage.context;
         let net = context.net();
         let end = destination.end(self.packet.destination.address);
         let at = A::ends(&end, &self.packet.source);
-        if let Delivery::Steered(ends, device) = self.delivery {
-            let at = &at;
-            let target = net.steer_target(&Way { ends, at, device });
-            return target.map_or(Listening::Nobody, |target| match target.syn {
-                Syn::Dropped => Listening::Full,
-                Syn::Remembered | Syn::Cookie => queue(target.queue),
-            });
-        }
         let device = context.input_device();
         let udp = match self.packet.protocol {
             Protocol::Tcp => false,
@@ -102,6 +129,10 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         let refused = |refusers: &Refusers| refusers.contains(destination);
         if self.passage.refusers.is_some_and(refused) {
             return Readiness::Deaf;
+        }
+        if let Delivery::Translated = self.delivery {
+            // What an entry needs, if the destination takes the connection, is fetched meanwhile.
+            self.passage.prefetch_reply(self.packet, destination);
         }
         let listening = self.listening(destination);
         let readiness = listening.readiness();

@@ -14,11 +14,12 @@ use rlvs_core::{
     wire::{self, Packet, Signal},
 };
 use rlvs_kext::{
+    flow_table::Hashed,
     inet::{Device, Ends},
     netfilter::{self, Context, Hook, Point, Verdict},
     random,
     skbuff::Skb,
-    steer::{Socket, Syn, Target, Way},
+    steer::{Socket, Syn, Target},
 };
 
 use super::{
@@ -87,7 +88,6 @@ struct Arrival<'a, A: Family> {
 /// Nothing tells which of them has sent this one.
 struct Returned<'o, 'p, 'a, A: Family> {
     offer: Offer<'o, 'p, 'a, A>,
-    arrival: &'o Arrival<'a, A>,
 }
 
 impl<A: Family> Offers for Returned<'_, '_, '_, A> {
@@ -117,12 +117,8 @@ impl<A: Family> Offers for Returned<'_, '_, '_, A> {
     }
 
     fn readiness(&self, index: usize) -> Readiness {
-        let target = self
-            .offer
-            .pool
-            .get(index)
-            .and_then(|d| self.arrival.look(d));
-        match target.filter(|target| target.sent_cookies) {
+        let target = self.offer.pool.get(index).and_then(|d| self.offer.look(d));
+        match target.filter(Target::has_sent_cookies) {
             Some(target) => choose::queue(target.queue).readiness(),
             None => Readiness::Deaf,
         }
@@ -193,15 +189,17 @@ impl<'a, A: Family> Arrival<'a, A> {
             state.events.count(context.bh, Event::DropPacket);
             return Verdict::Drop;
         }
+        let key = self.key();
         let offer = self.offer(service);
         let mut choice = Choice::default();
         while let Some(destination) = offer.next(&mut choice) {
-            let Some(syn) = self.give(skb, destination) else {
+            let Some(target) = offer.target(destination) else {
                 continue;
             };
+            context.steer(skb, &target);
             // After a cookie it is the client's next segment that makes the connection.
-            if syn == Syn::Remembered {
-                self.count(destination);
+            if target.syn == Syn::Remembered {
+                self.count(destination, key);
                 self.passage.count_avoided(&choice, destination);
             }
             return Verdict::Accept;
@@ -222,17 +220,15 @@ impl<'a, A: Family> Arrival<'a, A> {
         }
         let offer = self.offer(service);
         let pool = offer.pool;
-        let returned = Returned {
-            offer,
-            arrival: self,
-        };
+        let returned = Returned { offer };
         let mut choice = Choice::default();
         while let Some(index) = choice.next(&returned) {
             let Some(destination) = pool.get(index) else {
                 continue;
             };
-            if self.give(skb, destination).is_some() {
-                self.count(destination);
+            if let Some(target) = returned.offer.target(destination) {
+                context.steer(skb, &target);
+                self.count(destination, self.key());
                 break;
             }
         }
@@ -246,35 +242,19 @@ impl<'a, A: Family> Arrival<'a, A> {
         Offer::new(self.passage, self.packet, pool, delivery)
     }
 
-    /// The socket that listens for a destination.
-    fn look(&self, destination: &Destination) -> Option<Target> {
-        let at = self.at(destination);
-        self.passage.context.net().steer_target(&self.way(&at))
-    }
-
-    /// Where the process of a destination listens, and the client.
-    fn at(&self, destination: &Destination) -> Ends {
-        let packet = self.packet;
-        A::ends(&destination.end(packet.destination.address), &packet.source)
-    }
-
-    fn way<'b>(&'b self, at: &'b Ends) -> Way<'b> {
-        Way {
-            ends: &self.ends,
-            at,
-            device: self.device,
-        }
-    }
-
-    /// Hands the packet over; what is done with a SYN there, and none when the process has just
-    /// stopped listening.
-    fn give(&self, skb: &mut Skb<'_>, destination: &Destination) -> Option<Syn> {
-        let at = self.at(destination);
-        self.passage.context.steer(skb, &self.way(&at))
+    /// The key of the connection's record.
+    fn key(&self) -> Hashed<A::Words> {
+        let Packet {
+            source,
+            destination,
+            ..
+        } = *self.packet;
+        let table = A::steered(self.passage.state);
+        steered::key(table, source, destination, self.passage.context.rcu)
     }
 
     /// Counts a connection made, and for its destination as long as it lasts. It goes on in any case.
-    fn count(&self, destination: &Arc<Destination>) {
+    fn count(&self, destination: &Arc<Destination>, key: Hashed<A::Words>) {
         let passage = self.passage;
         passage.count_connection(destination);
         let events = &passage.state.events;
@@ -285,10 +265,9 @@ impl<'a, A: Family> Arrival<'a, A> {
             now,
             ..
         } = self.passage;
-        let ends = (self.packet.source, self.packet.destination);
         let table = A::steered(state);
         let counted = self.passage.has_room()
-            && steered::count(table, ends, destination, *now, context.rcu, context.bh).is_some();
+            && steered::count(table, key, destination, *now, context.rcu, context.bh).is_some();
         if !counted {
             state.events.count(context.bh, Event::Uncounted);
         }

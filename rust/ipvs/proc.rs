@@ -18,6 +18,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     clock,
+    flow_table::NoReply,
     netns::Handle,
     percpu,
     proc::{Entry, File, Text},
@@ -122,7 +123,7 @@ fn destination_line(destination: &Destination) -> DestinationLine<'_> {
 }
 
 type Entries<A> = Walk<<A as Ip>::Words, Connection<A>>;
-type Templates<A> = Walk<<A as Ip>::Words, Template<A>>;
+type Templates<A> = Walk<<A as Ip>::Words, Template<A>, NoReply>;
 
 /// `ip_vs_conn`: the entries and the templates; with `ORIGIN` `ip_vs_conn_sync`, which also tells
 /// whether they came from another host.

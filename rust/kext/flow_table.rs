@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A table of flows, each found by two keys: one for the packets of either side.
+//! A table of flows, each found by two keys: one for the packets of either side; or by the first
+//! one alone, where nobody looks for the other.
 //!
-//! It is the kernel's resizable hash table with two links in each entry, as the flow table of
-//! netfilter has them. Readers take no lock and no reference: RCU keeps an entry readable for the
+//! It is the kernel's resizable hash table with a link in each entry for each key, as the flow table
+//! of netfilter has them. Readers take no lock and no reference: RCU keeps an entry readable for the
 //! packet that found it. The kernel's table locks a bucket with interrupts off for each insertion
 //! and removal, and resizes in a worker while readers and writers go on.
 //!
@@ -110,45 +111,114 @@ fn hash_in<K: Key>(key: K) -> u32 {
     u32::try_from((key.last() & !REPLY_BIT) >> HASH_SHIFT).unwrap_or(0)
 }
 
+/// A key with its hash in one table, so that several questions about it take the hash once. In
+/// another table it finds nothing.
+#[derive(Clone, Copy)]
+pub struct Hashed<K>(K);
+
+impl<K: Key> Hashed<K> {
+    /// The key with the bit of a side, whatever side it was hashed for: the hash is the same.
+    #[inline]
+    fn of(mut self, side: Side) -> Self {
+        let last = self.0.last_mut();
+        *last &= !REPLY_BIT;
+        if side == Side::Reply {
+            *last |= REPLY_BIT;
+        }
+        self
+    }
+}
+
 /// `struct rlvs_flow_link` with a key of its length.
 #[repr(C)]
-struct Link<K> {
+pub struct Link<K> {
     node: Opaque<rhash_head>,
     key: K,
+}
+
+impl<K> Link<K> {
+    /// A link that is in no table.
+    fn new(key: Hashed<K>) -> Self {
+        Self {
+            node: Opaque::zeroed(),
+            key: key.0,
+        }
+    }
+}
+
+/// In place of the second link: the flow is found by its inbound key alone.
+pub struct NoReply;
+
+/// The second link of the flows of a table: [`Link`] or [`NoReply`].
+pub trait Second<K>: second::Links<K> {}
+
+impl<K: Key> Second<K> for Link<K> {}
+impl<K: Key> Second<K> for NoReply {}
+
+mod second {
+    use super::{Key, Link, NoReply};
+
+    pub trait Links<K>: Sized + 'static {
+        /// How many links a flow has.
+        const COUNT: u32;
+
+        /// The second link, or null if there is none.
+        fn link(this: *mut Self) -> *mut Link<K>;
+    }
+
+    impl<K: Key> Links<K> for Link<K> {
+        const COUNT: u32 = 2;
+
+        #[inline]
+        fn link(this: *mut Self) -> *mut Self {
+            this
+        }
+    }
+
+    impl<K: Key> Links<K> for NoReply {
+        const COUNT: u32 = 1;
+
+        #[inline]
+        fn link(_: *mut Self) -> *mut Link<K> {
+            core::ptr::null_mut()
+        }
+    }
 }
 
 /// An entry of a [`FlowTable`].
 ///
 /// # Invariants
 ///
-/// The reply bit is clear in the key of `inbound` and set in that of `reply`. The memory came from
-/// [`KBox::into_raw`]. Neither link is in a table other than the one that made the flow.
+/// The reply bit is clear in the key of `inbound` and set in that of `reply`, if that is a link. The
+/// memory came from [`KBox::into_raw`]. Neither link is in a table other than the one that made the flow.
 #[repr(C)]
-pub struct Flow<K: Key, T> {
+pub struct Flow<K: Key, T, R: Second<K> = Link<K>> {
     inbound: Link<K>,
-    reply: Link<K>,
+    reply: R,
     rcu: Opaque<callback_head>,
     value: T,
 }
 
 // SAFETY: A flow is shared as its keys, which do not change, and its value; the links and the RCU
 // head are touched only by C, under the table's own locks.
-unsafe impl<K: Key, T: Send + Sync> Sync for Flow<K, T> {}
+unsafe impl<K: Key, T: Send + Sync, R: Second<K>> Sync for Flow<K, T, R> {}
 
 // SAFETY: As above; the memory may be freed by any thread.
-unsafe impl<K: Key, T: Send + Sync> Send for Flow<K, T> {}
+unsafe impl<K: Key, T: Send + Sync, R: Second<K>> Send for Flow<K, T, R> {}
 
 impl<K: Key, T> Flow<K, T> {
-    /// The key of the packets that opened the flow.
-    #[inline]
-    pub fn inbound_key(&self) -> K {
-        bare(self.inbound.key)
-    }
-
     /// The key of the packets that answer.
     #[inline]
     pub fn reply_key(&self) -> K {
         bare(self.reply.key)
+    }
+}
+
+impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
+    /// The key of the packets that opened the flow.
+    #[inline]
+    pub fn inbound_key(&self) -> K {
+        bare(self.inbound.key)
     }
 
     /// The hash of the inbound key: [`FlowTable::hash`].
@@ -161,7 +231,7 @@ impl<K: Key, T> Flow<K, T> {
     ///
     /// # Safety
     ///
-    /// `link` must be a link of a flow of the same `K` and `T`.
+    /// `link` must be a link of a flow of the same `K`, `T` and `R`.
     #[inline]
     unsafe fn from_link(link: NonNull<bindings::rlvs_flow_link>) -> NonNull<Self> {
         let link = link.cast::<Link<K>>();
@@ -186,7 +256,7 @@ impl<K: Key, T> Flow<K, T> {
     }
 }
 
-impl<K: Key, T> Deref for Flow<K, T> {
+impl<K: Key, T, R: Second<K>> Deref for Flow<K, T, R> {
     type Target = T;
 
     #[inline]
@@ -196,36 +266,36 @@ impl<K: Key, T> Deref for Flow<K, T> {
 }
 
 /// Why a flow was not inserted.
-pub enum Refused<'a, K: Key, T> {
+pub enum Refused<'a, K: Key, T, R: Second<K> = Link<K>> {
     /// Another flow has the same inbound key.
-    Exists(&'a Flow<K, T>),
+    Exists(&'a Flow<K, T, R>),
     /// Another flow has the same reply key.
-    Conflict(&'a Flow<K, T>),
+    Conflict(&'a Flow<K, T, R>),
     /// Memory is short, or the table has not grown as fast as it was filled.
     NoMemory,
 }
 
-/// Flows found by two keys.
+/// Flows found by two keys; by one, if `R` is [`NoReply`].
 #[pin_data(PinnedDrop)]
-pub struct FlowTable<K: Key, T: Send + Sync + 'static> {
+pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     #[pin]
     table: Opaque<rhashtable>,
     /// The key of the hash: random, and nobody else's.
     secret: [u64; 2],
     /// Whether a flow was ever handed to RCU to be freed.
     freeing: AtomicFlag,
-    flows: PhantomData<KBox<Flow<K, T>>>,
+    flows: PhantomData<KBox<Flow<K, T, R>>>,
 }
 
 // SAFETY: The kernel's table is made to be used by several CPUs at once.
-unsafe impl<K: Key, T: Send + Sync + 'static> Sync for FlowTable<K, T> {}
+unsafe impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Sync for FlowTable<K, T, R> {}
 
 // SAFETY: The kernel's table may be torn down by any thread.
-unsafe impl<K: Key, T: Send + Sync + 'static> Send for FlowTable<K, T> {}
+unsafe impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Send for FlowTable<K, T, R> {}
 
-impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
     /// Bytes that an entry takes.
-    pub const ENTRY_SIZE: usize = size_of::<Flow<K, T>>();
+    pub const ENTRY_SIZE: usize = size_of::<Flow<K, T, R>>();
 
     const KEY_LEN: u32 = size_of::<K>() as u32;
 
@@ -256,30 +326,38 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
 
     /// `key` as it is kept for `side`: with its hash, which depends on nothing else.
     #[inline]
-    fn tagged(&self, key: K, side: Side) -> K {
+    pub fn hashed(&self, side: Side, key: K) -> Hashed<K> {
         let mut key = bare(key);
         // SAFETY: The secret has sixteen bytes, the key as many as this and no padding.
         let hash = unsafe {
             bindings::rlvs_flow_digest(self.secret.as_ptr(), (&raw const key).cast(), Self::KEY_LEN)
         };
         *key.last_mut() |= hash << HASH_SHIFT & !REPLY_BIT;
-        if side == Side::Reply {
-            *key.last_mut() |= REPLY_BIT;
-        }
-        key
+        Hashed(key).of(side)
+    }
+
+    /// Has the processor fetch the bucket of a key, which nearly always is in none of its caches,
+    /// while it goes on with something else.
+    #[inline]
+    pub fn prefetch(&self, key: &Hashed<K>, _guard: &Guard) {
+        // SAFETY: The table is initialised with this key length, the key has as many bytes, and the
+        // guard proves the read-side section.
+        unsafe {
+            bindings::rlvs_flow_prefetch(self.table.get(), Self::KEY_LEN, (&raw const key.0).cast())
+        };
     }
 
     /// The hash of a key, in 28 bits: of the table's secret, so that who chooses the key cannot
     /// choose it.
     pub fn hash(&self, key: K) -> u32 {
-        hash_in(self.tagged(key, Side::Inbound))
+        hash_in(self.hashed(Side::Inbound, key).0)
     }
 
     /// Number of flows; another CPU may be changing it.
     pub fn len(&self) -> u32 {
         // SAFETY: The table is initialised.
         let links = unsafe { bindings::rlvs_flow_count(self.table.get()) };
-        links / 2
+        links / R::COUNT
     }
 
     /// Number of buckets; it changes with the number of flows.
@@ -295,43 +373,39 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
 
     /// Finds the flow whose key of `side` is `key`.
     #[inline]
-    pub fn lookup<'a>(&'a self, side: Side, key: K, _guard: &'a Guard) -> Option<&'a Flow<K, T>> {
-        let key = self.tagged(key, side);
+    pub fn lookup<'a>(&'a self, side: Side, key: K, guard: &'a Guard) -> Option<&'a Flow<K, T, R>> {
+        self.find(&self.hashed(side, key), guard)
+    }
+
+    /// The same for a key whose hash is known.
+    #[inline]
+    pub fn find<'a>(&'a self, key: &Hashed<K>, _guard: &'a Guard) -> Option<&'a Flow<K, T, R>> {
         // SAFETY: The table is initialised with this key length, `key` has as many bytes and no
         // padding, and the guard proves the read-side section.
         let link = unsafe {
-            bindings::rlvs_flow_lookup(self.table.get(), Self::KEY_LEN, (&raw const key).cast())
+            bindings::rlvs_flow_lookup(self.table.get(), Self::KEY_LEN, (&raw const key.0).cast())
         };
         // SAFETY: What is in the table are links of such flows.
-        let flow = unsafe { Flow::<K, T>::from_link(NonNull::new(link)?) };
+        let flow = unsafe { Flow::<K, T, R>::from_link(NonNull::new(link)?) };
         // SAFETY: A flow that was in the table is freed after a grace period, which `_guard`
         // holds off, or with the table, which is borrowed.
         Some(unsafe { flow.as_ref() })
     }
 
-    /// Inserts a flow with both keys, which then finds it until it is removed.
-    ///
-    /// `value` is dropped when it is refused. Values are dropped in softirq context, here or after
-    /// a grace period: their destructor must not sleep or take long.
-    pub fn insert<'a>(
+    /// Inserts a flow, which its keys then find until it is removed.
+    fn put<'a>(
         &'a self,
-        inbound: K,
-        reply: K,
+        inbound: Hashed<K>,
+        reply: R,
         value: T,
         _guard: &'a Guard,
-        _bh: &LocalBhDisabled,
-    ) -> core::result::Result<&'a Flow<K, T>, Refused<'a, K, T>> {
-        // INVARIANT: The keys are tagged, the memory comes from a box, the links are in no table.
+    ) -> core::result::Result<&'a Flow<K, T, R>, Refused<'a, K, T, R>> {
+        // INVARIANT: The keys are hashed for their sides, the memory comes from a box, the links are
+        // in no table.
         let flow = KBox::new(
             Flow {
-                inbound: Link {
-                    node: Opaque::zeroed(),
-                    key: self.tagged(inbound, Side::Inbound),
-                },
-                reply: Link {
-                    node: Opaque::zeroed(),
-                    key: self.tagged(reply, Side::Reply),
-                },
+                inbound: Link::new(inbound),
+                reply,
                 rcu: Opaque::zeroed(),
                 value,
             },
@@ -344,8 +418,8 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
 
         // The reply key first: while only it is in the table, no packet of the client finds the
         // flow, and there are no answers yet.
-        // SAFETY: The link belongs to the flow and is in no table.
-        match unsafe { self.link(&raw mut (*raw).reply) } {
+        // SAFETY: The link, if there is one, belongs to the flow and is in no table.
+        match unsafe { self.link_second(flow) } {
             Ok(None) => {}
             other => {
                 // SAFETY: The flow was never in the table; the memory came from `into_raw`.
@@ -354,7 +428,7 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
                     return Err(Refused::NoMemory);
                 };
                 // SAFETY: What is in the table are links of such flows.
-                let existing = unsafe { Flow::<K, T>::from_link(link) };
+                let existing = unsafe { Flow::<K, T, R>::from_link(link) };
                 // SAFETY: As in `lookup`: the guard keeps what was found.
                 return Err(Refused::Conflict(unsafe { existing.as_ref() }));
             }
@@ -366,14 +440,14 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
             other => {
                 // SAFETY: The link was inserted above, and without an inbound link nobody else
                 // removes the flow.
-                unsafe { self.unlink(&raw mut (*raw).reply) };
+                unsafe { self.unlink_second(flow) };
                 // SAFETY: The flow is out of the table; a reader may still see it.
                 unsafe { self.free_later(flow) };
                 let Ok(Some(link)) = other else {
                     return Err(Refused::NoMemory);
                 };
                 // SAFETY: What is in the table are links of such flows.
-                let existing = unsafe { Flow::<K, T>::from_link(link) };
+                let existing = unsafe { Flow::<K, T, R>::from_link(link) };
                 // SAFETY: As in `lookup`: the guard keeps what was found.
                 Err(Refused::Exists(unsafe { existing.as_ref() }))
             }
@@ -383,15 +457,16 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
     /// Takes `flow` out of the table; true for the one caller that did.
     ///
     /// Packets that have found it may go on using it; its value is dropped after a grace period.
-    pub fn remove(&self, flow: &Flow<K, T>, _bh: &LocalBhDisabled) -> bool {
-        let raw: *mut Flow<K, T> = core::ptr::from_ref(flow).cast_mut();
+    pub fn remove(&self, flow: &Flow<K, T, R>, _bh: &LocalBhDisabled) -> bool {
+        let raw: *mut Flow<K, T, R> = core::ptr::from_ref(flow).cast_mut();
         // SAFETY: The link belongs to a flow that is alive; C compares addresses before it takes
         // a link out, so that a flow of another table is left alone.
         if !unsafe { self.unlink(&raw mut (*raw).inbound) } {
             return false;
         }
-        // SAFETY: As above. Whoever removed the inbound link removes this one, so it is there.
-        unsafe { self.unlink(&raw mut (*raw).reply) };
+        // SAFETY: The flow is alive. Whoever removed the inbound link removes this one, so it is
+        // there if the flow has it.
+        unsafe { self.unlink_second(NonNull::from(flow)) };
         // SAFETY: The flow is out of the table, by this caller alone.
         unsafe { self.free_later(NonNull::from(flow)) };
         true
@@ -421,18 +496,50 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         unsafe { bindings::rlvs_flow_remove(self.table.get(), Self::KEY_LEN, link.cast()) }
     }
 
+    /// Inserts the second link of a flow, if it has one.
+    ///
+    /// # Safety
+    ///
+    /// `flow` must be alive, and its second link in no table.
+    unsafe fn link_second(
+        &self,
+        flow: NonNull<Flow<K, T, R>>,
+    ) -> Result<Option<NonNull<bindings::rlvs_flow_link>>> {
+        // SAFETY: The flow is alive, and so the field is inside its memory.
+        let link = R::link(unsafe { &raw mut (*flow.as_ptr()).reply });
+        if link.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: The caller promises it.
+        unsafe { self.link(link) }
+    }
+
+    /// Takes the second link of a flow out, if it has one.
+    ///
+    /// # Safety
+    ///
+    /// `flow` must be alive.
+    unsafe fn unlink_second(&self, flow: NonNull<Flow<K, T, R>>) {
+        // SAFETY: The flow is alive, and so the field is inside its memory.
+        let link = R::link(unsafe { &raw mut (*flow.as_ptr()).reply });
+        if !link.is_null() {
+            // SAFETY: The link belongs to a flow that is alive.
+            unsafe { self.unlink(link) };
+        }
+    }
+
     /// Frees a flow after a grace period.
     ///
     /// # Safety
     ///
     /// `flow` must be out of the table, and this the only call for it.
-    unsafe fn free_later(&self, flow: NonNull<Flow<K, T>>) {
+    unsafe fn free_later(&self, flow: NonNull<Flow<K, T, R>>) {
         if !self.freeing.load(Relaxed) {
             self.freeing.store(true, Relaxed);
         }
         // SAFETY: The head is part of the flow, which lives until the callback frees it; the
         // callback is the one for this type.
-        unsafe { rcu::call(Flow::rcu_head(flow), free_flow::<K, T>) };
+        unsafe { rcu::call(Flow::rcu_head(flow), free_flow::<K, T, R>) };
     }
 
     fn remove_all(&self) {
@@ -467,7 +574,7 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
                 break;
             };
             // SAFETY: What is in the table are links of such flows.
-            let flow = unsafe { Flow::<K, T>::from_link(link) };
+            let flow = unsafe { Flow::<K, T, R>::from_link(link) };
             // SAFETY: The read-side section keeps the flow.
             let flow = unsafe { flow.as_ref() };
             crate::bh::with_bh_disabled(|bh| self.remove(flow, bh));
@@ -478,8 +585,44 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
     }
 }
 
+impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
+    /// Inserts a flow with both keys, each hashed for its side, which then finds it until it is
+    /// removed.
+    ///
+    /// `value` is dropped when it is refused. Values are dropped in softirq context, here or after
+    /// a grace period: their destructor must not sleep or take long.
+    pub fn insert<'a>(
+        &'a self,
+        inbound: Hashed<K>,
+        reply: Hashed<K>,
+        value: T,
+        guard: &'a Guard,
+        _bh: &LocalBhDisabled,
+    ) -> core::result::Result<&'a Flow<K, T>, Refused<'a, K, T>> {
+        self.put(
+            inbound.of(Side::Inbound),
+            Link::new(reply.of(Side::Reply)),
+            value,
+            guard,
+        )
+    }
+}
+
+impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T, NoReply> {
+    /// The same for a flow that has one key.
+    pub fn insert<'a>(
+        &'a self,
+        key: Hashed<K>,
+        value: T,
+        guard: &'a Guard,
+        _bh: &LocalBhDisabled,
+    ) -> core::result::Result<&'a Flow<K, T, NoReply>, Refused<'a, K, T, NoReply>> {
+        self.put(key.of(Side::Inbound), NoReply, value, guard)
+    }
+}
+
 #[pinned_drop]
-impl<K: Key, T: Send + Sync + 'static> PinnedDrop for FlowTable<K, T> {
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>> PinnedDrop for FlowTable<K, T, R> {
     /// Sleeps, also for a grace period: no callback of the table is left after it, so that a module
     /// whose tables are gone can be unloaded.
     fn drop(self: Pin<&mut Self>) {
@@ -497,9 +640,9 @@ impl<K: Key, T: Send + Sync + 'static> PinnedDrop for FlowTable<K, T> {
 /// # Safety
 ///
 /// Called by RCU with the head that [`FlowTable::free_later`] gave it.
-unsafe extern "C" fn free_flow<K: Key, T>(head: *mut callback_head) {
+unsafe extern "C" fn free_flow<K: Key, T, R: Second<K>>(head: *mut callback_head) {
     // SAFETY: The head is the field of a flow.
-    let flow = unsafe { head.byte_sub(offset_of!(Flow<K, T>, rcu)) }.cast::<Flow<K, T>>();
+    let flow = unsafe { head.byte_sub(offset_of!(Flow<K, T, R>, rcu)) }.cast::<Flow<K, T, R>>();
     // SAFETY: The flow's memory came from `into_raw`; it is out of the table and the grace period
     // has ended every reader.
     drop(unsafe { KBox::from_raw(flow) });
@@ -508,20 +651,20 @@ unsafe extern "C" fn free_flow<K: Key, T>(head: *mut callback_head) {
 /// A walk over a table that can be interrupted and taken up again.
 ///
 /// It keeps its place over resizes, then shows some flows twice.
-pub struct Walker<K: Key, T: Send + Sync + 'static> {
+pub struct Walker<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     iter: KBox<Opaque<bindings::rhashtable_iter>>,
     /// Keeps the table until the iterator has left it.
-    _table: Arc<FlowTable<K, T>>,
+    _table: Arc<FlowTable<K, T, R>>,
     /// The last flow was not consumed and comes again.
     again: bool,
 }
 
 // SAFETY: The iterator is used by one thread at a time, through `&mut self`.
-unsafe impl<K: Key, T: Send + Sync + 'static> Send for Walker<K, T> {}
+unsafe impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Send for Walker<K, T, R> {}
 
-impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
     /// Starts at the first bucket.
-    pub fn new(table: Arc<FlowTable<K, T>>) -> Result<Self> {
+    pub fn new(table: Arc<FlowTable<K, T, R>>) -> Result<Self> {
         let iter = KBox::new(Opaque::uninit(), GFP_KERNEL)?;
         // SAFETY: The table is initialised and outlives the walker, which owns a reference; the
         // iterator's memory does not move, being boxed.
@@ -547,7 +690,7 @@ impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
     /// batch. True when there may be more flows.
     ///
     /// `f` runs inside a read-side section and must not sleep.
-    pub fn batch(&mut self, limit: usize, mut f: impl FnMut(&Flow<K, T>) -> bool) -> bool {
+    pub fn batch(&mut self, limit: usize, mut f: impl FnMut(&Flow<K, T, R>) -> bool) -> bool {
         let iter = self.iter.get();
         let mut more = true;
         let mut left = limit;
@@ -566,7 +709,7 @@ impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
                 break;
             };
             // SAFETY: What is in the table are links of such flows.
-            let flow = unsafe { Flow::<K, T>::from_link(link) };
+            let flow = unsafe { Flow::<K, T, R>::from_link(link) };
             if flow.cast() != link {
                 // The flow's reply link; the flow is shown at its inbound link, which is first.
                 continue;
@@ -584,7 +727,7 @@ impl<K: Key, T: Send + Sync + 'static> Walker<K, T> {
     }
 }
 
-impl<K: Key, T: Send + Sync + 'static> Drop for Walker<K, T> {
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Drop for Walker<K, T, R> {
     fn drop(&mut self) {
         // SAFETY: The iterator was entered and is stopped; the table is still there.
         unsafe { bindings::rhashtable_walk_exit(self.iter.get()) };

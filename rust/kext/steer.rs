@@ -18,6 +18,8 @@ use crate::{
     netfilter::Context,
     skbuff::Skb,
 };
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::sync::rcu::Guard;
 
 /// The socket that a packet has before TCP gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +64,26 @@ impl Syn {
 }
 
 /// A listening socket that packets can be handed to.
-#[derive(Clone, Copy, Debug)]
-pub struct Target {
+///
+/// # Invariants
+///
+/// The socket has no reference of ours: it lives as long as the read-side section that is `'a`.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
     /// What waits there.
     pub queue: Listener,
     /// What it does with a SYN.
     pub syn: Syn,
-    /// It has sent cookies in the last two minutes, so that it takes one back.
-    pub sent_cookies: bool,
+    socket: NonNull<bindings::sock>,
+    section: PhantomData<&'a Guard>,
+}
+
+impl Target<'_> {
+    /// Whether it has sent cookies in the last two minutes, so that it takes one back.
+    pub fn has_sent_cookies(&self) -> bool {
+        // SAFETY: By the invariant the socket is there, and it listens for TCP.
+        unsafe { bindings::rlvs_steer_sent_cookies(self.socket.as_ptr()) }
+    }
 }
 
 /// Where a packet is to go: its own ends, and those that it would have if it had been sent to the
@@ -151,42 +165,28 @@ impl Context<'_> {
         unsafe { bindings::rlvs_steer_is_cookie(skb.as_ptr(), self.as_raw(), offset) }
     }
 
-    /// Hands the packet to the socket that listens at the end of the way. A connection in TIME_WAIT
-    /// that the packet has is ended. What the socket does with a SYN; none, and nothing is done,
-    /// when nobody listens there any more.
-    pub fn steer(&self, skb: &mut Skb<'_>, way: &Way<'_>) -> Option<Syn> {
-        let mut syn = bindings::rlvs_syn_RLVS_SYN_DROPPED;
-        // SAFETY: `skb` is the hook's packet, which we may change. The namespace is alive, and the
-        // addresses, as long as the family says, live as long as the ends. The listening socket
-        // goes without a reference: RCU keeps it for the section that a packet which comes in is
-        // handled in from the device, or its queue in user space, to TCP; bottom halves are off in
-        // all of it, or it has a read-side section around it. `syn` may be written to.
-        let given = unsafe {
-            bindings::rlvs_steer_give(
-                skb.as_ptr(),
-                self.net().as_ptr(),
-                &way.ends.as_raw(),
-                &way.at.as_raw(),
-                way.device.0,
-                &mut syn,
-            )
-        };
-        given.then(|| Syn::from_raw(syn))
+    /// Hands the packet to a listening socket. A connection in TIME_WAIT that the packet has is
+    /// ended.
+    pub fn steer(&self, skb: &mut Skb<'_>, target: &Target<'_>) {
+        // SAFETY: `skb` is the hook's packet, which we may change. By the invariant the socket is
+        // there, and it goes without a reference: RCU keeps it for the section that a packet which
+        // comes in is handled in from the device, or its queue in user space, to TCP; bottom halves
+        // are off in all of it, or it has a read-side section around it.
+        unsafe { bindings::rlvs_steer_give(skb.as_ptr(), target.socket.as_ptr()) };
     }
 }
 
 impl Net {
-    /// The socket that [`Context::steer`] would hand a packet to; of a group of sockets on one port
+    /// The socket for [`Context::steer`] at the end of the way; of a group of sockets on one port
     /// the one that TCP chooses, unless a BPF program does. Any context but hard interrupt.
-    pub fn steer_target(&self, way: &Way<'_>) -> Option<Target> {
+    pub fn steer_target<'a>(&self, way: &Way<'_>, _guard: &'a Guard) -> Option<Target<'a>> {
         let mut found = bindings::rlvs_steer_listener {
             queue: Listener::NOTHING,
             syn: bindings::rlvs_syn_RLVS_SYN_DROPPED,
-            sent_cookies: false,
         };
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
-        // as the ends, and `found` may be written to.
-        let exists = unsafe {
+        // as the ends, `found` may be written to, and the guard proves the read-side section.
+        let socket = unsafe {
             bindings::rlvs_steer_listener(
                 self.as_ptr(),
                 &way.ends.as_raw(),
@@ -195,10 +195,12 @@ impl Net {
                 &mut found,
             )
         };
-        exists.then(|| Target {
+        // INVARIANT: Sockets that listen are freed after a grace period, which the guard holds off.
+        Some(Target {
             queue: Listener::from_raw(found.queue),
             syn: Syn::from_raw(found.syn),
-            sent_cookies: found.sent_cookies,
+            socket: NonNull::new(socket)?,
+            section: PhantomData,
         })
     }
 }
