@@ -12,7 +12,7 @@ use kernel::{
     alloc::kvec::PushError,
     bindings,
     prelude::*,
-    sync::atomic::{Acquire, Atomic, Full, Relaxed},
+    sync::atomic::{Atomic, Full, Relaxed},
     sync::rcu::Guard,
     task::might_sleep,
 };
@@ -41,9 +41,13 @@ impl<T: Send + Sync> Rcu<T> {
     /// The current value; it stays readable, although it may be replaced, as long as `guard` lives.
     #[inline]
     pub fn read<'a>(&'a self, _guard: &'a Guard) -> &'a T {
-        // Acquire pairs with the full ordering in `replace`: a reader that sees the pointer sees
-        // what it points to.
-        let pointer = self.pointer.load(Acquire);
+        // As `rcu_dereference()`: who sees the pointer sees what it points to, since that is read
+        // at an address that depends on it, after the full ordering in `replace`. An acquire load
+        // is a fence in User Mode Linux, and a call of a C function.
+        // SAFETY: The pointer to the pointer is valid and aligned, as the atomic guarantees. Who
+        // writes meanwhile does it by an atomic operation, with which a volatile load is no data
+        // race in the kernel's memory model.
+        let pointer = unsafe { self.pointer.as_ptr().read_volatile() };
         // SAFETY: By the type's invariant the pointer is valid, and a value that `replace` takes
         // out meanwhile is not freed before the read-side section of `_guard` has ended. `Drop`
         // cannot run while `self` is borrowed. Only shared references are ever handed out.
