@@ -37,6 +37,7 @@ use crate::{
     retry::Refusers,
     services::{Destination, Pool, Service},
     stats::{Event, Stats},
+    steered,
     templates::{self, Place},
     word::Word,
 };
@@ -100,7 +101,8 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     }
 }
 
-/// A packet that this host sends, if it is a destination's answer.
+/// A packet that this host sends, if it is a destination's answer, or ends a connection that was
+/// steered.
 pub(crate) struct Answer<A>(PhantomData<A>);
 
 impl<A: Family> Hook<State> for Answer<A> {
@@ -110,7 +112,11 @@ impl<A: Family> Hook<State> for Answer<A> {
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
-        may_be::<A>(skb, |ports| state.destination_ports.contains(ports.source))
+        may_be::<A>(skb, |ports| {
+            state.destination_ports.contains(ports.source)
+                || state.steered_ports.contains(ports.source)
+                    && wire::ends_tcp::<A>(&SkbBytes::of(skb))
+        })
     }
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
@@ -119,6 +125,10 @@ impl<A: Family> Hook<State> for Answer<A> {
             Ok(packet) => packet,
             Err(why) => return passage.unhandled(skb, why, Side::Reply),
         };
+        if flow::ends(packet.signal) && state.steered_ports.contains(packet.source.port) {
+            let (client, service) = (packet.destination, packet.source);
+            steered::close(A::steered(state), client, service, context.rcu);
+        }
         if !state.destination_ports.contains(packet.source.port) || !passage.concerns(skb) {
             return Verdict::Accept;
         }

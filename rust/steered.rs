@@ -2,17 +2,17 @@
 
 //! Steered connections, for the counts of their destinations.
 //!
-//! The host carries a steered connection by itself, and no packet but its first one is seen here.
-//! Schedulers, bounds, draining and cutting have to know which connections a destination has, so a
-//! *record* is kept for each. No packet of a connection looks for it: the periodic work asks whether
-//! the socket between the client and the service is still there, and takes the record away when it
-//! is not.
+//! The host carries a steered connection by itself. Schedulers, bounds, draining and cutting have to
+//! know which connections a destination has, so a *record* is kept for each. Of a connection's
+//! packets only the first one looks for it, and the one by which the destination closes: schedulers
+//! that go by active connections are to know at once that there is one less. That the connection is
+//! over no packet tells: the periodic work asks whether the socket between the client and the service
+//! is still there, and takes the record away when it is not.
 
 use core::marker::PhantomData;
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{Atomic, Relaxed},
         rcu::Guard,
         Arc,
     },
@@ -20,7 +20,7 @@ use kernel::{
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     flow::{self, State},
-    lifecycle::Tally,
+    lifecycle::Lifecycle,
     tuple::{Side, Tuple},
 };
 use rlvs_kext::{
@@ -34,6 +34,7 @@ use crate::{
     connections::{has_socket, table_side},
     family::Family,
     services::Destination,
+    word::Word,
 };
 
 /// How many seconds a record stays in any case: its socket is made after it.
@@ -45,8 +46,8 @@ const BATCH: usize = 256;
 /// What a record has besides its key.
 pub(crate) struct Record<A> {
     destination: Arc<Destination>,
-    /// When the SYN came, in seconds since boot; the last one of several.
-    since: Atomic<u32>,
+    /// The state, and when the SYN came, the last one of several.
+    life: Lifecycle<Word>,
     family: PhantomData<A>,
 }
 
@@ -99,7 +100,9 @@ pub(crate) fn count<A: Family>(
 ) -> Option<()> {
     if let Some(old) = table.find(&key, guard) {
         if Arc::ptr_eq(&old.destination, destination) {
-            old.since.store(now, Relaxed);
+            old.life.touch(now);
+            old.life
+                .advance(&old.destination.counts, |_| State::Established);
             return Some(());
         }
         // Of a connection before it, or a handshake that nothing has remembered.
@@ -107,29 +110,41 @@ pub(crate) fn count<A: Family>(
     }
     let record = Record {
         destination: destination.clone(),
-        since: Atomic::new(now),
+        life: Lifecycle::new(State::Established, now),
         family: PhantomData,
     };
-    // Before another CPU can find it, which might remove it.
-    destination.counts.enter(State::Established);
     match table.insert(key, record, guard, bh) {
-        Ok(_) => {
+        Ok(record) => {
+            record.life.begin(&destination.counts);
             // It is remembered that it is full.
             destination.is_full();
             Some(())
         }
-        Err(refused) => {
-            destination.counts.leave(State::Established);
-            // Another CPU has had the same packet.
-            (!matches!(refused, Refused::NoMemory)).then_some(())
-        }
+        // Another CPU has had the same packet, if memory is not short.
+        Err(refused) => (!matches!(refused, Refused::NoMemory)).then_some(()),
+    }
+}
+
+/// The destination has closed its side of a connection, or has given it up: it does not count as
+/// active any more. The record stays, as the client may go on.
+pub(crate) fn close<A: Family>(
+    table: &Table<A>,
+    client: Endpoint<A>,
+    service: Endpoint<A>,
+    guard: &Guard,
+) {
+    let words = Tuple::inbound(Protocol::Tcp, client, service).as_words();
+    if let Some(record) = table.lookup(table_side(Side::Inbound), words, guard) {
+        record
+            .life
+            .advance(&record.destination.counts, |_| State::FinWait);
     }
 }
 
 /// Takes a record away, unless somebody else did.
 pub(crate) fn remove<A: Family>(table: &Table<A>, record: &Entry<A>, bh: &LocalBhDisabled) {
     if table.remove(record, bh) {
-        record.destination.counts.leave(State::Established);
+        record.life.end(&record.destination.counts);
     }
 }
 
@@ -144,7 +159,7 @@ pub(crate) fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, now: u32) -> R
     }
     let mut walker = Walker::new(table.clone())?;
     while walker.batch(BATCH, |record| {
-        let is_new = flow::idle(record.since.load(Relaxed), now) < LEAST_AGE;
+        let is_new = flow::idle(record.life.last_seen(), now) < LEAST_AGE;
         let (client, service) = ends(record);
         if !is_new && !has_socket(net, &service, &client, None) {
             with_bh_disabled(|bh| remove(table, record, bh));

@@ -4,6 +4,7 @@ the connection with the service's own address and port."""
 
 import json
 import socket
+import struct
 
 from lib import kernel
 from lib.capture import Capture, fields, judge_checksums
@@ -20,6 +21,12 @@ SOURCE_PORT = 40404
 def active(lab, service):
     """The connections that each destination has at this moment, where they are counted."""
     return {port: d.get("active_connections") for port, d in lab.destinations(service).items()}
+
+
+def there(lab, service):
+    """The same with those that are not active any more."""
+    return {port: d["active_connections"] + d["inactive_connections"]
+            for port, d in lab.destinations(service).items()}
 
 
 def stats(lab, service):
@@ -268,11 +275,38 @@ def test_connections_in_flight_are_counted(lab, flow):
     more.pop().close()
     # Three quarters of the bound of 3 are 2, which is one more than it must have.
     more.pop().close()
-    wait_until(lambda: sorted(active(lab, service).values()) in ([1, 3, 3, 3], [2, 2, 3, 3]),
-               lambda: f"two less: {active(lab, service)}")
+    wait_until(lambda: sorted(there(lab, service).values()) in ([1, 3, 3, 3], [2, 2, 3, 3]),
+               lambda: f"two less: {there(lab, service)}")
     for conversation in held + more:
         conversation.close()
     wait_until(lambda: active(lab, service) == dict.fromkeys(PORTS, 0), "all have ended")
+
+
+@each(TCP)
+def test_what_a_destination_has_closed_is_not_active(lab, flow):
+    """The client knows that it has ended, and so does the scheduler; whether or not it goes on."""
+    lab.servers.listen(flow, PORTS)
+    service = lab.steer(flow, scheduler="wlc")
+    for where in (lab.client, lab.lb):
+        with talk(where, flow) as conversation:
+            sock = lab.servers.served(conversation.name).sock
+            sock.shutdown(socket.SHUT_WR)
+            equal(conversation.sock.recv(1), b"", "what the client reads at the end")
+            destination = lab.destinations(service)[conversation.port]
+            equal(destination["active_connections"], 0, "active connections")
+            equal(destination["inactive_connections"], 1, "connections whose client goes on")
+            # A reset, as something was not read.
+            other = talk(where, flow)
+            sock = lab.servers.served(other.name).sock
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            other.sock.shutdown(socket.SHUT_WR)
+            try:
+                equal(other.sock.recv(1), "a reset", "what the client reads")
+            except ConnectionResetError:
+                pass
+            equal(active(lab, service), dict.fromkeys(PORTS, 0), "active connections")
+        wait_until(lambda: sum(d["inactive_connections"] for d in
+                               lab.destinations(service).values()) == 0, "all have ended")
 
 
 def test_what_is_counted_is_shown(lab):
@@ -295,7 +329,8 @@ def test_what_is_counted_is_shown(lab):
     equal(active(lab, service), dict.fromkeys(PORTS, 2), "connections up to the bound")
     equal(refusal(lab.client, TCP4), "refused", "a client when all are full")
     held.pop().close()
-    wait_until(lambda: sorted(active(lab, service).values()) == [1, 2, 2, 2], "one has ended")
+    # Bounds are for all connections, and one counts until its socket is gone.
+    wait_until(lambda: sorted(there(lab, service).values()) == [1, 2, 2, 2], "one has ended")
     talk(lab.client, TCP4).close()
     for conversation in held:
         conversation.close()

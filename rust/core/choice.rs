@@ -336,7 +336,10 @@ mod tests {
     fn the_least_busy_one_comes_last() {
         assert_eq!(Row::new(&[Busy(5), Ready, Busy(2)]).order(), [1, 2]);
         assert_eq!(Row::new(&[Busy(5), Warming, Busy(2)]).order(), [1]);
-        assert_eq!(Row::new(&[Busy(1), NearlyFull(9), NearlyFull(8)]).order(), [2]);
+        assert_eq!(
+            Row::new(&[Busy(1), NearlyFull(9), NearlyFull(8)]).order(),
+            [2]
+        );
         assert_eq!(Row::new(&[NearlyFull(1), Warming]).order(), [1]);
         assert_eq!(Row::new(&[NearlyFull(1), Ready]).order(), [1, 0]);
     }

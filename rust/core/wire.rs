@@ -158,6 +158,8 @@ pub enum Unhandled {
 
 const IPV6_HEADER_LEN: usize = 40;
 const TCP_HEADER_LEN: usize = 20;
+/// Where a TCP header has the lower eight of its flags.
+const TCP_FLAGS: usize = 13;
 const UDP_HEADER_LEN: usize = 8;
 
 /// How many IPv6 extension headers are walked; each can be there once, destination options twice.
@@ -231,6 +233,27 @@ pub struct Ports {
 /// headers, other protocols, anything odd.
 #[inline(always)]
 pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
+    let (_, l4_offset) = plain::<A>(bytes)?;
+    let [s1, s0, d1, d0] = read(bytes, l4_offset).ok()?;
+    Some(Ports {
+        source: u16::from_be_bytes([s1, s0]),
+        destination: u16::from_be_bytes([d1, d0]),
+    })
+}
+
+/// Whether a packet of which [`ports`] has told the ports is a TCP segment with FIN or RST.
+#[inline]
+pub fn ends_tcp<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> bool {
+    let Some((Protocol::Tcp, l4_offset)) = plain::<A>(bytes) else {
+        return false;
+    };
+    let flags = read(bytes, l4_offset.saturating_add(TCP_FLAGS));
+    flags.is_ok_and(|[flags]| TcpFlags(flags).fin() || TcpFlags(flags).rst())
+}
+
+/// The protocol of a plain packet, and where its header begins.
+#[inline(always)]
+fn plain<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<(Protocol, usize)> {
     let [version, _, _, _, _, _, f1, f0] = read(bytes, 0).ok()?;
     let (protocol_at, l4_offset) = match A::FAMILY {
         Family::V4 => {
@@ -244,12 +267,7 @@ pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
         Family::V6 => (6, IPV6_HEADER_LEN),
     };
     let [protocol] = read(bytes, protocol_at).ok()?;
-    Protocol::from_number(protocol)?;
-    let [s1, s0, d1, d0] = read(bytes, l4_offset).ok()?;
-    Some(Ports {
-        source: u16::from_be_bytes([s1, s0]),
-        destination: u16::from_be_bytes([d1, d0]),
-    })
+    Some((Protocol::from_number(protocol)?, l4_offset))
 }
 
 /// What the IP headers tell.

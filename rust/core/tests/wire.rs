@@ -5,7 +5,7 @@ use std::cell::Cell;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
     address::{Family, Ip, Protocol, V4, V6},
-    nat,
+    flow, nat,
     wire::{self, sctp::Chunk, Bytes, Packet, Ports, Signal, Unhandled},
 };
 
@@ -91,6 +91,7 @@ fn glance_agrees<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
         Ok(packet) => {
             prop_assert_eq!(ports.source, packet.source.port);
             prop_assert_eq!(ports.destination, packet.destination.port);
+            prop_assert_eq!(wire::ends_tcp::<A>(bytes), flow::ends(packet.signal));
         }
         Err(why) => prop_assert!(matches!(why, Unhandled::Truncated | Unhandled::Malformed)),
     }
@@ -115,6 +116,8 @@ fn reads_what_was_built<A: Ip>(plan: Plan<A>) -> Result<(), TestCaseError> {
         destination: plan.destination.port,
     };
     prop_assert_eq!(wire::ports::<A>(&bytes[..]), plain.then_some(ports));
+    let ends = plain && flow::ends(packet.signal);
+    prop_assert_eq!(wire::ends_tcp::<A>(&bytes[..]), ends);
     // The headers suffice, and less does not.
     let end = l4_offset + plan.headers_len();
     prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Ok(packet));
