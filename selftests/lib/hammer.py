@@ -143,20 +143,20 @@ class _Loop:
         error = sock.connect_ex(self._target)
         client.port = sock.getsockname()[1]  # a reset may take it away
         if error not in (0, errno.EINPROGRESS):
-            self._end(client, time.monotonic_ns(), self._failed(error))
+            self._fail(client, error)
 
     def _write(self, client, now):
         """It is connected, or was refused."""
         error = client.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            self._end(client, now, self._failed(error))
+            self._fail(client, error)
             return
         client.resent = self._resent(client, now)
         client.connected = now
         try:
             client.sock.send(struct.pack("=q", client.number))
         except OSError as fault:
-            self._end(client, now, self._failed(fault.errno))
+            self._fail(client, fault.errno)
             return
         self._epoll.modify(client.sock.fileno(), select.EPOLLIN)
 
@@ -164,10 +164,10 @@ class _Loop:
         try:
             answer = client.sock.recv(16)
         except OSError as fault:
-            self._end(client, now, self._failed(fault.errno))
+            self._fail(client, fault.errno)
             return
         if not answer:
-            self._end(client, now, CUT)
+            self._end(client, time.monotonic_ns(), CUT)
         elif answer == struct.pack("=q", client.number):
             self._end(client, now, ANSWERED)
         else:
@@ -187,11 +187,13 @@ class _Loop:
         info = client.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RESENT + 4)
         return struct.unpack_from("=I", info, _RESENT)[0]
 
-    @staticmethod
-    def _failed(error):
+    def _fail(self, client, error):
+        """The time is that of now: since poll() this process may have waited for a processor, and a
+        worker may have gone away meanwhile."""
+        outcome = CUT if error in _CUTS else OTHER + error
         if error == errno.ECONNREFUSED:
-            return REFUSED
-        return CUT if error in _CUTS else OTHER + error
+            outcome = REFUSED
+        self._end(client, time.monotonic_ns(), outcome)
 
     def _end(self, client, now, outcome):
         """Notes what became of it."""
