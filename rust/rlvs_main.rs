@@ -25,7 +25,9 @@
 #![forbid(unsafe_code)]
 
 use kernel::{prelude::*, sync::Arc};
+use rlvs_core::address::V6;
 use rlvs_kext::{
+    flow_table::EntryCache,
     genetlink::{self, IpvsName},
     netns,
 };
@@ -65,9 +67,11 @@ module! {
 
 /// The loaded module.
 struct Rlvs {
-    // Dropped in this order: requests end, then hooks and states go, then ip_vs may be loaded.
+    // Dropped in this order: requests end, then hooks and states go, then the memory of their
+    // entries, then ip_vs may be loaded.
     _family: genetlink::Registration<control::Rlvs>,
     _ipvs: genetlink::Registration<ipvs::Ipvs>,
+    _cache: EntryCache,
     _name: IpvsName,
 }
 
@@ -81,6 +85,7 @@ impl kernel::Module for Rlvs {
             pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
             EBUSY
         })?;
+        let cache = EntryCache::new(connections::Table::<V6>::ENTRY_SIZE)?;
         let states = Arc::new(netns::Registration::new()?, GFP_KERNEL)?;
         let family = genetlink::Registration::new(states.clone())?;
         let ipvs = genetlink::Registration::new(states)?;
@@ -88,6 +93,7 @@ impl kernel::Module for Rlvs {
         Ok(Self {
             _family: family,
             _ipvs: ipvs,
+            _cache: cache,
             _name: name,
         })
     }

@@ -12,10 +12,7 @@
 use core::marker::PhantomData;
 use kernel::{
     prelude::*,
-    sync::{
-        rcu::Guard,
-        Arc,
-    },
+    sync::{rcu::Guard, Arc},
 };
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},

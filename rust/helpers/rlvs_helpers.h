@@ -43,6 +43,9 @@ struct rlvs_flow_link {
 
 void rlvs_flow_secret(u64 *secret);
 u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len);
+int rlvs_flow_cache_create(u32 size);
+void rlvs_flow_cache_destroy(void);
+void *rlvs_flow_alloc(u32 size);
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len);
 struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 					const u64 *key);

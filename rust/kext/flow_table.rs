@@ -17,7 +17,7 @@
 
 use crate::{bh::LocalBhDisabled, bindings, rcu, task};
 use core::marker::PhantomData;
-use core::mem::{offset_of, size_of};
+use core::mem::{align_of, offset_of, size_of, MaybeUninit};
 use core::ops::Deref;
 use core::ptr::NonNull;
 use kernel::{
@@ -190,7 +190,7 @@ mod second {
 /// # Invariants
 ///
 /// The reply bit is clear in the key of `inbound` and set in that of `reply`, if that is a link. The
-/// memory came from [`KBox::into_raw`]. Neither link is in a table other than the one that made the flow.
+/// memory came from [`Flow::allocate`]. Neither link is in a table other than the one that made the flow.
 #[repr(C)]
 pub struct Flow<K: Key, T, R: Second<K> = Link<K>> {
     inbound: Link<K>,
@@ -219,6 +219,19 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
     #[inline]
     pub fn inbound_key(&self) -> K {
         bare(self.inbound.key)
+    }
+
+    /// Memory for a flow, from the [`EntryCache`] if that is for its size. `None` when memory is
+    /// short. Any context.
+    fn allocate() -> Option<KBox<MaybeUninit<Self>>> {
+        const { assert!(align_of::<Self>() <= align_of::<u64>()) };
+        // SAFETY: An FFI call with no preconditions.
+        let memory = unsafe { bindings::rlvs_flow_alloc(size_of::<Self>() as u32) };
+        let memory = NonNull::new(memory)?.cast::<MaybeUninit<Self>>();
+        // SAFETY: The memory is nobody else's, as large as a flow, and aligned as the kernel's
+        // allocators do it. A box frees it by `kfree()`, which takes back what is of a slab cache as
+        // well as what is from `kmalloc()`.
+        Some(unsafe { KBox::from_raw(memory.as_ptr()) })
     }
 
     /// The hash of the inbound key: [`FlowTable::hash`].
@@ -262,6 +275,34 @@ impl<K: Key, T, R: Second<K>> Deref for Flow<K, T, R> {
     #[inline]
     fn deref(&self) -> &T {
         &self.value
+    }
+}
+
+/// A slab cache for the flows of one size, which tables take their memory from while it lives.
+///
+/// For a size of which `kmalloc()` would waste much.
+pub struct EntryCache(());
+
+impl EntryCache {
+    /// Makes the cache for flows of `size` bytes ([`FlowTable::ENTRY_SIZE`]).
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep. There is one at a time, made before the first table and dropped
+    /// after the last one.
+    pub fn new(size: usize) -> Result<Self> {
+        let size = u32::try_from(size)?;
+        // SAFETY: An FFI call with no preconditions but that there is one cache at a time.
+        to_result(unsafe { bindings::rlvs_flow_cache_create(size) })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for EntryCache {
+    fn drop(&mut self) {
+        // SAFETY: The cache was made by `new`, and its tables, which have waited for what RCU was to
+        // free, are gone.
+        unsafe { bindings::rlvs_flow_cache_destroy() };
     }
 }
 
@@ -400,18 +441,17 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         value: T,
         _guard: &'a Guard,
     ) -> core::result::Result<&'a Flow<K, T, R>, Refused<'a, K, T, R>> {
-        // INVARIANT: The keys are hashed for their sides, the memory comes from a box, the links are
-        // in no table.
-        let flow = KBox::new(
+        let memory = Flow::allocate().ok_or(Refused::NoMemory)?;
+        // INVARIANT: The keys are hashed for their sides, the links are in no table.
+        let flow = KBox::write(
+            memory,
             Flow {
                 inbound: Link::new(inbound),
                 reply,
                 rcu: Opaque::zeroed(),
                 value,
             },
-            GFP_ATOMIC,
-        )
-        .map_err(|_| Refused::NoMemory)?;
+        );
         let raw = KBox::into_raw(flow);
         // SAFETY: `into_raw` does not give null.
         let flow = unsafe { NonNull::new_unchecked(raw) };
