@@ -7,17 +7,23 @@
 //! carried is added to what is kept here, so that the totals never go backwards.
 
 use kernel::{prelude::*, sync::Arc};
-use rlvs_core::estimate::{Estimate, Volume};
+use rlvs_core::{
+    config::ServiceKey,
+    estimate::{Estimate, Volume},
+};
 use rlvs_kext::percpu;
 
-use crate::stats::{Report, Stats};
+use crate::{
+    services::Service,
+    stats::{Report, Stats},
+};
 
 /// Guarded by the configuration's mutex.
 pub(crate) struct Overall {
     /// What services carried that are gone, for each CPU.
     gone: KVVec<Volume>,
-    /// The statistics of deleted services that may still have connections.
-    left: KVVec<Arc<Stats>>,
+    /// The keys and the statistics of deleted services that may still have connections.
+    left: KVVec<(ServiceKey, Arc<Stats>)>,
     /// The totals at the last zeroing.
     zero: Volume,
     estimate: Estimate,
@@ -41,13 +47,14 @@ impl Overall {
     }
 
     /// Goes on with the statistics of a deleted service. The caller has reserved the room.
-    pub(crate) fn leave(&mut self, stats: Arc<Stats>) {
-        let _ = self.left.push_within_capacity(stats);
+    pub(crate) fn leave(&mut self, service: &Service) {
+        let left = (service.key, service.stats.clone());
+        let _ = self.left.push_within_capacity(left);
     }
 
     /// A service has come back with these.
     pub(crate) fn returns(&mut self, stats: &Arc<Stats>) {
-        self.left.retain(|left| !Arc::ptr_eq(left, stats));
+        self.left.retain(|(_, left)| !Arc::ptr_eq(left, stats));
     }
 
     /// Whether a service was deleted and may still have connections.
@@ -56,10 +63,10 @@ impl Overall {
     }
 
     /// Lets go of the statistics of deleted services that nothing counts for any more.
-    pub(crate) fn forget(&mut self, counts: impl Fn(&Arc<Stats>) -> bool) {
+    pub(crate) fn forget(&mut self, counts: impl Fn(&ServiceKey, &Arc<Stats>) -> bool) {
         let Self { gone, left, .. } = self;
-        left.retain(|stats| {
-            let stays = counts(stats);
+        left.retain(|(key, stats)| {
+            let stays = counts(key, stats);
             if !stays {
                 for (volume, cpu) in gone.iter_mut().zip(0..) {
                     *volume = volume.plus(stats.ever_on(cpu));
@@ -77,7 +84,7 @@ impl Overall {
     ) -> Volume {
         let index = usize::try_from(cpu).ok();
         let gone = index.and_then(|index| self.gone.get(index));
-        let left = self.left.iter().map(|stats| stats.ever_on(cpu));
+        let left = self.left.iter().map(|(_, stats)| stats.ever_on(cpu));
         let all = Iterator::chain(left, listed.map(|stats| stats.ever_on(cpu)));
         all.fold(gone.copied().unwrap_or_default(), Volume::plus)
     }
@@ -85,7 +92,7 @@ impl Overall {
     /// What was carried on all CPUs.
     fn ever<'a>(&self, listed: impl Iterator<Item = &'a Arc<Stats>>) -> Volume {
         let gone = self.gone.iter().copied();
-        let left = self.left.iter().map(|stats| stats.ever());
+        let left = self.left.iter().map(|(_, stats)| stats.ever());
         let all = Iterator::chain(left, listed.map(|stats| stats.ever()));
         Iterator::chain(gone, all).fold(Volume::default(), Volume::plus)
     }

@@ -12,7 +12,8 @@
 //! - [`sysctls`] are the settings that an operator can change;
 //! - [`defence`] is what is done against floods of new connections;
 //! - [`expiry`] is the periodic work;
-//! - [`drain`] tells when a destination's process can be stopped;
+//! - [`drain`] tells when a destination's process can be stopped, [`draining`] has those that were
+//!   deleted;
 //! - [`notify`] tells what becomes of destinations;
 //! - [`control`] answers netlink requests;
 //! - [`ipvs`] answers those of ip_vs's clients, from the same configuration;
@@ -38,6 +39,7 @@ mod control;
 mod cut;
 mod defence;
 mod drain;
+mod draining;
 mod expiry;
 mod family;
 mod hooks;

@@ -29,6 +29,7 @@ use rlvs_kext::{
 
 use crate::{
     drain,
+    draining::{Draining, Room},
     namespace::State,
     notify::{self, Listeners},
     overall::Overall,
@@ -73,7 +74,7 @@ pub(crate) struct Config {
     /// In the order of their keys; in boxes, so that little has to move when one comes or goes.
     services: KVVec<KBox<Configured>>,
     /// Deleted destinations that have connections.
-    draining: KVVec<Arc<Destination>>,
+    draining: Draining,
     /// Ports may be in the port sets that nothing needs any more.
     stale_ports: bool,
     /// Who listens to events.
@@ -204,7 +205,7 @@ impl Config {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             services: KVVec::new(),
-            draining: KVVec::new(),
+            draining: Draining::new(),
             stale_ports: false,
             listeners: Listeners::default(),
             overall: Overall::new()?,
@@ -290,37 +291,31 @@ impl Config {
         self.retired.free();
         if self.overall.has_left() {
             let draining = &self.draining;
-            let counts = |stats: &_| {
-                draining
-                    .iter()
-                    .any(|d| Arc::ptr_eq(&d.service_stats, stats))
-            };
-            self.overall.forget(counts);
+            self.overall.forget(|key, stats| {
+                let mut of = draining.of(*key);
+                of.any(|d| Arc::ptr_eq(&d.service_stats, stats))
+            });
         }
     }
 
     /// Lets go of deleted destinations without connections, and of ports that nothing has.
     fn forget_drained(&mut self, state: &State) {
-        let before = self.draining.len();
-        self.draining.retain(|d| !d.counts.is_drained());
-        if self.draining.len() != before {
-            self.stale_ports = true;
-        }
+        self.stale_ports |= self.draining.forget_drained();
         if !self.stale_ports {
             return;
         }
         // Connections outlive their service, and its method: their ports are needed as long as they
         // are there.
-        let left = self.draining.iter().filter(|d| d.has_entries());
+        let left = || self.draining.iter().filter(|d| d.has_entries());
         let listed = self.services.iter().filter(|c| c.has_entries());
         let listed = listed.map(|c| c.service.key.port);
-        let services = Iterator::chain(listed, left.clone().map(|d| d.service_key.port));
+        let services = Iterator::chain(listed, left().map(|d| d.service_key.port));
         let listed = self.services.iter().flat_map(|c| {
             let steers = c.service.steers();
             let of = c.destinations.iter();
             of.filter(move |d| !steers || d.has_entries())
         });
-        let destinations = Iterator::chain(listed, left.clone()).map(|d| d.key.port);
+        let destinations = Iterator::chain(listed, left()).map(|d| d.key.port);
         let steered = self.services.iter().filter(|c| c.service.steers());
         let steered = steered.map(|c| c.service.key.port);
         // Short of memory, the sets stay too large until the next time.
@@ -332,7 +327,7 @@ impl Config {
                 .is_err();
         // Some end while their service, or other connections of their destination, go on.
         let switched = |c: &KBox<Configured>| c.service.steers() && c.has_entries();
-        self.stale_ports = stale || left.count() != 0 || self.services.iter().any(switched);
+        self.stale_ports = stale || left().count() != 0 || self.services.iter().any(switched);
     }
 
     /// Adds the ports that packets are to be looked at for once a service has these destinations.
@@ -352,11 +347,6 @@ impl Config {
         for destination in destinations {
             state.destination_ports.add(destination.key.port, self);
         }
-    }
-
-    /// Destinations of a deleted service of this key that have connections.
-    fn left_of<'a>(&'a self, key: &'a ServiceKey) -> impl Iterator<Item = &'a Arc<Destination>> {
-        self.draining.iter().filter(move |d| d.service_key == *key)
     }
 }
 
@@ -445,9 +435,8 @@ impl<'a> Changes<'a> {
         };
         check_flags(&key, settings.flags, &[])?;
         let pool = pool_of(&settings, false, [].iter(), |_| None)?;
-        let left = self.config.left_of(&key).next();
-        let comes_back = left.is_some();
-        let service = Service::new(key, pool, left)?;
+        let left = self.config.draining.of(key).next();
+        let service = Service::new(key, pool, left.as_ref())?;
         let services = KBox::new(self.services().with(&service)?, GFP_KERNEL)?;
         let configured = Configured {
             service: service.clone(),
@@ -464,8 +453,8 @@ impl<'a> Changes<'a> {
         self.ns.attach()?;
 
         // What is left of a deleted service becomes this one's, which is new otherwise.
-        if comes_back {
-            for left in self.config.left_of(&key) {
+        if left.is_some() {
+            for left in self.config.draining.of(key) {
                 left.stats.zero();
             }
             self.config.overall.returns(&service.stats);
@@ -537,19 +526,19 @@ impl<'a> Changes<'a> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
         let services = KBox::new(self.services().without(key)?, GFP_KERNEL)?;
         let count = self.configured(key)?.destinations.len();
-        self.config.draining.reserve(count, GFP_KERNEL)?;
+        let room = Room::new(count)?;
         self.config.overall.reserve(1)?;
         let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
         let backends = without_all(self.backends(), deleted.0.iter())?;
         let backends = KBox::new(backends, GFP_KERNEL)?;
 
         if let Ok(removed) = self.config.services.remove(index) {
-            self.config.overall.leave(removed.service.stats.clone());
+            self.config.overall.leave(&removed.service);
             let (state, retired) = (self.ns.state(), &mut self.config.retired);
             state.services.replace_later(services, retired);
             // The grace period is for both: it begins after this.
             state.backends.replace(backends);
-            self.drain(&deleted);
+            self.drain(&deleted, room);
         }
         Ok(deleted)
     }
@@ -565,11 +554,11 @@ impl<'a> Changes<'a> {
             deleted.0.iter(),
             config.draining.iter(),
         ))?);
-        config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
+        let room = Room::new(deleted.0.len())?;
         config.overall.reserve(config.services.len())?;
 
-        for stats in stats_of(&config.services) {
-            config.overall.leave(stats.clone());
+        for configured in config.services.iter() {
+            config.overall.leave(&configured.service);
         }
         config.services.clear();
         let state = self.ns.state();
@@ -578,13 +567,13 @@ impl<'a> Changes<'a> {
             .backends
             .replace_later(no_backends, &mut config.retired);
         config.retired.free();
-        self.drain(&deleted);
+        self.drain(&deleted, room);
         Ok(all)
     }
 
     /// Remembers destinations that packets no longer pick, a grace period ago, until their
-    /// connections are gone. The caller has reserved the room.
-    fn drain(&mut self, deleted: &Deleted) {
+    /// connections are gone.
+    fn drain(&mut self, deleted: &Deleted, mut room: Room) {
         let Config {
             draining,
             listeners,
@@ -594,7 +583,7 @@ impl<'a> Changes<'a> {
             destination.set_deleted(true);
             // Who listens is told the rest by the periodic work.
             if listeners.are_present() || !destination.counts.is_drained() {
-                let _ = draining.push_within_capacity(destination.clone());
+                draining.add(destination, &mut room);
             }
         }
         self.config.stale_ports = true;
@@ -651,18 +640,12 @@ impl<'a> Changes<'a> {
         // One that was deleted and still has connections comes back with them, so that they are
         // counted: as the present service's, which it was before.
         let stats = configured.service.stats.clone();
-        let returns = |d: &Destination| {
-            range.contains(d) && !d.is_cut() && Arc::ptr_eq(&d.service_stats, &stats)
-        };
+        let returns = |d: &Destination| !d.is_cut() && Arc::ptr_eq(&d.service_stats, &stats);
         let mut all = copy_of(configured.destinations.iter())?;
         for key in range.keys() {
-            let old = self
-                .config
-                .draining
-                .iter()
-                .find(|d| d.key == key && returns(d));
-            let destination = match old {
-                Some(old) => old.clone(),
+            let mut left = self.config.draining.at(*service, key);
+            let destination = match left.find(|d| returns(d)) {
+                Some(old) => old,
                 None => Destination::new(&configured.service, key, settings)?,
             };
             all.push(destination, GFP_KERNEL)?;
@@ -689,11 +672,11 @@ impl<'a> Changes<'a> {
             ..
         } = &mut *self.config;
         let configured = services.get_mut(index).ok_or(Refusal::NoService)?;
-        for returned in draining.iter().filter(|d| returns(d)) {
+        for returned in all.iter().filter(|d| d.is_deleted()) {
+            draining.remove(returned);
             returned.set(settings);
             returned.set_deleted(false);
         }
-        draining.retain(|d| !returns(d));
         configured.destinations = all;
         // First: a packet may come from a destination as soon as one is sent there.
         state.backends.replace_later(backends, retired);
@@ -767,7 +750,7 @@ impl<'a> Changes<'a> {
         let pool = pool_of(&configured.settings, steers, staying.iter(), |_| None)?;
         let backends = without_all(self.backends(), deleted.0.iter())?;
         let backends = KBox::new(backends, GFP_KERNEL)?;
-        self.config.draining.reserve(deleted.0.len(), GFP_KERNEL)?;
+        let room = Room::new(deleted.0.len())?;
 
         let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         self.config.add_ports(state, configured, steers, &staying);
@@ -778,7 +761,7 @@ impl<'a> Changes<'a> {
         configured.destinations = staying;
         let service = configured.service.clone();
         service.publish(pool, &mut self.config.retired);
-        self.drain(&deleted);
+        self.drain(&deleted, room);
         Ok(deleted)
     }
 }
