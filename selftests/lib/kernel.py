@@ -18,6 +18,10 @@ SPLAT = re.compile(
     r"scheduling while atomic|sleeping function|ODEBUG|rust_kernel: panicked|"
     r"hw csum failure|unregister_netdevice: waiting|list_(add|del) corruption")
 
+# What a healthy kernel tells with a stack trace: that memory was too short for a slab cache.
+_NO_CACHE = re.compile(r"^__kmem_cache_create_args\(rlvs_\w+\) failed with error -\d+")
+_TRACE_ENDS = "</TASK>"
+
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 KMEMLEAK_MIN_AGE = 5  # seconds; it does not report younger objects
 
@@ -46,7 +50,17 @@ class Log:
     def splats(self):
         """The messages since the last call, if one of them is a complaint of the kernel."""
         lines = self.lines()
-        return lines if any(SPLAT.search(line) for line in lines) else []
+        return lines if any(SPLAT.search(line) for line in _without_traces(lines)) else []
+
+
+def _without_traces(lines):
+    """The messages without the stack traces of slab caches for which memory was too short."""
+    skips = False
+    for line in lines:
+        skips = skips or _NO_CACHE.search(line) is not None
+        if not skips:
+            yield line
+        skips = skips and line.strip() != _TRACE_ENDS
 
 
 def loaded(name="rlvs"):
