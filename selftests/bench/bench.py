@@ -16,6 +16,7 @@ import sys
 import time
 
 from lab import Bench
+from pace import PACE
 from results import Results
 
 OUT = "/run/out/result.json"
@@ -77,7 +78,8 @@ def main():
         module.measure(bench, results, how)
         print(f"# {name}: {time.monotonic() - begun:.0f} s", flush=True)
         results.finish()
-        results.about["noise"] = f"{results.noise()}; {os.environ.get('BENCH_LOAD', '')}"
+        results.about["noise"] = "; ".join([results.noise(), PACE.sentence(),
+                                            os.environ.get("BENCH_LOAD", "")])
         results.write(OUT)
     for line in results.table():
         print(line, flush=True)

@@ -11,6 +11,7 @@ import time
 
 from lab import CLIENT, PORT, RECEIVE, VIP, Bench
 from lib.packets import datagram, segment
+from pace import PACE
 
 FILL = 50000
 # The next time is at 98304 connections.
@@ -30,6 +31,7 @@ class Clients:
         packet = datagram(*ends, b"x" * 64)
         if self.protocol == "tcp":
             packet = segment(*ends, flags="S", seq=1000)
+        PACE.wait()
         seconds, (arrived, _, target) = Bench.send(RECEIVE, [packet], count, ports=50000,
                                                    flows=1 << 30, first=self.used)
         self.used += count

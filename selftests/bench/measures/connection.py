@@ -9,6 +9,7 @@ import sys
 
 from lab import CONTENDERS, PROCESS, SERVICE, generator, listening, translates
 from opening import ROOM, Clients
+from pace import PACE
 
 TARGETS = {"rlvs nat": 0.5, "rlvs steer": 0.25}
 VERSIONS = (4, 6)
@@ -20,7 +21,7 @@ def whole(bench, name, version, results, count):
     if name == "direct":
         listener = listening(SERVICE, "tcp", version)
     bench.connect(version, listener, count // 10)
-    seconds = bench.connect(version, listener, count)
+    seconds = PACE.steady(lambda: bench.connect(version, listener, count))
     if name == "direct":
         listener.close()
     results.add(f"connection.whole.tcp{version}", "a connection, from SYN to the last FIN",

@@ -7,6 +7,7 @@ import time
 from configure import BALANCERS, processes
 from lab import CONTENDERS, PROCESS, RECEIVE, SERVICE, Bench, Flow, generator, translates
 from opening import ROOM, Clients
+from pace import PACE
 
 FEW, EACH, DESTINATIONS = 1000, 10, 1000
 # Ports of the service with many destinations, of those destinations, of the many services.
@@ -17,8 +18,10 @@ STRIDE = 7919
 
 def packets(name, flow, flows, count):
     """Nanoseconds for a packet of one of so many flows, all in turn."""
-    seconds, (arrived, _, target) = Bench.send(RECEIVE, [flow.request()], count, ports=50000,
-                                               flows=flows, stride=STRIDE)
+    def send():
+        return Bench.send(RECEIVE, [flow.request()], count, ports=50000, flows=flows,
+                          stride=STRIDE)
+    seconds, (arrived, _, target) = PACE.steady(send)
     if arrived != count or target != (PROCESS if translates(name) else SERVICE):
         sys.exit(f"{name}, {flows} flows: {arrived} of {count} arrived, the last at {target}")
     return seconds / count * 1e9
