@@ -35,9 +35,11 @@ def hammer(lab, method, scenario, make=Rlvs):
     overflows = lab.lb.netstat("ListenOverflows") - overflows
     if make is not RlvsPairs:
         equal(overflows, 0, "packets of handshakes that met a full accept queue")
-    # The debug kernel may take the second after which a SYN is sent again, too.
+    # The debug kernel may take the second after which a SYN is sent again, too. A SYN on its way to
+    # a socket that is being closed may be dropped there, or meet a queue that was just inherited.
     if not is_debug_kernel():
-        equal(result.resent, 0, "clients that have sent their SYN again")
+        check(result.resent <= bool(result.outages),
+              f"{result.resent} clients have sent their SYN again")
     unexplained = result.unexplained()
     check(not unexplained, f"{len(unexplained)} connections were reset although no worker went "
                            f"away, the first of them {unexplained[:1]}")
