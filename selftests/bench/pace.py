@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Whether the processor is as fast as it can be.
 
-Two processors of a machine may be threads of one core, and the other one may be somebody else's:
-while that works, this one is slower by a third or more, for some tenths of a second or for
-minutes, and nothing tells. So a loop that always does the same is timed before and after a sample,
-and the sample is taken again if either was slow; or the loop is timed until it is fast, where a
-sample cannot be taken again.
+A virtual machine's processor that had nothing to do for a second, as while a program sleeps, may
+be up to 1.7 times as slow for a while after that; another thread of the same core has the same
+effect, and nothing tells of either. So a loop that always does the same is timed before and
+after a sample. If it was slow, the processor is given work for a moment and the sample is
+taken again; where that cannot be, the loop is repeated until it is fast.
 """
 
 import time
@@ -13,8 +13,10 @@ import time
 LOOP = range(5000)
 # The processor is slow if the loop takes so many times as long as at best.
 SLOW = 1.2
-# Samples that are taken before the last one is kept, and seconds between them.
-TRIES, PAUSE = 12, 0.1
+# Samples that are taken before the last one is kept, and seconds of work between them.
+TRIES, PAUSE = 10, 0.05
+# Seconds for all that is waited for and taken again: after that every sample is kept.
+PATIENCE = 45
 
 
 class Pace:
@@ -24,6 +26,7 @@ class Pace:
         self.best = self._loop()
         # Samples that were taken again; those that were kept although it was slow.
         self.again = self.slow = 0
+        self._patience = PATIENCE
 
     @staticmethod
     def _loop():
@@ -36,6 +39,13 @@ class Pace:
             least = min(least, time.perf_counter() - begun)
         return least
 
+    @staticmethod
+    def _work(seconds):
+        """Works for some time: a processor that has nothing to do for a while is slow after that."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
     def is_slow(self):
         """Whether it is slow now."""
         now = self._loop()
@@ -44,29 +54,27 @@ class Pace:
 
     def wait(self):
         """Waits until it is fast, but not for ever."""
-        for _ in range(TRIES):
-            if not self.is_slow():
-                return
-            self.again += 1
-            time.sleep(PAUSE)
-        self.slow += 1
+        self.steady(lambda: None)
 
     def steady(self, sample):
         """What `sample` returns while it is fast."""
         for _ in range(TRIES):
+            begun = time.perf_counter()
             was_slow = self.is_slow()
             result = sample()
             if not self.is_slow() and not was_slow:
                 return result
             self.again += 1
-            time.sleep(PAUSE)
+            if self._patience <= 0:
+                break
+            self._work(PAUSE)
+            self._patience -= time.perf_counter() - begun
         self.slow += 1
         return result
 
     def sentence(self):
-        return (f"the processor was slow {self.again} times when a sample was about to be taken or "
-                f"had been, which was then taken again, and {self.slow} samples were taken all the "
-                "same")
+        return (f"the processor was found slow {self.again} times beside a sample, and {self.slow} "
+                "samples were kept all the same")
 
 
 PACE = Pace()

@@ -47,7 +47,10 @@ def verdict(target):
     """A target, what was reached, and whether that is enough."""
     sign = "<=" if KINDS[target["kind"]] == "most" else ">="
     word = {True: "met", False: "**missed**", None: "lost in the noise"}[target["met"]]
-    return f"{target['text']}: {text(target['value'])} {sign} {target['limit']:g}, {word}"
+    value = text(target["value"])
+    if target.get("fastest") is not None:
+        value += f" ({text(target['fastest'])} by the fastest)"
+    return f"{target['text']}: {value} {sign} {target['limit']:g}, {word}"
 
 
 def measure_rows(measure):

@@ -42,6 +42,14 @@ class Targets(unittest.TestCase):
         self.assertEqual(self.one("a", "rlvs nat", "", "over_direct_of_ip_vs", 0.5), (0.5, True))
         self.assertEqual(self.one("a", "rlvs nat", "", "over_direct_of_ip_vs", 0.4), (0.5, False))
 
+    def test_cost_of_the_fastest(self):
+        made = results(self.COSTS)
+        made.target("a", "rlvs nat", "", "over_direct_of_ip_vs", 0.5)
+        made.target("a", "rlvs nat", "", "of_direct", 1)
+        made.finish()
+        found = [target["fastest"] for target in made.measures["a"]["targets"]]
+        self.assertEqual(found, [(120 - 98) / (138 - 98), None])
+
     def test_a_peer_that_costs_nothing_has_no_multiple(self):
         self.assertEqual(self.one("b", "rlvs nat", "", "over_direct_of_ip_vs", 0.5), (None, None))
 
