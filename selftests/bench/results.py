@@ -69,6 +69,9 @@ class Results:
         assert kind in KINDS, kind
         self.order.append((measure, contender, text, kind, limit, other))
 
+    def median(self, measure, contender):
+        return statistics.median(self.measures[measure]["samples"][contender])
+
     def _value(self, measure, contender, kind, other, of=statistics.median):
         """What a target is about; `of` is what stands for the samples of each."""
         def one(named, who):
