@@ -70,6 +70,7 @@ def main():
                       full=how.full, noise="not known")
     if goes_on:
         results.read(OUT)
+        PACE.goes_on(*results.about.get("pace", (0, 0)))
     # Another run may go on with it, though this one has no measure to make.
     results.write(OUT)
     bench = Bench()
@@ -78,6 +79,7 @@ def main():
         module.measure(bench, results, how)
         print(f"# {name}: {time.monotonic() - begun:.0f} s", flush=True)
         results.finish()
+        results.about["pace"] = PACE.again, PACE.slow
         results.about["noise"] = "; ".join([results.noise(), PACE.sentence(),
                                             os.environ.get("BENCH_LOAD", "")])
         results.write(OUT)

@@ -72,6 +72,11 @@ class Pace:
         self.slow += 1
         return result
 
+    def goes_on(self, again, slow):
+        """Another kernel's run has found so much before."""
+        self.again += again
+        self.slow += slow
+
     def sentence(self):
         return (f"the processor was found slow {self.again} times beside a sample, and {self.slow} "
                 "samples were kept all the same")
