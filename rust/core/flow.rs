@@ -257,7 +257,7 @@ pub fn continues(signal: Signal) -> bool {
 #[inline]
 pub fn ends(signal: Signal) -> bool {
     match signal {
-        Signal::Tcp(flags) => flags.rst() || flags.fin(),
+        Signal::Tcp(flags) => flags.ends(),
         Signal::Udp | Signal::Sctp(_) => false,
     }
 }

@@ -107,6 +107,12 @@ impl TcpFlags {
     pub const fn opens(self) -> bool {
         self.syn() && !self.ack() && !self.rst() && !self.fin()
     }
+
+    /// Whether the segment ends its connection, or one side of it: FIN or RST.
+    #[inline]
+    pub const fn ends(self) -> bool {
+        self.fin() || self.rst()
+    }
 }
 
 /// What a packet tells of the state of its connection.
@@ -248,7 +254,7 @@ pub fn ends_tcp<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> bool {
         return false;
     };
     let flags = read(bytes, l4_offset.saturating_add(TCP_FLAGS));
-    flags.is_ok_and(|[flags]| TcpFlags(flags).fin() || TcpFlags(flags).rst())
+    flags.is_ok_and(|[flags]| TcpFlags(flags).ends())
 }
 
 /// The protocol of a plain packet, and where its header begins.
