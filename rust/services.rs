@@ -3,8 +3,8 @@
 //! Virtual services and destinations, as packets see them.
 //!
 //! What packets read is never changed in place: a change makes new [`Services`], [`Backends`] or a
-//! new [`Pool`] and publishes it under RCU. The counts and the weight in a [`Destination`] are atomics. The
-//! configuration that the changes start from is [`crate::control::config`]'s.
+//! new [`Pool`] and publishes it under RCU. The counts and the weight in a [`Destination`] are
+//! atomics. The configuration that the changes start from is [`crate::control::config`]'s.
 
 use kernel::{
     prelude::*,

@@ -23,8 +23,8 @@ def hammer(lab, method, scenario, make=Rlvs):
 
     ListenDrops would count more than full queues: once in about a thousand restarts, the last ACK
     of a handshake meets a socket that another CPU is closing, and no choice can avoid that. Where a
-    worker inherits another one's queue, its own may be over full by that, and then handshakes
-    that were under way end late: when the client's data come again, as it takes itself for connected.
+    worker inherits another one's queue, its own may be over full by that, and then handshakes that
+    were under way end late: when the client's data come again, as it takes itself for connected.
     """
     overflows = lab.lb.netstat("ListenOverflows")
     result = run(lab, make(lab, method), scenario, (TCP4.vip, PORT), Plan())

@@ -190,7 +190,8 @@ mod second {
 /// # Invariants
 ///
 /// The reply bit is clear in the key of `inbound` and set in that of `reply`, if that is a link. The
-/// memory came from [`Flow::allocate`]. Neither link is in a table other than the one that made the flow.
+/// memory came from [`Flow::allocate`]. Neither link is in a table other than the one that made the
+/// flow.
 #[repr(C)]
 pub struct Flow<K: Key, T, R: Second<K> = Link<K>> {
     inbound: Link<K>,
