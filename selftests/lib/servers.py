@@ -27,6 +27,7 @@ class Served:
         self.port = port
         self.peer = peer
         self.waiting = bytearray()
+        self.greeted = False  # send() of the greeting has returned
         self.eof = False
         self.ended = None  # None while open, then "closed" or "reset"
 
@@ -78,10 +79,17 @@ class Servers:
         self._do(lambda: self._drop(sock))
 
     def served(self, peer):
-        """The connection that came from this peer (address, port)."""
-        return wait_until(
-            lambda: next((c for c in reversed(self.connections) if c.peer == peer), None),
-            f"a server accepted a connection from {peer}")
+        """The connection that came from this peer (address, port), with nobody in a call on it.
+
+        The client may have the greeting while the server is still in send(), and SCTP of this
+        kernel walks a list outside RCU, and lockdep says so, when an ABORT comes then.
+        """
+        def found():
+            return next((c for c in reversed(self.connections) if c.peer == peer), None)
+
+        wait_until(lambda: found() and found().greeted,
+                   f"a server accepted a connection from {peer}, and greeted it")
+        return found()
 
     def finish(self, connection):
         """The server ends a connection from its side."""
@@ -150,6 +158,7 @@ class Servers:
         self._select.register(sock, selectors.EVENT_READ,
                               lambda s, e: self._talk(connection, e))
         self._write(connection)
+        connection.greeted = True
 
     def _answer(self, sock, _):
         try:
