@@ -6,7 +6,7 @@
 //! The words are a parameter: the kernel's atomics in the module, loom's in the model
 //! (`tests/model/`).
 
-use core::array;
+use core::{array, iter};
 
 use crate::{
     refusal::Refusal,
@@ -66,8 +66,7 @@ impl<B: Bits> Changed<B> {
     pub fn mark(&self, number: u32) {
         let mark = number.checked_rem(MARKS).unwrap_or(0);
         let word = mark.wrapping_shr(6);
-        let place = usize::try_from(word).unwrap_or(0);
-        if let Some(bits) = self.words.get(place) {
+        if let Some(bits) = self.word(word) {
             set(bits, 1_u64.wrapping_shl(mark));
             // Not only by who has set the first bit: it may not have come to this yet.
             set(&self.summary, 1_u64.wrapping_shl(word));
@@ -82,28 +81,23 @@ impl<B: Bits> Changed<B> {
             return 0;
         }
         let summary = self.summary.take();
-        for (word, bits) in (0_u32..).zip(&self.words) {
-            if summary & 1_u64.wrapping_shl(word) == 0 {
-                continue;
-            }
-            let mut left = bits.take();
-            while left != 0 {
-                let bit = left.trailing_zeros();
-                each(word.wrapping_shl(6) | bit);
-                left &= left.wrapping_sub(1);
-            }
+        for word in ones(summary) {
+            let left = self.word(word).map_or(0, B::take);
+            ones(left).for_each(|bit| each(word.wrapping_shl(6) | bit));
         }
         summary
     }
 
     /// Sets all marks in these words.
     fn put_back(&self, words: u64) {
-        for (word, bits) in (0_u32..).zip(&self.words) {
-            if words & 1_u64.wrapping_shl(word) != 0 {
-                set(bits, u64::MAX);
-            }
+        for bits in ones(words).filter_map(|word| self.word(word)) {
+            set(bits, u64::MAX);
         }
         set(&self.summary, words);
+    }
+
+    fn word(&self, number: u32) -> Option<&B> {
+        self.words.get(usize::try_from(number).ok()?)
     }
 }
 
@@ -148,6 +142,17 @@ impl<B: Bits> Default for Taker<B> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The places of the bits that are 1, in rising order. Packets wait for it: there are few, and the
+/// others are not looked at.
+#[inline]
+fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
+    iter::from_fn(move || {
+        let place = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (place < u64::BITS).then_some(place)
+    })
 }
 
 /// Sets bits, unless they are set.

@@ -23,6 +23,11 @@ class Ends:
     vip = VIP[4]
 
 
+def weight_for(scheduler):
+    """That of each destination: one of ovf's takes only as many connections as its weight."""
+    return 65535 if scheduler == "ovf" else 1
+
+
 class Batch:
     """Many messages at a time, of which the kernel acknowledges the last one."""
 
@@ -68,7 +73,8 @@ class Rlvs:
         name = genl.service(Ends, port)
         self.batch.add(N["RLVS_CMD_SERVICE_ADD"], genl.service(Ends, port, None, scheduler))
         self.batch.add(N["RLVS_CMD_DESTINATION_ADD"],
-                       genl.destination(name, first, last, method=self.method))
+                       genl.destination(name, first, last, weight=weight_for(scheduler),
+                                        method=self.method))
 
 
 class IpVs:
@@ -86,7 +92,8 @@ class IpVs:
         self.batch.add(ipvs.NEW_SERVICE,
                        ipvs.service(ipvs.whole_service(Ends, port, scheduler)))
         for process in range(first, last + 1):
-            self.batch.add(ipvs.NEW_DEST, name + ipvs.dest(ipvs.whole_dest(Ends, process)))
+            dest = ipvs.whole_dest(Ends, process, weight=weight_for(scheduler))
+            self.batch.add(ipvs.NEW_DEST, name + ipvs.dest(dest))
 
 
 class Nothing:

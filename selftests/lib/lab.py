@@ -14,6 +14,7 @@
 All addresses are of the ranges that are reserved for documentation.
 """
 
+import functools
 import os
 import socket
 
@@ -104,7 +105,12 @@ class Lab:
         )
         for flow in FAMILIES:
             wait_until(lambda f=flow: self._reachable(f), f"client reaches {flow.vip}")
-        self.servers = Servers(self.lb)
+
+    @functools.cached_property
+    def servers(self):
+        """The servers on lb. Their thread begins when they are first asked for: benchmarks that
+        set up many labs have none of them."""
+        return Servers(self.lb)
 
     def plug(self):
         """Joins the hosts by devices named wan and eth; lines for `ip` on lb that do it."""
