@@ -8,12 +8,15 @@
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/../vm/lib.sh"
+# shellcheck source=selftests/vm/toolchain.sh
+source "$ROOT/selftests/vm/toolchain.sh"
 
 command=${1:?usage: uml.sh COMMAND}
 export ARCH=um
 mapfile -t built < <("$ROOT/selftests/vm/module.sh" speed)
 [[ ${#built[@]} -eq 2 ]] || die "the module for the speed kernel does not build"
 KDIR=${built[0]}
+um_barriers "$KDIR"
 generator=$BUILD/generator
 mkdir -p "$generator"
 make -s -C "$KDIR" ARCH=um M="$ROOT/selftests/bench/generator" MO="$generator" modules >&2

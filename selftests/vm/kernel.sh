@@ -26,6 +26,7 @@ speed)
 	llvm='' compiler=gcc minutes=6
 	export ARCH=um
 	fragments+=("$ROOT/selftests/config/speed.config")
+	barriers=$ROOT/selftests/config/um-barriers.h
 	;;
 *) die "usage: kernel.sh plain|debug|speed" ;;
 esac
@@ -133,11 +134,16 @@ source=$CACHE/src/linux-$version
 
 lock_cache "kernel-$SERIES-$kernel"
 stamp=$(printf '%s\n' "$version" "$(rustc --version)" "$("$compiler" --version | sed -n 1p)" \
-	"$BINDGEN_VERSION" "$(asked | sort | sha256sum)")
+	"$BINDGEN_VERSION" "$(asked | sort | sha256sum)" ${barriers:+"$(sha256sum <"$barriers")"})
 if [[ $(cat "$out/rlvs-stamp" 2>/dev/null || true) != "$stamp" ]]; then
 	RUST_LIB_SRC=$(rust_lib_src "$rustc")
 	export RUST_LIB_SRC
 	kbuild_environment "$llvm"
+	if [[ -n ${barriers:-} ]]; then
+		mkdir -p "$out"
+		cp "$barriers" "$out/"
+		um_barriers "$out"
+	fi
 	make=(make -C "$source" O="$out" "${KBUILD_ARGS[@]}")
 	configure
 	build

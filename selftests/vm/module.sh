@@ -50,6 +50,7 @@ printf '%s\n' "$built" >"$out.kernel"
 # must not reach the kernel's data through a global offset table.
 if [[ ${ARCH:-} == um ]]; then
 	set -- "$@" KRUSTFLAGS=-Zdirect-access-external-data=yes
+	um_barriers "$KDIR"
 fi
 kbuild_environment "$(llvm_of "$KDIR")"
 [[ $# -gt 0 && $1 != *=* ]] || set -- modules "$@"

@@ -82,3 +82,8 @@ kbuild_environment() {
 		export LIBCLANG_PATH=/usr/lib/llvm-$LLVM_MAJOR/lib
 	fi
 }
+
+# Has everything be built with the barriers that our tree for User Mode Linux has beside it.
+um_barriers() {
+	[[ ! -f $1/um-barriers.h ]] || export KCPPFLAGS="-include $1/um-barriers.h"
+}
