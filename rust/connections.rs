@@ -17,7 +17,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
-    flow_table::{self, Flow, FlowTable},
+    flow_table::{Flow, FlowTable},
     inet::{Device, Net, TcpSocket},
     once::Once,
 };
@@ -45,14 +45,6 @@ pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Connection
 // The memory that a connection takes is promised in the documentation.
 const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 128);
 const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 192);
-
-/// The side as the table has it.
-pub(crate) fn table_side(side: Side) -> flow_table::Side {
-    match side {
-        Side::Inbound => flow_table::Side::Inbound,
-        Side::Reply => flow_table::Side::Reply,
-    }
-}
 
 impl<A: Family> Connection<A> {
     /// An entry's value; [`begin`] counts it once it is in the table.

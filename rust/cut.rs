@@ -8,7 +8,7 @@ use kernel::{
 };
 use rlvs_core::{
     address::{Ip, Protocol, V4, V6},
-    tuple::{Side, Tuple},
+    tuple::Tuple,
 };
 use rlvs_kext::{
     bh::with_bh_disabled,
@@ -19,8 +19,9 @@ use rlvs_kext::{
 };
 
 use crate::{
-    connections::{self, table_side, Connection, Table},
+    connections::{self, Connection, Table},
     family::Family,
+    keys,
     namespace::State,
     steered::{self, Record},
 };
@@ -139,7 +140,7 @@ fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::W
     }
     with_bh_disabled(|bh| {
         let guard = rcu::read_lock();
-        if let Some(entry) = table.lookup(table_side(Side::Inbound), inbound, &guard) {
+        if let Some(entry) = table.find(&keys::hashed(table, &client), &guard) {
             if entry.reply_key() == reply {
                 connections::remove(table, entry, bh);
             }

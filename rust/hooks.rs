@@ -21,7 +21,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     clock,
-    flow_table::{Hashed, Refused},
+    flow_table::{Digest, Hashed, Refused},
     netfilter::{self, Context, Hook, Point, Verdict},
     random,
     skbuff::{self, Skb},
@@ -33,6 +33,7 @@ use kernel::{prelude::*, sync::Arc};
 use crate::{
     connections::{self, Connection, Entry, Table},
     family::Family,
+    keys,
     namespace::State,
     retry::Refusers,
     services::{Destination, Pool, Service},
@@ -133,7 +134,7 @@ impl<A: Family> Hook<State> for Answer<A> {
             return Verdict::Accept;
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
-        let sent = match passage.lookup(Side::Reply, tuple) {
+        let sent = match passage.lookup(tuple) {
             Some(entry) if entry.is_unanswered() && passage.tries_again(skb, &packet, entry) => {
                 return Verdict::Sent;
             }
@@ -220,7 +221,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
     }
 
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-    if let Some(entry) = passage.lookup(Side::Inbound, tuple) {
+    if let Some(entry) = passage.lookup(tuple) {
         // A client that uses its port again for a new connection has it scheduled anew.
         let reopens = flow::reopens(entry.state(), packet.signal) && state.sysctls.reschedules();
         if !reopens || !passage.give_way(entry) {
@@ -299,12 +300,15 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     #[inline]
-    fn lookup(&self, side: Side, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
-        self.connections.lookup(
-            connections::table_side(side),
-            tuple.as_words(),
-            self.context.rcu,
-        )
+    fn lookup(&self, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
+        let key = keys::hashed(self.connections, &tuple);
+        self.connections.find(&key, self.context.rcu)
+    }
+
+    /// The hash of a packet's client, for both keys of its connection.
+    fn digest(&self, packet: &Packet<A>) -> Digest {
+        let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+        keys::digest(self.connections, &tuple)
     }
 
     /// The service that a packet to this end is for.
@@ -346,7 +350,7 @@ impl<'a, A: Family> Passage<'a, A> {
     /// ended gives way.
     fn keeps_apart(&self, packet: &Packet<A>) -> bool {
         let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
-        match self.lookup(Side::Reply, tuple) {
+        match self.lookup(tuple) {
             None => true,
             Some(entry) => self.give_way(entry),
         }
@@ -463,15 +467,16 @@ impl<'a, A: Family> Passage<'a, A> {
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
-        let offer = Offer::new(self, packet, pool, Delivery::Translated);
+        let digest = self.digest(packet);
+        let offer = Offer::new(self, packet, pool, Delivery::Translated(digest));
         let mut choice = Choice::default();
         if pool.persistence().seconds() != 0 {
-            if let Some(entry) = self.persist(skb, packet, &offer, &mut choice)? {
+            if let Some(entry) = self.persist(skb, packet, digest, &offer, &mut choice)? {
                 return Ok(entry);
             }
         }
         while let Some(destination) = offer.next(&mut choice) {
-            match self.attempt(skb, packet, destination, None) {
+            match self.attempt(skb, packet, digest, destination, None) {
                 Attempt::Entry(entry) => {
                     self.count_avoided(&choice, entry.destination());
                     return Ok(entry);
@@ -512,6 +517,7 @@ impl<'a, A: Family> Passage<'a, A> {
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest,
         offer: &Offer<'_, '_, '_, A>,
         choice: &mut Choice,
     ) -> Result<Option<&'a Entry<A>>, Event> {
@@ -535,7 +541,8 @@ impl<'a, A: Family> Passage<'a, A> {
                     .ok_or(Event::NoMemory)?
             }
         };
-        match self.attempt(skb, packet, template.destination(), Some(template.bond())) {
+        let (destination, bond) = (template.destination(), template.bond());
+        match self.attempt(skb, packet, digest, destination, Some(bond)) {
             Attempt::Entry(entry) => {
                 template.bond().open(now);
                 self.count_avoided(choice, entry.destination());
@@ -546,12 +553,13 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
-    /// Tries to give the packet's connection to `destination`; `bond` is that of the template that
-    /// led it there.
+    /// Tries to give the packet's connection to `destination`. `digest` is the packet's,
+    /// [`Passage::digest`]; `bond` is that of the template that led it there.
     fn attempt(
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest,
         destination: &Arc<Destination>,
         bond: Option<&Arc<Bond<Word>>>,
     ) -> Attempt<'a, A> {
@@ -562,9 +570,10 @@ impl<'a, A: Family> Passage<'a, A> {
 
         let Context { bh, rcu, .. } = *self.context;
         let inbound = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-        let reply = self.reply_key(packet, &end);
+        let key = keys::with_digest(digest, &inbound);
+        let reply = Self::reply_key(packet, digest, &end);
         if !self.is_free(skb, packet, &end) {
-            return match self.lookup(Side::Inbound, inbound) {
+            return match self.connections.find(&key, rcu) {
                 Some(entry) => Attempt::Entry(entry),
                 None => Attempt::Conflict,
             };
@@ -580,8 +589,6 @@ impl<'a, A: Family> Passage<'a, A> {
         }
         let first = flow::initial(packet.protocol);
         let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
-        let side = connections::table_side(Side::Inbound);
-        let key = self.connections.hashed(side, inbound.as_words());
         let refused = match self.connections.insert(key, reply, connection, rcu, bh) {
             Ok(entry) => {
                 connections::begin(entry);
@@ -603,15 +610,14 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// The key of the answers that a packet's connection would have from a destination's `end`.
-    fn reply_key(&self, packet: &Packet<A>, end: &Endpoint<A>) -> Hashed<A::Words> {
+    fn reply_key(packet: &Packet<A>, digest: Digest, end: &Endpoint<A>) -> Hashed<A::Words> {
         let tuple = Tuple::reply(packet.protocol, *end, packet.source);
-        let side = connections::table_side(Side::Reply);
-        self.connections.hashed(side, tuple.as_words())
+        keys::with_digest(digest, &tuple)
     }
 
     /// Has the processor fetch what an entry of the packet's connection at a destination needs.
-    fn prefetch_reply(&self, packet: &Packet<A>, destination: &Destination) {
-        let key = self.reply_key(packet, &destination.end(packet.destination.address));
+    fn prefetch_reply(&self, packet: &Packet<A>, digest: Digest, destination: &Destination) {
+        let key = Self::reply_key(packet, digest, &destination.end(packet.destination.address));
         self.connections.prefetch(&key, self.context.rcu);
     }
 

@@ -44,6 +44,7 @@ mod expiry;
 mod family;
 mod hooks;
 mod ipvs;
+mod keys;
 mod namespace;
 mod notify;
 mod overall;

@@ -18,7 +18,7 @@ use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     flow::{self, State},
     lifecycle::Lifecycle,
-    tuple::{Side, Tuple},
+    tuple::Tuple,
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled},
@@ -27,12 +27,7 @@ use rlvs_kext::{
     task,
 };
 
-use crate::{
-    connections::{has_socket, table_side},
-    family::Family,
-    services::Destination,
-    word::Word,
-};
+use crate::{connections::has_socket, family::Family, keys, services::Destination, word::Word};
 
 /// How many seconds a record stays in any case: its socket is made after it.
 const LEAST_AGE: u32 = 2;
@@ -74,7 +69,7 @@ pub(crate) fn key<A: Family>(
     guard: &Guard,
 ) -> Hashed<A::Words> {
     let tuple = Tuple::inbound(Protocol::Tcp, client, service);
-    let key = table.hashed(table_side(Side::Inbound), tuple.as_words());
+    let key = keys::hashed(table, &tuple);
     table.prefetch(&key, guard);
     key
 }
@@ -130,8 +125,8 @@ pub(crate) fn close<A: Family>(
     service: Endpoint<A>,
     guard: &Guard,
 ) {
-    let words = Tuple::inbound(Protocol::Tcp, client, service).as_words();
-    if let Some(record) = table.lookup(table_side(Side::Inbound), words, guard) {
+    let tuple = Tuple::inbound(Protocol::Tcp, client, service);
+    if let Some(record) = table.find(&keys::hashed(table, &tuple), guard) {
         record
             .life
             .advance(&record.destination.counts, |_| State::FinWait);
@@ -175,7 +170,7 @@ pub(crate) fn end<A: Family>(table: &Table<A>, net: &Net, words: A::Words) {
     net.tcp_abort(&A::ends(&tuple.destination(), &tuple.source()));
     with_bh_disabled(|bh| {
         let guard = kernel::sync::rcu::read_lock();
-        if let Some(record) = table.lookup(table_side(Side::Inbound), words, &guard) {
+        if let Some(record) = table.find(&keys::hashed(table, &tuple), &guard) {
             if record.is_cut() {
                 remove(table, record, bh);
             }

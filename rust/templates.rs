@@ -14,14 +14,14 @@ use kernel::{
 use rlvs_core::{
     address::{Endpoint, Protocol},
     persistence::{self, Bond},
-    tuple::{Side, Tuple},
+    tuple::Tuple,
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{Flow, FlowTable, NoReply, Refused},
 };
 
-use crate::{connections::table_side, family::Family, services::Destination, word::Word};
+use crate::{family::Family, keys, services::Destination, word::Word};
 
 /// What a template has besides its key.
 pub(crate) struct Template<A> {
@@ -102,8 +102,7 @@ impl<A: Family> Place<A> {
         guard: &'a Guard,
         bh: &LocalBhDisabled,
     ) -> Option<&'a Entry<A>> {
-        let side = table_side(Side::Inbound);
-        let found = table.lookup(side, self.key.as_words(), guard)?;
+        let found = table.find(&keys::hashed(table, &self.key), guard)?;
         if found.leads(now, to_quiesced) {
             return Some(found);
         }
@@ -127,7 +126,7 @@ impl<A: Family> Place<A> {
             prefix: self.prefix,
             family: PhantomData,
         };
-        let key = table.hashed(table_side(Side::Inbound), self.key.as_words());
+        let key = keys::hashed(table, &self.key);
         match table.insert(key, template, guard, bh) {
             Ok(made) => {
                 destination.template_made();

@@ -111,6 +111,9 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Words that hold two addresses and one word more: see [`crate::tuple`].
     type Words: Copy + Eq + fmt::Debug + Send + Sync + 'static;
 
+    /// Words that hold one address and half a word more.
+    type EndWords: AsRef<[u64]>;
+
     /// The address of exactly as many octets as the family has; `None` for any other number.
     fn from_octets(octets: &[u8]) -> Option<Self>;
 
@@ -138,6 +141,9 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
 
     /// The two addresses and the last word that were packed.
     fn unpack(words: Self::Words) -> (Self, Self, u64);
+
+    /// Packs one address and `more` into words; different ones give different words.
+    fn pack_end(self, more: u32) -> Self::EndWords;
 }
 
 /// An IPv4 address. Aligned so that it is moved as one number.
@@ -154,6 +160,7 @@ impl Ip for V4 {
     const FAMILY: Family = Family::V4;
     const UNSPECIFIED: Self = Self([0; 4]);
     type Words = [u64; 2];
+    type EndWords = [u64; 1];
 
     #[inline]
     fn from_octets(octets: &[u8]) -> Option<Self> {
@@ -200,6 +207,11 @@ impl Ip for V4 {
         let [a, b, c, d, e, f, g, h] = both.to_be_bytes();
         (Self([a, b, c, d]), Self([e, f, g, h]), last)
     }
+
+    #[inline]
+    fn pack_end(self, more: u32) -> [u64; 1] {
+        [u64::from(u32::from_be_bytes(self.0)) | u64::from(more) << u32::BITS]
+    }
 }
 
 impl V6 {
@@ -224,6 +236,7 @@ impl Ip for V6 {
     const FAMILY: Family = Family::V6;
     const UNSPECIFIED: Self = Self([0; 16]);
     type Words = [u64; 5];
+    type EndWords = [u64; 3];
 
     #[inline]
     fn from_octets(octets: &[u8]) -> Option<Self> {
@@ -268,6 +281,12 @@ impl Ip for V6 {
     #[inline]
     fn unpack([a, b, c, d, last]: [u64; 5]) -> (Self, Self, u64) {
         (Self::from_halves(a, b), Self::from_halves(c, d), last)
+    }
+
+    #[inline]
+    fn pack_end(self, more: u32) -> [u64; 3] {
+        let (high, low) = self.halves();
+        [high, low, u64::from(more)]
     }
 }
 

@@ -11,6 +11,10 @@
 //! first, then the destination address, each in network byte order, then one word with both ports,
 //! protocol and side. The 29 highest bits of that last word are 0: they are free for the table's
 //! own use, and [`Tuple::from_words`] ignores them.
+//!
+//! Its hash is made of two parts: a keyed hash of the client's end ([`Tuple::client_words`]), which
+//! both keys of a connection have, so that it is taken once for both; and a cheap one of the other
+//! end ([`Tuple::spread`]), which only the operator can choose.
 
 use crate::address::{Endpoint, Ip, Protocol};
 
@@ -28,7 +32,7 @@ const PROTOCOL_SHIFT: u32 = 32;
 const SIDE_SHIFT: u32 = 34;
 
 /// The protocol as a key has it, in two bits.
-const fn protocol_bits(protocol: Protocol) -> u64 {
+const fn protocol_bits(protocol: Protocol) -> u32 {
     match protocol {
         Protocol::Tcp => 0,
         Protocol::Udp => 1,
@@ -111,9 +115,42 @@ impl<A: Ip> Tuple<A> {
         };
         let last = u64::from(self.source.port)
             | u64::from(self.destination.port) << DESTINATION_PORT_SHIFT
-            | protocol_bits(self.protocol) << PROTOCOL_SHIFT
+            | u64::from(protocol_bits(self.protocol)) << PROTOCOL_SHIFT
             | side << SIDE_SHIFT;
         A::pack(self.source.address, self.destination.address, last)
+    }
+
+    /// The client's end and the other one.
+    #[inline]
+    fn ends(&self) -> (Endpoint<A>, Endpoint<A>) {
+        match self.side {
+            Side::Inbound => (self.source, self.destination),
+            Side::Reply => (self.destination, self.source),
+        }
+    }
+
+    /// The client's end and the protocol.
+    #[inline]
+    pub fn client_words(&self) -> A::EndWords {
+        let (client, _) = self.ends();
+        let protocol = protocol_bits(self.protocol);
+        client
+            .address
+            .pack_end(u32::from(client.port) | protocol << u16::BITS)
+    }
+
+    /// What the other end adds to the hash: each of its bits changes the highest bits of this.
+    ///
+    /// Multiplicative hashing: D. Knuth, The Art of Computer Programming, volume 3, 6.4; the factor
+    /// is the kernel's `GOLDEN_RATIO_64`.
+    #[inline]
+    pub fn spread(&self) -> u64 {
+        const FACTOR: u64 = 0x61c8_8646_80b5_83eb;
+        let (_, other) = self.ends();
+        let words = other.address.pack_end(u32::from(other.port));
+        words.as_ref().iter().fold(0, |hash: u64, word| {
+            (hash.rotate_left(32) ^ word).wrapping_mul(FACTOR)
+        })
     }
 
     /// The key whose words these are.
@@ -182,6 +219,70 @@ mod tests {
             Tuple::inbound(Protocol::Udp, client, service).as_words(),
             [one, one, three, three, 0x0000_0001_0004_0002]
         );
+    }
+
+    #[test]
+    fn both_keys_of_a_connection_have_the_clients_words() {
+        let to = Tuple::inbound(Protocol::Sctp, CLIENT, SERVICE);
+        let back = Tuple::reply(Protocol::Sctp, SERVICE, CLIENT);
+        assert_eq!(to.client_words(), [0x0002_1234_c633_6407]);
+        assert_eq!(back.client_words(), to.client_words());
+        assert_eq!(back.spread(), to.spread());
+        let client = Endpoint {
+            address: V6([1; 16]),
+            port: 2,
+        };
+        let service = Endpoint {
+            address: V6([3; 16]),
+            port: 4,
+        };
+        let one = 0x0101_0101_0101_0101;
+        let to = Tuple::inbound(Protocol::Udp, client, service);
+        let back = Tuple::reply(Protocol::Udp, service, client);
+        assert_eq!(to.client_words(), [one, one, 0x0001_0002]);
+        assert_eq!(back.client_words(), to.client_words());
+        assert_eq!(back.spread(), to.spread());
+    }
+
+    /// How many pairs of ends have the same 28 highest bits of their spread.
+    fn collisions<A: Ip>(client: Endpoint<A>, others: impl Iterator<Item = Endpoint<A>>) -> usize {
+        let spread = |other| Tuple::inbound(Protocol::Tcp, client, other).spread() >> 36;
+        let mut hashes: std::vec::Vec<_> = others.map(spread).collect();
+        let all = hashes.len();
+        hashes.sort_unstable();
+        hashes.dedup();
+        all - hashes.len()
+    }
+
+    #[test]
+    fn ends_in_a_row_have_different_hashes() {
+        let v4 = |n: u16| {
+            let [high, low] = n.to_be_bytes();
+            Endpoint {
+                address: V4([10, high, low, 1]),
+                port: 80,
+            }
+        };
+        assert!(collisions(CLIENT, (0..=u16::MAX).map(v4)) < 30);
+        let ports = |port| Endpoint { port, ..SERVICE };
+        assert_eq!(collisions(CLIENT, (0..=u16::MAX).map(ports)), 0);
+        let v6 = |place: usize, n: u16| {
+            let mut address = [0x20; 16];
+            let [high, low] = n.to_be_bytes();
+            address[place] = high;
+            address[place + 1] = low;
+            Endpoint {
+                address: V6(address),
+                port: 80,
+            }
+        };
+        for place in (0..16).step_by(2) {
+            // Of random ones 8 in 65536 would have the hash of another.
+            let found = collisions(v6(0, 7), (0..=u16::MAX).map(|n| v6(place, n)));
+            assert!(found < 30, "{found} at {place}");
+        }
+        let ports = |port| Endpoint { port, ..v6(0, 7) };
+        assert!(collisions(v6(0, 7), (0..=u16::MAX).map(ports)) < 30);
     }
 
     #[test]

@@ -43,14 +43,16 @@ void rlvs_flow_secret(u64 *secret)
 	get_random_bytes(secret, sizeof(siphash_key_t));
 }
 
-/* The hash of a key, with 16 bytes of @secret. */
-u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len)
+/* The hash of @count words, with 16 bytes of @secret. */
+u64 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count)
 {
-	const siphash_key_t siphash_key = { .key = { secret[0], secret[1] } };
+	const siphash_key_t key = { .key = { secret[0], secret[1] } };
 
-	if (key_len == RLVS_KEY4_LEN)
-		return siphash_2u64(key[0], key[1], &siphash_key);
-	return siphash(key, key_len, &siphash_key);
+	if (count == 1)
+		return siphash_1u64(words[0], &key);
+	if (count == 3)
+		return siphash_3u64(words[0], words[1], words[2], &key);
+	return siphash(words, count * sizeof(*words), &key);
 }
 
 /* Compares a link's key in place; not 0 if they differ. */

@@ -42,7 +42,7 @@ struct rlvs_flow_link {
 };
 
 void rlvs_flow_secret(u64 *secret);
-u64 rlvs_flow_digest(const u64 *secret, const u64 *key, u32 key_len);
+u64 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count);
 int rlvs_flow_cache_create(u32 size);
 void rlvs_flow_cache_destroy(void);
 void *rlvs_flow_alloc(u32 size);

@@ -12,6 +12,7 @@ use rlvs_core::{
     wire::Packet,
 };
 use rlvs_kext::{
+    flow_table::Digest,
     inet::{Device, Ends, Listener},
     random,
     steer::{Syn, Target, Way},
@@ -29,8 +30,9 @@ use crate::{
 /// How a packet gets to a destination's process, which decides the socket that is asked.
 #[derive(Clone, Copy)]
 pub(super) enum Delivery<'w> {
-    /// With the process's address and port.
-    Translated,
+    /// With the process's address and port. The hash of the client's end is that of the table of
+    /// connections.
+    Translated(Digest),
     /// As it is, with these ends, from this device.
     Steered(&'w Ends, Device),
 }
@@ -130,9 +132,10 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         if self.passage.refusers.is_some_and(refused) {
             return Readiness::Deaf;
         }
-        if let Delivery::Translated = self.delivery {
+        if let Delivery::Translated(digest) = self.delivery {
             // What an entry needs, if the destination takes the connection, is fetched meanwhile.
-            self.passage.prefetch_reply(self.packet, destination);
+            self.passage
+                .prefetch_reply(self.packet, digest, destination);
         }
         let listening = self.listening(destination);
         let readiness = listening.readiness();

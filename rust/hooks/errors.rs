@@ -42,7 +42,7 @@ impl<A: Family> Passage<'_, A> {
                 quoted.destination,
             ),
         };
-        let to = match self.lookup(side, tuple) {
+        let to = match self.lookup(tuple) {
             Some(entry)
                 if side == Side::Reply
                     && entry.is_unanswered()

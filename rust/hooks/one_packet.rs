@@ -8,7 +8,7 @@ use rlvs_core::{
     address::{Endpoint, Protocol},
     choice::Choice,
     nat::{Rewrite, Which},
-    tuple::{Side, Tuple},
+    tuple::Side,
     wire::Packet,
 };
 use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
@@ -57,13 +57,15 @@ impl<'a, A: Family> Passage<'a, A> {
         packet: &Packet<A>,
         pool: &'p Pool,
     ) -> Option<(&'p Arc<Destination>, Endpoint<A>)> {
-        let offer = Offer::new(self, packet, pool, Delivery::Translated);
+        let digest = self.digest(packet);
+        let offer = Offer::new(self, packet, pool, Delivery::Translated(digest));
         let mut choice = Choice::default();
         while let Some(destination) = offer.next(&mut choice) {
             let end = destination.end(packet.destination.address);
-            let reply = Tuple::reply(packet.protocol, end, packet.source);
+            let reply = Self::reply_key(packet, digest, &end);
             let is_free = || {
-                self.lookup(Side::Reply, reply)
+                self.connections
+                    .find(&reply, self.context.rcu)
                     .is_none_or(|entry| self.give_way(entry))
             };
             if end != packet.source && is_free() {

@@ -18,6 +18,7 @@ use super::{Passage, SkbBytes};
 use crate::{
     connections::{self, Entry},
     family::Family,
+    keys,
     retry::First,
     services::Service,
     stats::Event,
@@ -42,9 +43,9 @@ impl<A: Family> Passage<'_, A> {
         service: &Service,
     ) -> Result<Verdict, Event> {
         let bh = self.context.bh;
-        let key = Tuple::inbound(packet.protocol, packet.source, packet.destination).as_words();
-        let hash = || self.connections.hash(key);
-        let Some(refusers) = A::retries(self.state).resume(hash, key, bh) else {
+        let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+        let hash = || keys::hashed(self.connections, &tuple).hash();
+        let Some(refusers) = A::retries(self.state).resume(hash, tuple.as_words(), bh) else {
             let entry = self.admit(skb, packet, service)?;
             return Ok(self.send_first(skb, packet, service, entry));
         };

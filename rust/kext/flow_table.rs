@@ -117,6 +117,12 @@ fn hash_in<K: Key>(key: K) -> u32 {
 pub struct Hashed<K>(K);
 
 impl<K: Key> Hashed<K> {
+    /// The hash.
+    #[inline]
+    pub fn hash(&self) -> u32 {
+        hash_in(self.0)
+    }
+
     /// The key with the bit of a side, whatever side it was hashed for: the hash is the same.
     #[inline]
     fn of(mut self, side: Side) -> Self {
@@ -126,6 +132,23 @@ impl<K: Key> Hashed<K> {
             *last |= REPLY_BIT;
         }
         self
+    }
+}
+
+/// A hash, with one table's secret, of that part of a key which anybody can choose: whoever does
+/// cannot choose the hash. It is the same for both keys of a flow.
+#[derive(Clone, Copy)]
+pub struct Digest(u64);
+
+impl Digest {
+    /// `key` as the table keeps it for `side`. `spread` is a hash of the rest of the key, of which
+    /// the highest 28 bits count.
+    #[inline]
+    pub fn hashed<K: Key>(self, side: Side, key: K, spread: u64) -> Hashed<K> {
+        let hash = (self.0 ^ spread).wrapping_shr(HASH_SHIFT.wrapping_add(1));
+        let mut key = bare(key);
+        *key.last_mut() |= hash.wrapping_shl(HASH_SHIFT);
+        Hashed(key).of(side)
     }
 }
 
@@ -235,7 +258,7 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         Some(unsafe { KBox::from_raw(memory.as_ptr()) })
     }
 
-    /// The hash of the inbound key: [`FlowTable::hash`].
+    /// The hash of the inbound key: [`Hashed::hash`].
     #[inline]
     pub fn hash(&self) -> u32 {
         hash_in(self.inbound.key)
@@ -366,16 +389,15 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         secret
     }
 
-    /// `key` as it is kept for `side`: with its hash, which depends on nothing else.
+    /// The keyed hash of these words, for keys of this table.
     #[inline]
-    pub fn hashed(&self, side: Side, key: K) -> Hashed<K> {
-        let mut key = bare(key);
-        // SAFETY: The secret has sixteen bytes, the key as many as this and no padding.
-        let hash = unsafe {
-            bindings::rlvs_flow_digest(self.secret.as_ptr(), (&raw const key).cast(), Self::KEY_LEN)
-        };
-        *key.last_mut() |= hash << HASH_SHIFT & !REPLY_BIT;
-        Hashed(key).of(side)
+    pub fn digest(&self, words: &[u64]) -> Digest {
+        // CAST: Nobody hashes more than the five words that a key has at most.
+        let count = words.len() as u32;
+        // SAFETY: The secret has sixteen bytes, and there are at least as many words as this.
+        let hash =
+            unsafe { bindings::rlvs_flow_digest(self.secret.as_ptr(), words.as_ptr(), count) };
+        Digest(hash)
     }
 
     /// Has the processor fetch the bucket of a key, which nearly always is in none of its caches,
@@ -387,12 +409,6 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         unsafe {
             bindings::rlvs_flow_prefetch(self.table.get(), Self::KEY_LEN, (&raw const key.0).cast())
         };
-    }
-
-    /// The hash of a key, in 28 bits: of the table's secret, so that who chooses the key cannot
-    /// choose it.
-    pub fn hash(&self, key: K) -> u32 {
-        hash_in(self.hashed(Side::Inbound, key).0)
     }
 
     /// Number of flows; another CPU may be changing it.
@@ -413,13 +429,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         self.len() == 0
     }
 
-    /// Finds the flow whose key of `side` is `key`.
-    #[inline]
-    pub fn lookup<'a>(&'a self, side: Side, key: K, guard: &'a Guard) -> Option<&'a Flow<K, T, R>> {
-        self.find(&self.hashed(side, key), guard)
-    }
-
-    /// The same for a key whose hash is known.
+    /// Finds the flow that has `key`.
     #[inline]
     pub fn find<'a>(&'a self, key: &Hashed<K>, _guard: &'a Guard) -> Option<&'a Flow<K, T, R>> {
         // SAFETY: The table is initialised with this key length, `key` has as many bytes and no

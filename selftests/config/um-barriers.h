@@ -5,7 +5,8 @@
  * CPU's own kernel has none: each unlocking of a spinlock would wait for all
  * stores under way. These are what arch/x86/include/asm/barrier.h comes to.
  */
-#define __smp_mb()	asm volatile("lock addl $0,-4(%%rsp)" ::: "memory", "cc")
+#define __smp_mb()							\
+	({ asm volatile("lock addl $0,-4(%%rsp)" ::: "memory", "cc"); })
 #define __smp_rmb()	barrier()
 #define __smp_wmb()	barrier()
 #define __smp_mb__before_atomic()	do { } while (0)
@@ -13,15 +14,17 @@
 
 #define __smp_store_release(pointer, value)				\
 do {									\
-	compiletime_assert_atomic_type(*(pointer));			\
+	typeof(pointer) __to = (pointer);				\
+	compiletime_assert_atomic_type(*__to);				\
 	barrier();							\
-	WRITE_ONCE(*(pointer), value);					\
+	WRITE_ONCE(*__to, value);					\
 } while (0)
 
 #define __smp_load_acquire(pointer)					\
 ({									\
-	__unqual_scalar_typeof(*(pointer)) __loaded = READ_ONCE(*(pointer)); \
-	compiletime_assert_atomic_type(*(pointer));			\
+	typeof(pointer) __from = (pointer);				\
+	__unqual_scalar_typeof(*__from) __loaded = READ_ONCE(*__from);	\
+	compiletime_assert_atomic_type(*__from);			\
 	barrier();							\
-	(typeof(*(pointer)))__loaded;					\
+	(typeof(*__from))__loaded;					\
 })

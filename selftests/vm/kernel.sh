@@ -143,6 +143,9 @@ if [[ $(cat "$out/rlvs-stamp" 2>/dev/null || true) != "$stamp" ]]; then
 		mkdir -p "$out"
 		cp "$barriers" "$out/"
 		um_barriers "$out"
+		# Disabling interrupts is a function of smp.c that would clear 128 bytes of its stack
+		# before it sets them.
+		KBUILD_ARGS+=("CFLAGS_smp.o=-ftrivial-auto-var-init=uninitialized")
 	fi
 	make=(make -C "$source" O="$out" "${KBUILD_ARGS[@]}")
 	configure
