@@ -27,9 +27,9 @@
 /*
  * Clients choose addresses and ports, so the hash is keyed, with a secret of
  * each table. The kernel's table calls this without telling which table it is
- * for; so who makes a key puts its keyed hash there (rlvs_flow_digest()), and
- * here it is only mixed with the seed of the buckets, which changes when they
- * are filled unevenly.
+ * for; so who makes a key puts its hash there, of which rlvs_flow_digest() is
+ * the keyed part, and here it is only mixed with the seed of the buckets, which
+ * changes when they are filled unevenly.
  */
 static __always_inline u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 {
