@@ -43,16 +43,21 @@ void rlvs_flow_secret(u64 *secret)
 	get_random_bytes(secret, sizeof(siphash_key_t));
 }
 
-/* The hash of @count words, with 16 bytes of @secret. */
+/*
+ * The hash of @count words, with 16 bytes of @secret, in the upper half. The
+ * kernel's short hash for tables: what it gives is nowhere to be seen.
+ */
 u64 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count)
 {
-	const siphash_key_t key = { .key = { secret[0], secret[1] } };
+	const hsiphash_key_t key = { .key = { secret[0], secret[1] } };
+	u32 hash;
 
 	if (count == 1)
-		return siphash_1u64(words[0], &key);
-	if (count == 3)
-		return siphash_3u64(words[0], words[1], words[2], &key);
-	return siphash(words, count * sizeof(*words), &key);
+		hash = hsiphash_2u32(lower_32_bits(words[0]),
+				     upper_32_bits(words[0]), &key);
+	else
+		hash = hsiphash(words, count * sizeof(*words), &key);
+	return (u64)hash << 32;
 }
 
 /* Compares a link's key in place; not 0 if they differ. */

@@ -92,7 +92,10 @@ const REMOVE_BATCH: usize = 4096;
 /// The bit of a key that tells the two links of a flow apart.
 const REPLY_BIT: u64 = 1 << 63;
 
-/// Where a key has its hash, 28 bits below [`REPLY_BIT`]; C has the same number.
+/// How many bits a hash has.
+const HASH_BITS: u32 = 28;
+
+/// Where a key has its hash, right below [`REPLY_BIT`]; C has the same number.
 const HASH_SHIFT: u32 = 35;
 
 /// The bits of a key's last word that are the table's own.
@@ -145,7 +148,7 @@ impl Digest {
     /// the highest 28 bits count.
     #[inline]
     pub fn hashed<K: Key>(self, side: Side, key: K, spread: u64) -> Hashed<K> {
-        let hash = (self.0 ^ spread).wrapping_shr(HASH_SHIFT.wrapping_add(1));
+        let hash = (self.0 ^ spread).wrapping_shr(u64::BITS.wrapping_sub(HASH_BITS));
         let mut key = bare(key);
         *key.last_mut() |= hash.wrapping_shl(HASH_SHIFT);
         Hashed(key).of(side)
