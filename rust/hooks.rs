@@ -122,9 +122,10 @@ impl<A: Family> Hook<State> for Answer<A> {
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         let passage = Passage::<A>::new(state, context, true);
-        let packet = match wire::parse(&SkbBytes::of(skb)) {
+        let parsed = wire::parse(&SkbBytes::of(skb));
+        let packet = match &parsed {
             Ok(packet) => packet,
-            Err(why) => return passage.unhandled(skb, why, Side::Reply),
+            Err(why) => return passage.unhandled(skb, *why, Side::Reply),
         };
         if flow::ends(packet.signal) && state.steered_ports.contains(packet.source.port) {
             let (client, service) = (packet.destination, packet.source);
@@ -135,15 +136,15 @@ impl<A: Family> Hook<State> for Answer<A> {
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
         let sent = match passage.lookup(tuple) {
-            Some(entry) if entry.is_unanswered() && passage.tries_again(skb, &packet, entry) => {
+            Some(entry) if entry.is_unanswered() && passage.tries_again(skb, packet, entry) => {
                 return Verdict::Sent;
             }
-            Some(entry) => passage.forward(skb, &packet, entry, Side::Reply),
+            Some(entry) => passage.forward(skb, packet, entry, Side::Reply),
             None => match passage.one_packet(packet.protocol, &packet.source) {
                 Some((destination, service)) => {
-                    passage.answer_once(skb, &packet, destination, service)
+                    passage.answer_once(skb, packet, destination, service)
                 }
-                None => return passage.without_entry(skb, &packet),
+                None => return passage.without_entry(skb, packet),
             },
         };
         match sent {
@@ -206,9 +207,11 @@ fn may_be<A: Family>(skb: &Skb<'_>, is_interesting: impl FnOnce(Ports) -> bool) 
 /// A packet to a service, or one that only might be.
 fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdict {
     let state = passage.state;
-    let packet = match wire::parse(&SkbBytes::of(skb)) {
+    // By reference: moving it out would copy it in pieces that are not those it was written in.
+    let parsed = wire::parse(&SkbBytes::of(skb));
+    let packet = match &parsed {
         Ok(packet) => packet,
-        Err(why) => return passage.unhandled(skb, why, Side::Inbound),
+        Err(why) => return passage.unhandled(skb, *why, Side::Inbound),
     };
     let port = packet.destination.port;
     let to_service = state.service_ports.contains(port);
@@ -225,10 +228,10 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         // A client that uses its port again for a new connection has it scheduled anew.
         let reopens = flow::reopens(entry.state(), packet.signal) && state.sysctls.reschedules();
         if !reopens || !passage.give_way(entry) {
-            return passage.forward(skb, &packet, entry, Side::Inbound);
+            return passage.forward(skb, packet, entry, Side::Inbound);
         }
     }
-    if to_destination && !passage.keeps_apart(&packet) {
+    if to_destination && !passage.keeps_apart(packet) {
         state.events.count(passage.context.bh, Event::Conflict);
         return Verdict::Drop;
     }
@@ -236,13 +239,13 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         return Verdict::Accept;
     }
     if !to_service {
-        return passage.straight(skb, &packet);
+        return passage.straight(skb, packet);
     }
 
     match passage.service(packet.protocol, &packet.destination) {
-        Some(service) if passage.may_open(&packet, service) => passage.open(skb, &packet, service),
+        Some(service) if passage.may_open(packet, service) => passage.open(skb, packet, service),
         Some(_) => Verdict::Accept,
-        None => passage.straight(skb, &packet),
+        None => passage.straight(skb, packet),
     }
 }
 
@@ -299,7 +302,7 @@ impl<'a, A: Family> Passage<'a, A> {
         Verdict::Accept
     }
 
-    #[inline]
+    #[inline(always)]
     fn lookup(&self, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
         let key = keys::hashed(self.connections, &tuple);
         self.connections.find(&key, self.context.rcu)

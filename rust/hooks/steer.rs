@@ -53,7 +53,8 @@ impl<A: Family> Hook<State> for Steering<A> {
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         // What cannot be read was counted when it came in.
-        let Ok(packet) = wire::parse(&SkbBytes::of(skb)) else {
+        let parsed = wire::parse(&SkbBytes::of(skb));
+        let Ok(packet) = &parsed else {
             return Verdict::Accept;
         };
         let Signal::Tcp(flags) = packet.signal else {
@@ -63,7 +64,7 @@ impl<A: Family> Hook<State> for Steering<A> {
             return Verdict::Accept;
         }
         let passage = Passage::<A>::new(state, context, false);
-        let arrival = Arrival::new(&passage, skb, &packet);
+        let arrival = Arrival::new(&passage, skb, packet);
         if flags.opens() {
             arrival.open(skb)
         } else if flags.ack() && !flags.syn() && !flags.rst() {
