@@ -193,6 +193,14 @@ mod tests {
         address: V4([192, 0, 2, 10]),
         port: 80,
     };
+    const CLIENT6: Endpoint<V6> = Endpoint {
+        address: V6([1; 16]),
+        port: 2,
+    };
+    const SERVICE6: Endpoint<V6> = Endpoint {
+        address: V6([3; 16]),
+        port: 4,
+    };
 
     #[test]
     fn words_are_as_the_documentation_says() {
@@ -206,17 +214,9 @@ mod tests {
             key.as_words(),
             [0xc000_020a_c633_6407, 0x0000_0005_1234_0050]
         );
-        let client = Endpoint {
-            address: V6([1; 16]),
-            port: 2,
-        };
-        let service = Endpoint {
-            address: V6([3; 16]),
-            port: 4,
-        };
         let (one, three) = (0x0101_0101_0101_0101, 0x0303_0303_0303_0303);
         assert_eq!(
-            Tuple::inbound(Protocol::Udp, client, service).as_words(),
+            Tuple::inbound(Protocol::Udp, CLIENT6, SERVICE6).as_words(),
             [one, one, three, three, 0x0000_0001_0004_0002]
         );
     }
@@ -228,17 +228,9 @@ mod tests {
         assert_eq!(to.client_words(), [0x0002_1234_c633_6407]);
         assert_eq!(back.client_words(), to.client_words());
         assert_eq!(back.spread(), to.spread());
-        let client = Endpoint {
-            address: V6([1; 16]),
-            port: 2,
-        };
-        let service = Endpoint {
-            address: V6([3; 16]),
-            port: 4,
-        };
         let one = 0x0101_0101_0101_0101;
-        let to = Tuple::inbound(Protocol::Udp, client, service);
-        let back = Tuple::reply(Protocol::Udp, service, client);
+        let to = Tuple::inbound(Protocol::Udp, CLIENT6, SERVICE6);
+        let back = Tuple::reply(Protocol::Udp, SERVICE6, CLIENT6);
         assert_eq!(to.client_words(), [one, one, 0x0001_0002]);
         assert_eq!(back.client_words(), to.client_words());
         assert_eq!(back.spread(), to.spread());
