@@ -84,12 +84,11 @@ class Servers:
         The client may have the greeting while the server is still in send(), and SCTP of this
         kernel walks a list outside RCU, and lockdep says so, when an ABORT comes then.
         """
-        def found():
-            return next((c for c in reversed(self.connections) if c.peer == peer), None)
+        def greeted():
+            latest = next((c for c in reversed(self.connections) if c.peer == peer), None)
+            return latest if latest and latest.greeted else None
 
-        wait_until(lambda: found() and found().greeted,
-                   f"a server accepted a connection from {peer}, and greeted it")
-        return found()
+        return wait_until(greeted, f"a server accepted a connection from {peer}, and greeted it")
 
     def finish(self, connection):
         """The server ends a connection from its side."""
