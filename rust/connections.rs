@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use kernel::sync::{atomic::Atomic, Arc};
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
-    flow::{Rules, State, Window},
+    flow::{self, Rules, State, Window},
     lifecycle::{Lifecycle, Tally},
     persistence::Bond,
     tuple::{Side, Tuple},
@@ -93,6 +93,14 @@ impl<A: Family> Connection<A> {
     #[inline]
     pub(crate) fn touch(&self, now: u32) {
         self.life.touch(now);
+    }
+
+    /// Whether a packet of `side` may change anything but when a packet was last seen:
+    /// [`Connection::advance`].
+    #[inline]
+    pub(crate) fn may_move(&self, side: Side, signal: Signal) -> bool {
+        // A bond is told of an established TCP connection when it comes to be that.
+        flow::may_move(self.state(), signal) || (side == Side::Reply && self.bond.is_some())
     }
 
     /// Moves the state by a packet of `side`, and the counts with it.

@@ -73,7 +73,7 @@ impl<A: Family> Hook<State> for Incoming<A> {
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         // What this host sends to itself was seen when it was sent, and a packet of a VRF when it
         // came in by the VRF's port.
-        if context.seen_before() {
+        if !context.concerns(skb) {
             return Verdict::Accept;
         }
         from_client(&Passage::<A>::new(state, context, false), skb)
@@ -95,7 +95,7 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     }
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
-        if context.is_refusal(skb) {
+        if context.is_refusal(skb) || !context.concerns(skb) {
             return Verdict::Accept;
         }
         from_client(&Passage::<A>::new(state, context, true), skb)
@@ -115,14 +115,16 @@ impl<A: Family> Hook<State> for Answer<A> {
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
         may_be::<A>(skb, |ports| {
             state.destination_ports.contains(ports.source)
-                || state.steered_ports.contains(ports.source)
-                    && wire::ends_tcp::<A>(&SkbBytes::of(skb))
+                || state.steered_ports.contains(ports.source) && wire::ends_tcp::<A>(skb.linear())
         })
     }
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+        if !context.concerns(skb) {
+            return Verdict::Accept;
+        }
         let passage = Passage::<A>::new(state, context, true);
-        let parsed = wire::parse(&SkbBytes::of(skb));
+        let parsed = parse(skb);
         let packet = match &parsed {
             Ok(packet) => packet,
             Err(why) => return passage.unhandled(skb, *why, Side::Reply),
@@ -131,7 +133,7 @@ impl<A: Family> Hook<State> for Answer<A> {
             let (client, service) = (packet.destination, packet.source);
             steered::close(A::steered(state), client, service, context.rcu);
         }
-        if !state.destination_ports.contains(packet.source.port) || !passage.concerns(skb) {
+        if !state.destination_ports.contains(packet.source.port) {
             return Verdict::Accept;
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
@@ -186,66 +188,47 @@ impl<'a, 'b> SkbBytes<'a, 'b> {
 }
 
 impl Bytes for SkbBytes<'_, '_> {
-    /// Out of the way of other packets.
-    #[cold]
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
-        self.all.copy_to(offset, into)
+        self.linear.copy_to(offset, into) || self.all.copy_to(offset, into)
     }
+}
 
-    #[inline(always)]
-    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
-        self.linear.field(offset, into) || self.copy_to(offset, into)
+/// Reads a packet's headers, which nearly always are in its linear part.
+#[inline(always)]
+fn parse<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
+    match wire::parse(skb.linear()) {
+        Err(Unhandled::Truncated) => parse_all(skb),
+        parsed => parsed,
     }
+}
+
+/// The same for a packet that may have some of them elsewhere. Out of the way of other packets.
+#[cold]
+#[inline(never)]
+fn parse_all<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
+    wire::parse(&SkbBytes::of(skb))
 }
 
 /// Whether a packet is worth more than a glance: its ports are interesting, or not seen at once.
 #[inline]
 fn may_be<A: Family>(skb: &Skb<'_>, is_interesting: impl FnOnce(Ports) -> bool) -> bool {
-    wire::ports::<A>(&SkbBytes::of(skb)).is_none_or(is_interesting)
+    wire::ports::<A>(skb.linear()).is_none_or(is_interesting)
 }
 
 /// A packet to a service, or one that only might be.
 fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdict {
-    let state = passage.state;
     // By reference: moving it out would copy it in pieces that are not those it was written in.
-    let parsed = wire::parse(&SkbBytes::of(skb));
+    let parsed = parse(skb);
     let packet = match &parsed {
         Ok(packet) => packet,
         Err(why) => return passage.unhandled(skb, *why, Side::Inbound),
     };
-    let port = packet.destination.port;
-    let to_service = state.service_ports.contains(port);
-    let to_destination = state.destination_ports.contains(port);
-    if !to_service && !to_destination {
-        return Verdict::Accept;
-    }
-    if !passage.concerns(skb) {
-        return Verdict::Accept;
-    }
-
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-    if let Some(entry) = passage.lookup(tuple) {
-        // A client that uses its port again for a new connection has it scheduled anew.
-        let reopens = flow::reopens(entry.state(), packet.signal) && state.sysctls.reschedules();
-        if !reopens || !passage.give_way(entry) {
-            return passage.forward(skb, packet, entry, Side::Inbound);
+    match passage.lookup(tuple) {
+        Some(entry) if !passage.begins_again(packet, entry) => {
+            passage.forward(skb, packet, entry, Side::Inbound)
         }
-    }
-    if to_destination && !passage.keeps_apart(packet) {
-        state.events.count(passage.context.bh, Event::Conflict);
-        return Verdict::Drop;
-    }
-    if !flow::continues(packet.signal) {
-        return Verdict::Accept;
-    }
-    if !to_service {
-        return passage.straight(skb, packet);
-    }
-
-    match passage.service(packet.protocol, &packet.destination) {
-        Some(service) if passage.may_open(packet, service) => passage.open(skb, packet, service),
-        Some(_) => Verdict::Accept,
-        None => passage.straight(skb, packet),
+        _ => passage.without_connection(skb, packet),
     }
 }
 
@@ -272,18 +255,9 @@ impl<'a, A: Family> Passage<'a, A> {
         }
     }
 
-    /// Whether the packet is to be handled at this hook: what is sent, not if it passes once more;
-    /// what comes in, only if it is for this host. After the cheap exits.
-    fn concerns(&self, skb: &Skb<'_>) -> bool {
-        if self.routed {
-            !self.context.comes_again(skb)
-        } else {
-            self.context.is_for_host(skb)
-        }
-    }
-
     /// A packet that is no connection's. One that is an error about a connection's packet goes on
     /// as such, any other as it is. `side` is the direction that the hook is for.
+    #[cold]
     fn unhandled(&self, skb: &mut Skb<'_>, why: Unhandled, side: Side) -> Verdict {
         let why = match why {
             Unhandled::Icmp => match icmp::parse(&SkbBytes::of(skb)) {
@@ -300,6 +274,39 @@ impl<'a, A: Family> Passage<'a, A> {
         };
         self.state.events.count(self.context.bh, event);
         Verdict::Accept
+    }
+
+    /// Whether a packet opens a new connection in the place of one that has ended, whose entry has
+    /// gone: a client that uses its port again has it scheduled anew.
+    fn begins_again(&self, packet: &Packet<A>, entry: &Entry<A>) -> bool {
+        flow::reopens(entry.state(), packet.signal)
+            && self.state.sysctls.reschedules()
+            && self.give_way(entry)
+    }
+
+    /// A packet from outside that has no entry. It may be nobody's, if a glance did not show its
+    /// ports.
+    #[inline(never)]
+    fn without_connection(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
+        let state = self.state;
+        let port = packet.destination.port;
+        let to_service = state.service_ports.contains(port);
+        let to_destination = state.destination_ports.contains(port);
+        if to_destination && !self.keeps_apart(packet) {
+            state.events.count(self.context.bh, Event::Conflict);
+            return Verdict::Drop;
+        }
+        if !to_service && !to_destination || !flow::continues(packet.signal) {
+            return Verdict::Accept;
+        }
+        if !to_service {
+            return self.straight(skb, packet);
+        }
+        match self.service(packet.protocol, &packet.destination) {
+            Some(service) if self.may_open(packet, service) => self.open(skb, packet, service),
+            Some(_) => Verdict::Accept,
+            None => self.straight(skb, packet),
+        }
     }
 
     #[inline(always)]
@@ -361,6 +368,7 @@ impl<'a, A: Family> Passage<'a, A> {
 
     /// Removes an entry whose connection has ended; false when it has not. A reset that a stranger
     /// sent ends the entry's state only: the process is asked whether it still has the connection.
+    #[inline(never)]
     fn give_way(&self, entry: &Entry<A>) -> bool {
         if !entry.state().is_finished() || connections::is_alive(self.context.net(), entry) {
             return false;
@@ -674,11 +682,19 @@ impl<'a, A: Family> Passage<'a, A> {
         }
 
         entry.touch(self.now);
-        if self.is_credible(skb, packet, entry, side) {
-            entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
+        if entry.may_move(side, packet.signal) {
+            self.advance(skb, packet, entry, side);
         }
         self.count_traffic(entry.destination(), side, bytes);
         self.route_again(skb, &rewrite)
+    }
+
+    /// Moves a connection's state by a packet, if that is credible.
+    #[inline(never)]
+    fn advance(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>, side: Side) {
+        if self.is_credible(skb, packet, entry, side) {
+            entry.advance(side, packet.signal, self.state.sysctls.tcp_rules());
+        }
     }
 
     /// Rewrites a packet; false when it cannot be written to, which is counted.

@@ -8,7 +8,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 
-use crate::{refusal::Refusal, wire::Bytes};
+use crate::refusal::Refusal;
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,10 +120,6 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// The family's wildcard.
     const UNSPECIFIED: Self;
 
-    /// Becomes the address in a packet at `offset`, counted as [`Bytes`] does; false, with any
-    /// value, when the packet ends before.
-    fn read(&mut self, bytes: &(impl Bytes + ?Sized), offset: usize) -> bool;
-
     /// The octets, in network byte order.
     fn octets(&self) -> &[u8];
 
@@ -167,11 +163,6 @@ impl Ip for V4 {
         octets.try_into().ok().map(Self)
     }
 
-    #[inline(always)]
-    fn read(&mut self, bytes: &(impl Bytes + ?Sized), offset: usize) -> bool {
-        bytes.field(offset, &mut self.0)
-    }
-
     #[inline]
     fn octets(&self) -> &[u8] {
         &self.0
@@ -197,9 +188,8 @@ impl Ip for V4 {
 
     #[inline]
     fn pack(source: Self, destination: Self, last: u64) -> [u64; 2] {
-        let [a, b, c, d] = source.0;
-        let [e, f, g, h] = destination.0;
-        [u64::from_be_bytes([a, b, c, d, e, f, g, h]), last]
+        let high = u64::from(u32::from_be_bytes(source.0)) << u32::BITS;
+        [high | u64::from(u32::from_be_bytes(destination.0)), last]
     }
 
     #[inline]
@@ -241,11 +231,6 @@ impl Ip for V6 {
     #[inline]
     fn from_octets(octets: &[u8]) -> Option<Self> {
         octets.try_into().ok().map(Self)
-    }
-
-    #[inline(always)]
-    fn read(&mut self, bytes: &(impl Bytes + ?Sized), offset: usize) -> bool {
-        bytes.field(offset, &mut self.0)
     }
 
     #[inline]

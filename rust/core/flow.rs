@@ -302,11 +302,22 @@ impl Rules {
     }
 }
 
+/// Whether a packet may move a connection that is in `state`: nearly none does while a connection is
+/// established. When not, neither does it for [`Rules::Secure`].
+#[inline]
+pub fn may_move(state: State, signal: Signal) -> bool {
+    match signal {
+        Signal::Tcp(flags) => state != State::Established || flags.syn() || flags.ends(),
+        Signal::Udp => false,
+        Signal::Sctp(chunk) => state != State::Established || chunk != Chunk::Data,
+    }
+}
+
 /// Whether a packet of the client that has an entry in `state` starts a new connection in its
 /// place: the client has chosen the same port again, after both sides had closed.
 #[inline]
 pub fn reopens(state: State, signal: Signal) -> bool {
-    state.is_finished() && opens(signal)
+    opens(signal) && state.is_finished()
 }
 
 /// How many seconds a connection with this timeout has left without another packet; 0 when its time

@@ -68,17 +68,10 @@ pub struct Delta(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooShort;
 
-/// Where the fields of a packet are that may be rewritten.
+/// Where the fields of a transport header are that may be rewritten, from the start of the packet.
 struct Fields {
-    address: Range<usize>,
-    port: Range<usize>,
-    internet_checksum: Option<Range<usize>>,
-}
-
-/// The field of `len` bytes at `start`.
-#[inline]
-fn field(start: usize, len: usize) -> Range<usize> {
-    start..start.saturating_add(len)
+    port: usize,
+    internet_checksum: Option<usize>,
 }
 
 /// The transport checksum's field, of a transport header at `l4_offset`.
@@ -89,40 +82,34 @@ pub(crate) fn l4_checksum(protocol: Protocol, l4_offset: usize) -> Range<usize> 
         Protocol::Udp => (6, 2),
         Protocol::Sctp => (8, 4),
     };
-    field(l4_offset.saturating_add(offset), len)
+    let start = l4_offset.saturating_add(offset);
+    start..start.saturating_add(len)
 }
 
 #[inline]
 fn address<A: Ip>(side: Which) -> Range<usize> {
     match (A::FAMILY, side) {
-        (Family::V4, Which::Source) => field(12, 4),
-        (Family::V4, Which::Destination) => field(16, 4),
-        (Family::V6, Which::Source) => field(8, 16),
-        (Family::V6, Which::Destination) => field(24, 16),
+        (Family::V4, Which::Source) => 12..16,
+        (Family::V4, Which::Destination) => 16..20,
+        (Family::V6, Which::Source) => 8..24,
+        (Family::V6, Which::Destination) => 24..40,
     }
 }
 
-/// IPv6 headers have no checksum.
-#[inline]
-fn ip_checksum<A: Ip>() -> Option<Range<usize>> {
-    match A::FAMILY {
-        Family::V4 => Some(field(10, 2)),
-        Family::V6 => None,
-    }
-}
+/// Where the IP header's checksum is. IPv6 headers have none.
+const IPV4_CHECKSUM: usize = 10;
 
 impl Fields {
     #[inline]
-    fn new<A: Ip>(protocol: Protocol, l4_offset: usize, side: Which) -> Self {
+    fn new(protocol: Protocol, l4_offset: usize, side: Which) -> Self {
         let port = match side {
-            Which::Source => l4_offset,
-            Which::Destination => l4_offset.saturating_add(2),
+            Which::Source => 0,
+            Which::Destination => 2,
         };
         Self {
-            address: address::<A>(side),
-            port: field(port, 2),
+            port: l4_offset.saturating_add(port),
             internet_checksum: match protocol {
-                Protocol::Tcp | Protocol::Udp => Some(l4_checksum(protocol, l4_offset)),
+                Protocol::Tcp | Protocol::Udp => Some(l4_checksum(protocol, l4_offset).start),
                 // SCTP's is no Internet checksum: see the module of that name.
                 Protocol::Sctp => None,
             },
@@ -171,7 +158,7 @@ pub fn apply<A: Ip>(
     if rewrite.from == rewrite.to {
         return Ok(Delta::default());
     }
-    let fields = Fields::new::<A>(packet.protocol, packet.l4_offset, rewrite.side);
+    let fields = Fields::new(packet.protocol, packet.l4_offset, rewrite.side);
     // First, as it may find that it cannot be done.
     let crc = match packet.protocol {
         Protocol::Sctp => sctp::update(header, packet, sums, rewrite)?,
@@ -204,7 +191,7 @@ pub fn apply_to_error<A: Ip>(
         return Ok(Delta::default());
     }
     let quoted = &error.quoted;
-    let mut fields = Fields::new::<A>(quoted.protocol, quoted.l4_offset, rewrite.side);
+    let mut fields = Fields::new(quoted.protocol, quoted.l4_offset, rewrite.side);
     if !quoted.has_checksum {
         fields.internet_checksum = None;
     }
@@ -225,18 +212,17 @@ pub fn apply_to_error<A: Ip>(
         // Only ICMPv6 sums a pseudo-header (RFC 4443 section 2.3).
         pseudo = 0;
     }
-    let at = field(error.offset.saturating_add(2), 2);
-    let old = word(header, &at)?;
-    let new = match sums {
+    let at = error.offset.saturating_add(2);
+    let own_checksum = replace_word(header, at, |old| match sums {
         Sums::Partial => checksum::add(old, pseudo),
         Sums::Complete | Sums::Other => checksum::adjust(old, checksum::add(inside, pseudo)),
-    };
-    let own_checksum = replace(header, at, &new.to_be_bytes())?;
+    })?;
     let delta = checksum::add(checksum::add(inside, outside), own_checksum);
     Ok(Delta(delta))
 }
 
 /// Writes one end of a packet; tells by how much the sum of its bytes has grown.
+#[inline]
 fn replace_end<A: Ip>(
     header: &mut [u8],
     fields: Fields,
@@ -244,34 +230,34 @@ fn replace_end<A: Ip>(
     sums: Sums,
     rewrite: &Rewrite<A>,
 ) -> Result<u16, TooShort> {
-    let address = replace(header, fields.address, rewrite.to.address.octets())?;
-    let port = replace(header, fields.port, &rewrite.to.port.to_be_bytes())?;
-    let ends = checksum::add(address, port);
-    let delta = checksum::add(ends, update_ip_checksum::<A>(header, address)?);
+    let (mut address, mut delta) = (0, 0);
+    if rewrite.from.address != rewrite.to.address {
+        let at = self::address::<A>(rewrite.side);
+        address = replace(header, at, rewrite.to.address.octets())?;
+        delta = checksum::add(address, update_ip_checksum::<A>(header, address)?);
+    }
+    let port = replace_word(header, fields.port, |_| rewrite.to.port)?;
+    delta = checksum::add(delta, port);
     let Some(at) = fields.internet_checksum else {
         return Ok(delta);
     };
-    let old = word(header, &at)?;
-    let new = match (sums, protocol) {
+    let ends = checksum::add(address, port);
+    let checksum = replace_word(header, at, |old| match (sums, protocol) {
         (Sums::Partial, _) => checksum::add(old, address),
         (_, Protocol::Udp) => udp_checksum(old, ends),
         _ => checksum::adjust(old, ends),
-    };
-    Ok(checksum::add(
-        delta,
-        replace(header, at, &new.to_be_bytes())?,
-    ))
+    })?;
+    Ok(checksum::add(delta, checksum))
 }
 
 /// Brings the IP header's checksum up to date after its sum grew by `delta`; tells by how much
 /// the checksum has grown.
 #[inline]
 fn update_ip_checksum<A: Ip>(header: &mut [u8], delta: u16) -> Result<u16, TooShort> {
-    let Some(at) = ip_checksum::<A>() else {
-        return Ok(0);
-    };
-    let new = checksum::adjust(word(header, &at)?, delta);
-    replace(header, at, &new.to_be_bytes())
+    match A::FAMILY {
+        Family::V4 => replace_word(header, IPV4_CHECKSUM, |old| checksum::adjust(old, delta)),
+        Family::V6 => Ok(0),
+    }
 }
 
 /// The UDP checksum after the sum of the data it covers grew by `delta`: 0 says that there is
@@ -287,14 +273,32 @@ fn udp_checksum(old: u16, delta: u16) -> u16 {
     }
 }
 
-/// The word at a field of two bytes.
+/// The two bytes at an offset.
 #[inline]
-fn word(header: &[u8], at: &Range<usize>) -> Result<u16, TooShort> {
-    header
-        .get(at.clone())
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(u16::from_be_bytes)
-        .ok_or(TooShort)
+fn bytes_at(header: &mut [u8], at: usize) -> Result<&mut [u8; 2], TooShort> {
+    let tail = header.get_mut(at..).ok_or(TooShort)?;
+    tail.first_chunk_mut().ok_or(TooShort)
+}
+
+/// The word at an offset.
+#[inline]
+fn word(header: &mut [u8], at: usize) -> Result<u16, TooShort> {
+    bytes_at(header, at).map(|bytes| u16::from_be_bytes(*bytes))
+}
+
+/// Writes the word at an offset, as `new` makes it of the one that is there; tells by how much the
+/// sum of the bytes has grown.
+#[inline]
+fn replace_word(
+    header: &mut [u8],
+    at: usize,
+    new: impl FnOnce(u16) -> u16,
+) -> Result<u16, TooShort> {
+    let bytes = bytes_at(header, at)?;
+    let old = u16::from_be_bytes(*bytes);
+    let new = new(old);
+    *bytes = new.to_be_bytes();
+    Ok(checksum::sub(new, old))
 }
 
 /// Writes a field; tells by how much the sum of the bytes has grown.
@@ -392,7 +396,10 @@ mod tests {
         let rewrite = Rewrite {
             side: Which::Source,
             from: end,
-            to: Endpoint { port: 2, ..end },
+            to: Endpoint {
+                address: V6([1; 16]),
+                port: 2,
+            },
         };
         for l4_offset in [0, 20, 40, 41, 4000, usize::MAX - 1, usize::MAX] {
             let tcp = Packet {

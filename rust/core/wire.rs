@@ -7,6 +7,8 @@
 
 pub mod sctp;
 
+use core::ops::Range;
+
 use crate::{
     address::{Endpoint, Family, Ip, Protocol},
     icmp,
@@ -19,10 +21,15 @@ pub trait Bytes {
     /// False, with `into` in any state, when the packet ends before.
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool;
 
-    /// The same, for a number of bytes that is known when compiling: a header's field.
+    /// The `N` bytes from `offset` on: where they are, or copied to `copy`. None when the packet
+    /// ends before.
     #[inline]
-    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
-        self.copy_to(offset, into)
+    fn chunk<'a, const N: usize>(
+        &'a self,
+        offset: usize,
+        copy: &'a mut [u8; N],
+    ) -> Option<&'a [u8; N]> {
+        self.copy_to(offset, copy).then_some(copy)
     }
 }
 
@@ -40,15 +47,12 @@ impl Bytes for [u8] {
     }
 
     #[inline(always)]
-    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
-        let field = self.get(offset..).and_then(<[u8]>::first_chunk);
-        match field {
-            Some(field) => {
-                *into = *field;
-                true
-            }
-            None => false,
-        }
+    fn chunk<'a, const N: usize>(
+        &'a self,
+        offset: usize,
+        _copy: &'a mut [u8; N],
+    ) -> Option<&'a [u8; N]> {
+        self.get(offset..)?.first_chunk()
     }
 }
 
@@ -58,9 +62,13 @@ impl Bytes for &[u8] {
         (**self).copy_to(offset, into)
     }
 
-    #[inline]
-    fn field<const N: usize>(&self, offset: usize, into: &mut [u8; N]) -> bool {
-        (**self).field(offset, into)
+    #[inline(always)]
+    fn chunk<'a, const N: usize>(
+        &'a self,
+        offset: usize,
+        copy: &'a mut [u8; N],
+    ) -> Option<&'a [u8; N]> {
+        (**self).chunk(offset, copy)
     }
 }
 
@@ -162,6 +170,7 @@ pub enum Unhandled {
     Icmp,
 }
 
+const IPV4_HEADER_LEN: usize = 20;
 const IPV6_HEADER_LEN: usize = 40;
 const TCP_HEADER_LEN: usize = 20;
 /// Where a TCP header has the lower eight of its flags.
@@ -201,23 +210,20 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandle
             Unhandled::OtherProtocol
         });
     };
-    // All three protocols begin with the ports.
-    let source_port = read(bytes, network.l4_offset)?;
-    let destination_port = read(bytes, network.l4_offset.saturating_add(2))?;
-    let signal = match protocol {
-        Protocol::Tcp => Signal::Tcp(tcp(bytes, &network)?),
-        Protocol::Udp => udp(bytes, &network).map(|()| Signal::Udp)?,
-        Protocol::Sctp => Signal::Sctp(sctp::parse(bytes, &network)?),
+    let (ports, signal) = match protocol {
+        Protocol::Tcp => tcp(bytes, &network)?,
+        Protocol::Udp => udp(bytes, &network)?,
+        Protocol::Sctp => sctp::parse(bytes, &network)?,
     };
     Ok(Packet {
         protocol,
         source: Endpoint {
             address: network.source,
-            port: u16::from_be_bytes(source_port),
+            port: ports.source,
         },
         destination: Endpoint {
             address: network.destination,
-            port: u16::from_be_bytes(destination_port),
+            port: ports.destination,
         },
         l4_offset: network.l4_offset,
         length: network.length,
@@ -234,45 +240,59 @@ pub struct Ports {
     pub destination: u16,
 }
 
+impl Ports {
+    /// Of the first four bytes of a transport header: all three protocols begin with the ports.
+    #[inline(always)]
+    fn from_bytes([s1, s0, d1, d0]: [u8; 4]) -> Self {
+        Self {
+            source: u16::from_be_bytes([s1, s0]),
+            destination: u16::from_be_bytes([d1, d0]),
+        }
+    }
+}
+
 /// A glance at a packet that may be anybody's: its ports if it is a plain one, so that [`parse`]
 /// finds these too or refuses it. None when there is more to look at: fragments, IPv6 extension
 /// headers, other protocols, anything odd.
 #[inline(always)]
 pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
     let (_, l4_offset) = plain::<A>(bytes)?;
-    let [s1, s0, d1, d0] = read(bytes, l4_offset).ok()?;
-    Some(Ports {
-        source: u16::from_be_bytes([s1, s0]),
-        destination: u16::from_be_bytes([d1, d0]),
-    })
+    read(bytes, l4_offset).ok().map(Ports::from_bytes)
 }
 
-/// Whether a packet of which [`ports`] has told the ports is a TCP segment with FIN or RST.
+/// Whether a packet of which [`ports`] has told the ports is a TCP segment with FIN or RST, or does
+/// not show its flags.
 #[inline]
 pub fn ends_tcp<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> bool {
     let Some((Protocol::Tcp, l4_offset)) = plain::<A>(bytes) else {
         return false;
     };
     let flags = read(bytes, l4_offset.saturating_add(TCP_FLAGS));
-    flags.is_ok_and(|[flags]| TcpFlags(flags).ends())
+    flags.map_or(true, |[flags]| TcpFlags(flags).ends())
 }
 
 /// The protocol of a plain packet, and where its header begins.
 #[inline(always)]
 fn plain<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<(Protocol, usize)> {
-    let [version, _, _, _, _, _, f1, f0] = read(bytes, 0).ok()?;
-    let (protocol_at, l4_offset) = match A::FAMILY {
+    let (protocol, l4_offset) = match A::FAMILY {
         Family::V4 => {
+            let mut copy = [0; IPV4_HEADER_LEN];
+            let &[version, _, _, _, _, _, f1, f0, _, protocol, ..] = bytes.chunk(0, &mut copy)?;
             let parts = IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET;
             if !(0x45..=0x4f).contains(&version) || u16::from_be_bytes([f1, f0]) & parts != 0 {
                 return None;
             }
-            (9, usize::from(version & 0xf).saturating_mul(4))
+            (protocol, usize::from(version & 0xf).saturating_mul(4))
         }
-        Family::V6 if version >> 4 != 6 => return None,
-        Family::V6 => (6, IPV6_HEADER_LEN),
+        Family::V6 => {
+            let mut copy = [0; IPV6_HEADER_LEN];
+            let &[version, _, _, _, _, _, next, ..] = bytes.chunk(0, &mut copy)?;
+            if version >> 4 != 6 {
+                return None;
+            }
+            (next, IPV6_HEADER_LEN)
+        }
     };
-    let [protocol] = read(bytes, protocol_at).ok()?;
     Some((Protocol::from_number(protocol)?, l4_offset))
 }
 
@@ -330,21 +350,20 @@ pub(crate) fn read<const N: usize>(
     bytes: &(impl Bytes + ?Sized),
     offset: usize,
 ) -> Result<[u8; N], Unhandled> {
-    let mut into = [0; N];
-    if bytes.field(offset, &mut into) {
-        Ok(into)
-    } else {
-        Err(Unhandled::Truncated)
-    }
+    let mut copy = [0; N];
+    bytes
+        .chunk(offset, &mut copy)
+        .copied()
+        .ok_or(Unhandled::Truncated)
 }
 
 #[inline(always)]
 fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
-    let [version, _, l1, l0, _, _, f1, f0] = read(bytes, 0)?;
-    let [_, protocol, _, _] = read(bytes, 8)?;
-    let (source, destination) = addresses(bytes, 12, 16)?;
+    let mut copy = [0; IPV4_HEADER_LEN];
+    let header = bytes.chunk(0, &mut copy).ok_or(Unhandled::Truncated)?;
+    let &[version, _, l1, l0, _, _, f1, f0, _, protocol, ..] = header;
     let header_len = usize::from(version & 0xf).saturating_mul(4);
-    if version >> 4 != 4 || header_len < 20 {
+    if version >> 4 != 4 || header_len < IPV4_HEADER_LEN {
         return Err(Unhandled::Malformed);
     }
     let length = u16::from_be_bytes([l1, l0]);
@@ -357,8 +376,8 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
         return Err(Unhandled::Fragment);
     }
     Ok(Network {
-        source,
-        destination,
+        source: address(header, 12..16)?,
+        destination: address(header, 16..20)?,
         protocol,
         l4_offset: header_len,
         length: u32::from(length),
@@ -367,18 +386,19 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
 
 #[inline(always)]
 fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
-    let [version, _, _, _, l1, l0, next, _] = read(bytes, 0)?;
-    let (source, destination) = addresses(bytes, 8, 24)?;
+    let mut copy = [0; IPV6_HEADER_LEN];
+    let header = bytes.chunk(0, &mut copy).ok_or(Unhandled::Truncated)?;
+    let &[version, _, _, _, l1, l0, next, ..] = header;
     if version >> 4 != 6 {
         return Err(Unhandled::Malformed);
     }
     let length = match u16::from_be_bytes([l1, l0]) {
         0 => 0,
-        payload => u32::from(payload).saturating_add(40),
+        payload => u32::from(payload).saturating_add(IPV6_HEADER_LEN as u32),
     };
     let mut network = Network {
-        source,
-        destination,
+        source: address(header, 8..24)?,
+        destination: address(header, 24..40)?,
         protocol: next,
         l4_offset: IPV6_HEADER_LEN,
         length,
@@ -442,51 +462,51 @@ fn skip_extension<A>(
     Ok(())
 }
 
-/// The source and the destination address, at these offsets.
-///
-/// Fields are read one by one where they are: a copy of the whole header, taken apart, is stored
-/// and loaded in pieces that do not fit each other, and the processor waits for the stores.
+/// The address in a header.
 #[inline(always)]
-fn addresses<A: Ip>(
-    bytes: &(impl Bytes + ?Sized),
-    source: usize,
-    destination: usize,
-) -> Result<(A, A), Unhandled> {
-    let (mut from, mut to) = (A::UNSPECIFIED, A::UNSPECIFIED);
-    if from.read(bytes, source) && to.read(bytes, destination) {
-        Ok((from, to))
-    } else {
-        Err(Unhandled::Truncated)
-    }
+fn address<A: Ip>(header: &[u8], at: Range<usize>) -> Result<A, Unhandled> {
+    let octets = header.get(at).ok_or(Unhandled::Truncated)?;
+    A::from_octets(octets).ok_or(Unhandled::Truncated)
 }
 
 #[inline(always)]
-fn tcp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<TcpFlags, Unhandled> {
+fn tcp<A>(
+    bytes: &(impl Bytes + ?Sized),
+    network: &Network<A>,
+) -> Result<(Ports, Signal), Unhandled> {
     if network.payload() < TCP_HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
-    // The rest of the header.
-    let [offset, flags, ..] = read::<8>(bytes, network.l4_offset.saturating_add(12))?;
+    let mut copy = [0; TCP_HEADER_LEN];
+    let header = bytes.chunk(network.l4_offset, &mut copy);
+    let &[s1, s0, d1, d0, _, _, _, _, _, _, _, _, offset, flags, ..] =
+        header.ok_or(Unhandled::Truncated)?;
     let header_len = usize::from(offset >> 4).saturating_mul(4);
     if header_len < TCP_HEADER_LEN || header_len > network.payload() {
         return Err(Unhandled::Malformed);
     }
-    Ok(TcpFlags(flags))
+    let ports = Ports::from_bytes([s1, s0, d1, d0]);
+    Ok((ports, Signal::Tcp(TcpFlags(flags))))
 }
 
 #[inline(always)]
-fn udp<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<(), Unhandled> {
+fn udp<A>(
+    bytes: &(impl Bytes + ?Sized),
+    network: &Network<A>,
+) -> Result<(Ports, Signal), Unhandled> {
     if network.payload() < UDP_HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [l1, l0, _, _] = read(bytes, network.l4_offset.saturating_add(4))?;
+    let mut copy = [0; UDP_HEADER_LEN];
+    let header = bytes.chunk(network.l4_offset, &mut copy);
+    let &[s1, s0, d1, d0, l1, l0, ..] = header.ok_or(Unhandled::Truncated)?;
     let length = usize::from(u16::from_be_bytes([l1, l0]));
     // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4).
     let jumbo = network.length == 0 && length == 0;
     if !jumbo && (length < UDP_HEADER_LEN || length > network.payload()) {
         return Err(Unhandled::Malformed);
     }
-    Ok(())
+    Ok((Ports::from_bytes([s1, s0, d1, d0]), Signal::Udp))
 }
 
 #[cfg(test)]

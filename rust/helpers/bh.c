@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Bottom halves: local_bh_disable() and its pair are inline functions. */
 #include <linux/bottom_half.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 
 #include "rlvs_helpers.h"
+
+/* What the caller, which stays on this CPU, is told. */
+static struct rlvs_bh rlvs_bh(bool enable)
+{
+	return (struct rlvs_bh){
+		.percpu_offset = (unsigned long)this_cpu_ptr((u8 __percpu *)NULL),
+		.enable = enable,
+	};
+}
 
 #ifdef RLVS_TEST_BUG_PLAIN_LOCK
 /*
@@ -12,13 +22,13 @@
  * read-side section, bottom halves stay on, and so every lock is taken as by
  * spin_lock(), which keeps the CPU and no more.
  */
-bool rlvs_local_bh_disable(void)
+struct rlvs_bh rlvs_local_bh_disable(void)
 {
 	if (rcu_preempt_depth())
 		preempt_disable();
 	else
 		local_bh_disable();
-	return true;
+	return rlvs_bh(true);
 }
 
 void rlvs_local_bh_enable(void)
@@ -29,13 +39,13 @@ void rlvs_local_bh_enable(void)
 		local_bh_enable();
 }
 #else
-/* False if they are off already, and stay off for as long as the caller runs. */
-bool rlvs_local_bh_disable(void)
+/* If they are off already, they stay off for as long as the caller runs. */
+struct rlvs_bh rlvs_local_bh_disable(void)
 {
 	if (softirq_count())
-		return false;
+		return rlvs_bh(false);
 	local_bh_disable();
-	return true;
+	return rlvs_bh(true);
 }
 
 void rlvs_local_bh_enable(void)

@@ -4,7 +4,6 @@
  * bytes for IPv4, 40 for IPv6. The parameters are constants so that the inline
  * functions of linux/rhashtable.h are specialised for each of the two.
  */
-#include <linux/jhash.h>
 #include <linux/lockdep.h>
 #include <linux/prefetch.h>
 #include <linux/random.h>
@@ -29,13 +28,14 @@
  * each table. The kernel's table calls this without telling which table it is
  * for; so who makes a key puts its hash there, of which rlvs_flow_digest() is
  * the keyed part, and here it is only mixed with the seed of the buckets, which
- * changes when they are filled unevenly.
+ * changes when they are filled unevenly: one multiplication does for what is a
+ * hash already. A bit of the product depends on all lower ones of both.
  */
 static __always_inline u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 {
 	const u64 *last = key + len - sizeof(*last);
 
-	return jhash_1word((u32)(*last >> RLVS_HASH_SHIFT), seed);
+	return (u64)(u32)(*last >> RLVS_HASH_SHIFT) * (seed | 1) >> 16;
 }
 
 void rlvs_flow_secret(u64 *secret)
@@ -47,17 +47,14 @@ void rlvs_flow_secret(u64 *secret)
  * The hash of @count words, with 16 bytes of @secret, in the upper half. The
  * kernel's short hash for tables: what it gives is nowhere to be seen.
  */
-u64 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count)
+u32 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count)
 {
 	const hsiphash_key_t key = { .key = { secret[0], secret[1] } };
-	u32 hash;
 
 	if (count == 1)
-		hash = hsiphash_2u32(lower_32_bits(words[0]),
+		return hsiphash_2u32(lower_32_bits(words[0]),
 				     upper_32_bits(words[0]), &key);
-	else
-		hash = hsiphash(words, count * sizeof(*words), &key);
-	return (u64)hash << 32;
+	return hsiphash(words, count * sizeof(*words), &key);
 }
 
 /* Compares a link's key in place; not 0 if they differ. */

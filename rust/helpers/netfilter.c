@@ -82,7 +82,7 @@ void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count)
  * A VRF device gets packets after the device that they came in by, and those
  * that the host sends to itself inside the VRF.
  */
-bool rlvs_hook_seen_before(const struct nf_hook_state *state)
+static bool rlvs_seen_before(const struct nf_hook_state *state)
 {
 	return state->in && ((state->in->flags & IFF_LOOPBACK) ||
 			     netif_is_l3_master(state->in));
@@ -92,8 +92,8 @@ bool rlvs_hook_seen_before(const struct nf_hook_state *state)
  * What a socket in a VRF sends passes LOCAL_OUT for the VRF device and then for
  * the device that it leaves by. Only inside the VRF both are the same.
  */
-bool rlvs_hook_comes_again(const struct sk_buff *skb,
-			   const struct nf_hook_state *state)
+static bool rlvs_comes_again(const struct sk_buff *skb,
+			     const struct nf_hook_state *state)
 {
 	return state->out && netif_is_l3_master(state->out) &&
 	       skb_dst(skb) && skb_dst(skb)->dev != state->out;
@@ -129,6 +129,15 @@ bool rlvs_hook_for_host(const struct sk_buff *skb,
 	    skb->pkt_type == PACKET_MULTICAST)
 		return false;
 	return rlvs_bridge_takes(skb, state);
+}
+
+/* Whether a packet is to be handled here, and not at another hook. */
+bool rlvs_hook_concerns(const struct sk_buff *skb,
+			const struct nf_hook_state *state)
+{
+	if (state->hook == NF_INET_LOCAL_OUT)
+		return !rlvs_comes_again(skb, state);
+	return !rlvs_seen_before(state) && rlvs_hook_for_host(skb, state);
 }
 
 /*

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Arrays of 64-bit words, one array for each possible CPU. */
 #include <linux/cpumask.h>
-#include <linux/lockdep.h>
 #include <linux/percpu.h>
-#include <linux/preempt.h>
 
 #include "rlvs_helpers.h"
 
@@ -16,19 +14,6 @@ u64 __percpu *rlvs_percpu_alloc(u32 words)
 void rlvs_percpu_free(u64 __percpu *base)
 {
 	free_percpu(base);
-}
-
-/*
- * The caller must stay on this CPU while it uses the pointer, with bottom
- * halves off. Its type promises that; lockdep is asked too, but for the test
- * that leaves them on.
- */
-u64 *rlvs_percpu_this(u64 __percpu *base)
-{
-#ifndef RLVS_TEST_BUG_PLAIN_LOCK
-	lockdep_assert(softirq_count());
-#endif
-	return this_cpu_ptr(base);
 }
 
 u64 rlvs_percpu_sum(u64 __percpu *base, u32 word)

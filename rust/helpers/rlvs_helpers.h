@@ -19,7 +19,14 @@
 #include <net/genetlink.h>
 
 /* bh.c */
-bool rlvs_local_bh_disable(void);
+struct rlvs_bh {
+	/* From a per-CPU pointer to what is this CPU's. */
+	unsigned long percpu_offset;
+	/* They were on before. */
+	bool enable;
+};
+
+struct rlvs_bh rlvs_local_bh_disable(void);
 void rlvs_local_bh_enable(void);
 
 /* clock.c */
@@ -29,7 +36,6 @@ u32 rlvs_ticks(u32 seconds);
 /* percpu.c */
 u64 __percpu *rlvs_percpu_alloc(u32 words);
 void rlvs_percpu_free(u64 __percpu *base);
-u64 *rlvs_percpu_this(u64 __percpu *base);
 u64 rlvs_percpu_sum(u64 __percpu *base, u32 word);
 u64 rlvs_percpu_of(u64 __percpu *base, u32 word, u32 cpu);
 u32 rlvs_percpu_cpus(void);
@@ -42,7 +48,7 @@ struct rlvs_flow_link {
 };
 
 void rlvs_flow_secret(u64 *secret);
-u64 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count);
+u32 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count);
 int rlvs_flow_cache_create(u32 size);
 void rlvs_flow_cache_destroy(void);
 void *rlvs_flow_alloc(u32 size);
@@ -67,13 +73,11 @@ enum rlvs_sums {
 	RLVS_SUMS_COMPLETE,
 };
 
-struct rlvs_bytes {
-	u8 *data;
-	u64 len;
+/* A field of 16 bits, in a union without a name. */
+enum rlvs_skb_offset {
+	RLVS_SKB_NETWORK_HEADER = offsetof(struct sk_buff, network_header),
 };
 
-u32 rlvs_skb_length(const struct sk_buff *skb);
-struct rlvs_bytes rlvs_skb_linear(const struct sk_buff *skb);
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
 u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len);
 enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset);
@@ -102,9 +106,8 @@ struct nf_hook_ops *rlvs_hooks_register(struct net *net,
 					const struct rlvs_hook *hooks,
 					u32 count, void *priv);
 void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
-bool rlvs_hook_seen_before(const struct nf_hook_state *state);
-bool rlvs_hook_comes_again(const struct sk_buff *skb,
-			   const struct nf_hook_state *state);
+bool rlvs_hook_concerns(const struct sk_buff *skb,
+			const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state);

@@ -5,20 +5,12 @@
 
 #include "rlvs_helpers.h"
 
-u32 rlvs_skb_length(const struct sk_buff *skb)
+/* What RLVS_SKB_NETWORK_HEADER promises. */
+static_assert(sizeof_field(struct sk_buff, network_header) == sizeof(u16));
+
+static u32 rlvs_skb_length(const struct sk_buff *skb)
 {
 	return skb->len - skb_network_offset(skb);
-}
-
-/* What is linear, from the network header on. */
-struct rlvs_bytes rlvs_skb_linear(const struct sk_buff *skb)
-{
-	int len = (int)skb_headlen(skb) - skb_network_offset(skb);
-
-	return (struct rlvs_bytes){
-		.data = skb_network_header(skb),
-		.len = len > 0 ? len : 0,
-	};
 }
 
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
@@ -35,9 +27,14 @@ bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
  */
 u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len)
 {
+	u32 end = skb_network_offset(skb) + len;
+
 	if (len > rlvs_skb_length(skb))
 		return NULL;
-	if (skb_ensure_writable(skb, skb_network_offset(skb) + len))
+	/* What nearly always is so, without the call. */
+	if (end <= skb_headlen(skb) && !skb_cloned(skb))
+		return skb_network_header(skb);
+	if (skb_ensure_writable(skb, end))
 		return NULL;
 	return skb_network_header(skb);
 }

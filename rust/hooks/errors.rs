@@ -24,9 +24,6 @@ impl<A: Family> Passage<'_, A> {
         error: &IcmpError<A>,
         side: Side,
     ) -> Verdict {
-        if !self.concerns(skb) {
-            return Verdict::Accept;
-        }
         let quoted = &error.quoted;
         let (tuple, which, from) = match side {
             // Only who has sent the packet is told of its error; anything else is somebody's play.

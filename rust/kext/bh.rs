@@ -29,17 +29,26 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Bottom halves are disabled on the current CPU while a value of this type exists.
+/// Bottom halves are disabled on the current CPU while a value of this type exists, and `cpu` is of
+/// this CPU.
 pub struct LocalBhDisabled {
-    /// They were on before.
-    enable: bool,
+    /// What [`rlvs_local_bh_disable`](bindings) has told of the CPU.
+    cpu: bindings::rlvs_bh,
     thread: NotThreadSafe,
+}
+
+impl LocalBhDisabled {
+    /// How far it is from a per-CPU pointer to what is this CPU's, in bytes.
+    #[inline]
+    pub(crate) fn percpu_offset(&self) -> usize {
+        self.cpu.percpu_offset
+    }
 }
 
 impl Drop for LocalBhDisabled {
     #[inline]
     fn drop(&mut self) {
-        if self.enable {
+        if self.cpu.enable {
             // SAFETY: This thread disabled bottom halves on this CPU, and the value, which made
             // that last, ends here: the calls are balanced.
             unsafe { bindings::rlvs_local_bh_enable() };
@@ -58,13 +67,13 @@ impl Drop for LocalBhDisabled {
 #[inline]
 pub fn with_bh_disabled<R>(f: impl for<'a> FnOnce(&'a LocalBhDisabled) -> R) -> R {
     // SAFETY: An FFI call with no preconditions; the token's drop balances it.
-    let enable = unsafe { bindings::rlvs_local_bh_disable() };
+    let cpu = unsafe { bindings::rlvs_local_bh_disable() };
     // INVARIANT: Bottom halves were just disabled and stay so until the token is dropped, or they
     // were off already, by somebody who called us or by being softirq, and so they are until we
     // return. The token does not leave this function, hence not this thread, which cannot change
     // its CPU meanwhile.
     let token = LocalBhDisabled {
-        enable,
+        cpu,
         thread: NotThreadSafe,
     };
     f(&token)

@@ -400,7 +400,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         // SAFETY: The secret has sixteen bytes, and there are at least as many words as this.
         let hash =
             unsafe { bindings::rlvs_flow_digest(self.secret.as_ptr(), words.as_ptr(), count) };
-        Digest(hash)
+        Digest(u64::from(hash) << u32::BITS)
     }
 
     /// Has the processor fetch the bucket of a key, which nearly always is in none of its caches,

@@ -155,21 +155,16 @@ impl Context<'_> {
         unsafe { Net::from_raw((*self.state.as_ptr()).net) }
     }
 
-    /// Whether a packet that comes in has been through hooks of this very namespace: it was sent by
-    /// this host (loopback device), or passes `PRE_ROUTING` a second time for the VRF that the
-    /// device it came in by belongs to.
+    /// Whether the packet is to be handled at this hook. One that this host sends is, unless it
+    /// passes `LOCAL_OUT` once more: that of a socket in a VRF, at the VRF's device. One that comes
+    /// in is if it is for this host ([`Context::is_for_host`]) and has not been through hooks of
+    /// this very namespace: it was sent by this host (loopback device), or passes `PRE_ROUTING` a
+    /// second time for the VRF that the device it came in by belongs to.
     #[inline]
-    pub fn seen_before(&self) -> bool {
-        // SAFETY: `state` is valid during the hook.
-        unsafe { bindings::rlvs_hook_seen_before(self.state.as_ptr()) }
-    }
-
-    /// Whether a packet that this host sends passes `LOCAL_OUT` once more: that of a socket in a
-    /// VRF, at the VRF's device.
-    #[inline]
-    pub fn comes_again(&self, skb: &Skb<'_>) -> bool {
-        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet.
-        unsafe { bindings::rlvs_hook_comes_again(skb.as_ptr(), self.state.as_ptr()) }
+    pub fn concerns(&self, skb: &Skb<'_>) -> bool {
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet; what a bridge
+        // hands on has its Ethernet header.
+        unsafe { bindings::rlvs_hook_concerns(skb.as_ptr(), self.state.as_ptr()) }
     }
 
     /// Whether a packet that comes in was sent to this very host: not to all on the link, and not

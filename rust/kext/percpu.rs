@@ -42,10 +42,10 @@ impl<const N: usize> PerCpuCounters<N> {
     /// The token proves that no softirq of this CPU adds at the same time, so that a load and a
     /// store are enough. Not for hard interrupts.
     #[inline]
-    pub fn add<const M: usize>(&self, _bh: &LocalBhDisabled, values: [(usize, u64); M]) {
-        // SAFETY: By the type's invariant `base` is a per-CPU pointer; bottom halves are off, so
-        // this thread stays on its CPU while it uses the result.
-        let words = unsafe { bindings::rlvs_percpu_this(self.base.as_ptr()) };
+    pub fn add<const M: usize>(&self, bh: &LocalBhDisabled, values: [(usize, u64); M]) {
+        // This CPU's (`this_cpu_ptr()`): bottom halves are off, so this thread stays on its CPU
+        // while it uses the result.
+        let words = self.base.as_ptr().wrapping_byte_add(bh.percpu_offset());
         for (index, value) in values {
             if index >= N {
                 continue;

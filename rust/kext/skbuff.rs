@@ -57,21 +57,49 @@ impl Skb<'_> {
     /// Length of the packet in bytes; of a large segment, all of it.
     #[inline]
     pub fn length(&self) -> u32 {
-        // SAFETY: By the type's invariant the buffer is valid and has a network header.
-        unsafe { bindings::rlvs_skb_length(self.as_ptr()) }
+        let (_, offset) = self.network_header();
+        self.len().wrapping_sub(offset as u32)
     }
 
     /// The first bytes of the packet: as many as are linear.
     #[inline]
     pub fn linear(&self) -> &[u8] {
-        // SAFETY: By the type's invariant the buffer is valid and has a network header.
-        let linear = unsafe { bindings::rlvs_skb_linear(self.as_ptr()) };
-        let (Some(data), Ok(len)) = (NonNull::new(linear.data), usize::try_from(linear.len)) else {
+        let (header, offset) = self.network_header();
+        // SAFETY: By the type's invariant the buffer is valid.
+        let elsewhere = unsafe { (*self.as_ptr()).data_len };
+        let linear = self.len().wrapping_sub(elsewhere) as usize;
+        let len = linear.wrapping_sub(offset);
+        // Below zero if the header is behind what is linear.
+        if isize::try_from(len).is_err() || header.is_null() {
             return &[];
-        };
-        // SAFETY: `len` bytes at the pointer belong to the buffer, and nobody writes to them or
+        }
+        // SAFETY: `len` bytes from the header on belong to the buffer, and nobody writes to them or
         // moves them while the slice borrows `self`: that needs `&mut self`.
-        unsafe { core::slice::from_raw_parts(data.as_ptr(), len) }
+        unsafe { core::slice::from_raw_parts(header, len) }
+    }
+
+    /// Length of the buffer's data, all of it.
+    #[inline]
+    fn len(&self) -> u32 {
+        // SAFETY: By the type's invariant the buffer is valid.
+        unsafe { (*self.as_ptr()).len }
+    }
+
+    /// The network header, and how far behind the start of the buffer's data it is: modulo 2^64, as
+    /// it may be before that.
+    #[inline]
+    fn network_header(&self) -> (*const u8, usize) {
+        const FIELD: usize = bindings::rlvs_skb_offset_RLVS_SKB_NETWORK_HEADER as usize;
+        // SAFETY: The field is inside of the structure that the pointer is to.
+        let field = unsafe { self.skb.byte_add(FIELD) }.cast::<u16>();
+        // SAFETY: By the type's invariant the buffer is valid; the field has this type.
+        let from_head = usize::from(unsafe { field.read() });
+        // SAFETY: By the type's invariant the buffer is valid.
+        let head = unsafe { (*self.as_ptr()).head };
+        // SAFETY: As above.
+        let data = unsafe { (*self.as_ptr()).data };
+        let header = head.wrapping_add(from_head);
+        (header, header.addr().wrapping_sub(data.addr()))
     }
 
     /// Copies the bytes at `offset` to `into`; false when the packet ends before.

@@ -10,7 +10,7 @@
 //! parameters are made Padding Parameters (RFC 4820), which a receiver skips, and the association
 //! has one address at each end.
 
-use super::{field, replace, word, Rewrite, Sums, TooShort, Which};
+use super::{replace, replace_word, word, Rewrite, Sums, TooShort, Which};
 use crate::{
     address::Ip,
     checksum,
@@ -40,7 +40,8 @@ pub(super) fn carries_addresses<A: Ip>(packet: &Packet<A>) -> bool {
 ///
 /// The length of what the checksum covers is the IP header's. Where that cannot tell it, only a
 /// partial checksum can be left to whoever completes it: otherwise [`TooShort`], and nothing is
-/// written.
+/// written. Not mixed with the code for the packets of the other protocols.
+#[inline(never)]
 pub(super) fn update<A: Ip>(
     header: &mut [u8],
     packet: &Packet<A>,
@@ -81,7 +82,7 @@ fn covered<A: Ip>(packet: &Packet<A>) -> Option<u16> {
 
 /// XORs the difference into the checksum, which has its lowest byte first.
 fn apply(segment: &mut [u8], difference: u32) -> Result<u16, TooShort> {
-    let at = field(CHECKSUM, 4);
+    let at = CHECKSUM..CHECKSUM + 4;
     let old = segment.get(at.clone()).and_then(|old| old.try_into().ok());
     let new = u32::from_le_bytes(old.ok_or(TooShort)?) ^ difference;
     replace(segment, at, &new.to_le_bytes())
@@ -91,22 +92,19 @@ fn apply(segment: &mut [u8], difference: u32) -> Result<u16, TooShort> {
 /// has grown. Parameters behind a broken one are left as they are: nobody reads them.
 fn hide_addresses(segment: &mut [u8], difference: &mut Difference) -> Result<u16, TooShort> {
     let mut delta = 0;
-    let length = word(segment, &field(CHUNK.saturating_add(2), 2))?;
+    let length = word(segment, CHUNK + 2)?;
     let end = CHUNK.saturating_add(usize::from(length));
     let mut at = PARAMETERS;
     while at.saturating_add(4) <= end {
-        let kind = word(segment, &field(at, 2))?;
-        let len = word(segment, &field(at.saturating_add(2), 2))?;
+        let kind = word(segment, at)?;
+        let len = word(segment, at.saturating_add(2))?;
         if len < 4 {
             break;
         }
         if matches!(kind, IPV4_ADDRESS | IPV6_ADDRESS) {
             let place = u16::try_from(at).map_err(|_| TooShort)?;
             difference.word(place, kind, PADDING);
-            delta = checksum::add(
-                delta,
-                replace(segment, field(at, 2), &PADDING.to_be_bytes())?,
-            );
+            delta = checksum::add(delta, replace_word(segment, at, |_| PADDING)?);
         }
         at = at.saturating_add(usize::from(len).saturating_add(3) & !3);
     }

@@ -2,15 +2,23 @@
 
 use proptest::{prelude::*, sample::select};
 use rlvs_core::{
-    flow::{self, State, Timeouts, STATES},
+    flow::{self, Rules, State, Timeouts, STATES},
     tuple::Side,
-    wire::{Signal, TcpFlags},
+    wire::{sctp::Chunk, Signal, TcpFlags},
 };
 
 use crate::support::cases;
 
 fn state() -> impl Strategy<Value = State> {
     select(&STATES[..])
+}
+
+fn signal() -> impl Strategy<Value = Signal> {
+    prop_oneof![
+        any::<u8>().prop_map(|flags| Signal::Tcp(TcpFlags(flags))),
+        Just(Signal::Udp),
+        any::<u8>().prop_map(|kind| Signal::Sctp(Chunk::of_type(kind % 16))),
+    ]
 }
 
 proptest! {
@@ -23,6 +31,17 @@ proptest! {
         let next = |flags| flow::next(state, side, Signal::Tcp(TcpFlags(flags)));
         prop_assert_eq!(next(flags & four), next(flags & four | others & !four));
         prop_assert_eq!(next(others & !four), state);
+    }
+
+    #[test]
+    fn what_may_not_move_does_not(
+        state in state(), reply: bool, secure: bool, signal in signal(),
+    ) {
+        let side = if reply { Side::Reply } else { Side::Inbound };
+        let rules = if secure { Rules::Secure } else { Rules::Usual };
+        if rules.next(state, side, signal) != state {
+            prop_assert!(flow::may_move(state, signal));
+        }
     }
 
     #[test]

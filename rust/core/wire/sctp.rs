@@ -2,7 +2,7 @@
 
 //! SCTP packets: a header, then chunks. RFC 9260 section 3.
 
-use super::{read, Bytes, Network, Packet, Signal, Unhandled};
+use super::{read, Bytes, Network, Packet, Ports, Signal, Unhandled};
 use crate::{address::Ip, crc32c};
 
 /// Ports, verification tag and checksum.
@@ -76,11 +76,12 @@ const fn carries_data(number: u8) -> bool {
 pub(super) fn parse<A>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
-) -> Result<Chunk, Unhandled> {
+) -> Result<(Ports, Signal), Unhandled> {
     if network.payload() < HEADER_LEN.saturating_add(CHUNK_HEADER_LEN) {
         return Err(Unhandled::Truncated);
     }
-    chunk(bytes, network)
+    let ports = Ports::from_bytes(read(bytes, network.l4_offset)?);
+    Ok((ports, Signal::Sctp(chunk(bytes, network)?)))
 }
 
 /// The first chunk that tells something of the state, or an ABORT behind it.
