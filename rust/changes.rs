@@ -19,6 +19,8 @@ use rlvs_core::{
     refusal::Refusal,
 };
 
+use rlvs_kext::once::Once;
+
 use crate::services::KernelMemory;
 
 /// The kernel's atomics for [`Changed`].
@@ -31,7 +33,7 @@ impl changed::Bits for Bits {
 
     #[inline]
     fn load(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.read_once()
     }
 
     #[inline]

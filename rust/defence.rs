@@ -5,7 +5,7 @@
 
 use kernel::sync::atomic::{Atomic, Relaxed};
 use rlvs_core::defence::{self, Memory};
-use rlvs_kext::memory;
+use rlvs_kext::{memory, once::Once};
 
 use crate::sysctls::Sysctls;
 
@@ -31,7 +31,7 @@ impl DropPacket {
     pub(crate) fn takes_next(&self, sysctls: &Sysctls) -> bool {
         // The rate may be left from before the operator has switched it off.
         sysctls.drop_packet().is_on() && {
-            let rate = self.rate.load(Relaxed);
+            let rate = self.rate.read_once();
             rate != 0 && defence::drops(self.seen.fetch_add(1, Relaxed), rate)
         }
     }

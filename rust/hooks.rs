@@ -805,13 +805,13 @@ fn rewrite_packet(
     len: usize,
     write: impl FnOnce(&mut [u8], Sums) -> Result<Delta, TooShort>,
 ) -> bool {
-    let sums = match skb.sums(offset) {
+    let Some((header, sums)) = skb.writable(len, offset) else {
+        return false;
+    };
+    let sums = match sums {
         skbuff::Sums::Partial => Sums::Partial,
         skbuff::Sums::Complete => Sums::Complete,
         skbuff::Sums::Other => Sums::Other,
-    };
-    let Some(header) = skb.writable(len) else {
-        return false;
     };
     let Ok(delta) = write(header, sums) else {
         return false;

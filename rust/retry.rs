@@ -18,6 +18,7 @@ use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     kept::Kept,
     new_spinlock_bh,
+    once::Once,
 };
 
 use crate::{family::Family, services::Destination};
@@ -154,7 +155,7 @@ impl<A: Family> Retries<A> {
         key: A::Words,
         bh: &LocalBhDisabled,
     ) -> Option<Refusers> {
-        if self.under_way.load(Relaxed) == 0 {
+        if self.under_way.read_once() == 0 {
             return None;
         }
         let first = self.change(hash(), bh, |place| {

@@ -9,7 +9,7 @@
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{Atomic, AtomicFlag, Relaxed},
+        atomic::{Atomic, Relaxed},
         rcu::{self, Guard},
         Arc,
     },
@@ -32,6 +32,7 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     new_spinlock_bh,
+    once::Once,
     rcu::{Rcu, Retired},
 };
 
@@ -74,16 +75,16 @@ pub(crate) struct Destination {
     upper: Atomic<u32>,
     lower: Atomic<u32>,
     /// It had as many connections as the upper bound says, and not yet less than the lower one.
-    full: AtomicFlag,
+    full: Atomic<bool>,
     /// It is not the service's any more; written under the configuration's mutex.
-    deleted: AtomicFlag,
+    deleted: Atomic<bool>,
     /// The last packet found nobody listening at its process's port, or there was none yet; and the
     /// second when one found somebody again. Only packets write these, for slow start.
-    deaf: AtomicFlag,
+    deaf: Atomic<bool>,
     listens_since: Atomic<u32>,
     /// Nobody outside of the host may connect straight to it; written under the configuration's
     /// mutex.
-    private: AtomicFlag,
+    private: Atomic<bool>,
     /// How many templates lead to it.
     templates: Atomic<u32>,
     /// How many of its connections have an entry, as their packets are rewritten.
@@ -95,7 +96,7 @@ pub(crate) struct Destination {
     /// What is told of it.
     pub(crate) notes: Notes,
     /// The destination was deleted, and its connections are to be ended. Never unset.
-    cut: AtomicFlag,
+    cut: Atomic<bool>,
     #[pin]
     pub(crate) stats: Stats,
     /// The service's; a destination belongs to one service.
@@ -121,17 +122,17 @@ impl Destination {
                 weight: Atomic::new(weight),
                 upper: Atomic::new(settings.thresholds.upper()),
                 lower: Atomic::new(settings.thresholds.lower()),
-                full: AtomicFlag::new(false),
-                deleted: AtomicFlag::new(false),
-                deaf: AtomicFlag::new(true),
+                full: Atomic::new(false),
+                deleted: Atomic::new(false),
+                deaf: Atomic::new(true),
                 listens_since: Atomic::new(0),
-                private: AtomicFlag::new(settings.private),
+                private: Atomic::new(settings.private),
                 templates: Atomic::new(0),
                 entries: Atomic::new(0),
                 counts: Counts::new(Mark::new(&service.changes)),
                 held: Held::new(),
                 notes: Notes::new(),
-                cut: AtomicFlag::new(false),
+                cut: Atomic::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
                 timeouts: service.timeouts.clone(),
@@ -159,18 +160,18 @@ impl Destination {
 
     /// The weight.
     pub(crate) fn weight(&self) -> u16 {
-        u16::try_from(self.weight.load(Relaxed)).unwrap_or(u16::MAX)
+        u16::try_from(self.weight.read_once()).unwrap_or(u16::MAX)
     }
 
     /// The bounds on its connections.
     pub(crate) fn thresholds(&self) -> Thresholds {
-        let (upper, lower) = (self.upper.load(Relaxed), self.lower.load(Relaxed));
+        let (upper, lower) = (self.upper.read_once(), self.lower.read_once());
         Thresholds::new(upper, lower).unwrap_or_default()
     }
 
     /// The last weight that was not 0; 0 if there was none.
     fn last_weight(&self) -> u16 {
-        u16::try_from(self.last_weight.load(Relaxed)).unwrap_or(u16::MAX)
+        u16::try_from(self.last_weight.read_once()).unwrap_or(u16::MAX)
     }
 
     /// Changes what can be changed. Under the configuration's mutex.
@@ -190,7 +191,7 @@ impl Destination {
 
     /// The forwarding method that was asked for.
     pub(crate) fn method(&self) -> Method {
-        let number = u8::try_from(self.method.load(Relaxed)).ok();
+        let number = u8::try_from(self.method.read_once()).ok();
         number.and_then(Method::from_number).unwrap_or(Method::Auto)
     }
 
@@ -207,7 +208,7 @@ impl Destination {
     /// Whether it has connections whose packets are rewritten. Final once it is false, a grace
     /// period after it got the last one.
     pub(crate) fn has_entries(&self) -> bool {
-        self.entries.load(Relaxed) != 0
+        self.entries.read_once() != 0
     }
 
     /// Whether it has as many connections as it may. Remembers the answer, as it is full until the
@@ -215,10 +216,10 @@ impl Destination {
     /// choice.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        if self.upper.load(Relaxed) == 0 {
+        if self.upper.read_once() == 0 {
             return false;
         }
-        let was = self.full.load(Relaxed);
+        let was = self.full.read_once();
         let is = self.thresholds().is_full(was, self.counts.connections());
         if is != was {
             self.full.store(is, Relaxed);
@@ -234,7 +235,7 @@ impl Destination {
     /// Remembers whether its process listens, at the second `now`.
     #[inline]
     pub(crate) fn hear(&self, listens: bool, now: u32) {
-        let was_deaf = self.deaf.load(Relaxed);
+        let was_deaf = self.deaf.read_once();
         if was_deaf == listens {
             if listens {
                 self.listens_since.store(now, Relaxed);
@@ -246,23 +247,23 @@ impl Destination {
     /// For how many seconds its process has listened at the second `now`, as far as packets have
     /// found out.
     pub(crate) fn age(&self, now: u32) -> u32 {
-        slow_start::age(self.listens_since.load(Relaxed), now)
+        slow_start::age(self.listens_since.read_once(), now)
     }
 
     /// Whether the last packet found somebody listening.
     fn was_heard(&self) -> bool {
-        !self.deaf.load(Relaxed)
+        !self.deaf.read_once()
     }
 
     /// Whether nobody outside of the host may connect straight to it.
     #[inline]
     pub(crate) fn is_private(&self) -> bool {
-        self.private.load(Relaxed)
+        self.private.read_once()
     }
 
     /// Whether it was deleted, and did not come back.
     pub(crate) fn is_deleted(&self) -> bool {
-        self.deleted.load(Relaxed)
+        self.deleted.read_once()
     }
 
     /// Says whether it is deleted. Under the configuration's mutex.
@@ -273,7 +274,7 @@ impl Destination {
 
     /// How many templates lead to it.
     pub(crate) fn templates(&self) -> u32 {
-        self.templates.load(Relaxed)
+        self.templates.read_once()
     }
 
     /// Counts a template that leads to it.
@@ -293,7 +294,7 @@ impl Destination {
 
     /// Whether its connections are to be ended.
     pub(crate) fn is_cut(&self) -> bool {
-        self.cut.load(Relaxed)
+        self.cut.read_once()
     }
 }
 
@@ -602,7 +603,7 @@ pub(crate) struct Service {
     /// A packet that has not been rewritten before it was routed is to be steered. Unlike what the
     /// pool says this changes back only when no packet is left that was not rewritten because of
     /// it. Written under the configuration's mutex.
-    steers: AtomicFlag,
+    steers: Atomic<bool>,
     pool: Rcu<Pin<KBox<Pool>>>,
 }
 
@@ -634,7 +635,7 @@ impl Service {
                 stats,
                 timeouts,
                 changes,
-                steers: AtomicFlag::new(pool.steers),
+                steers: Atomic::new(pool.steers),
                 pool: Rcu::new(pool),
             },
             GFP_KERNEL,
@@ -705,7 +706,7 @@ impl Service {
     /// holds the configuration's mutex.
     #[inline]
     pub(crate) fn steers(&self) -> bool {
-        self.steers.load(Relaxed)
+        self.steers.read_once()
     }
 }
 

@@ -7,6 +7,7 @@
 
 use kernel::sync::atomic::{Atomic, Relaxed};
 use rlvs_core::flow::{self, Timeouts, Tunable};
+use rlvs_kext::once::Once;
 
 use crate::{
     connections::{self, Entry},
@@ -33,7 +34,7 @@ impl Tuned {
     pub(crate) fn get(&self, tunable: Tunable) -> u32 {
         self.connections
             .get(tunable as usize)
-            .map_or(0, |seconds| seconds.load(Relaxed))
+            .map_or(0, |seconds| seconds.read_once())
     }
 
     /// What holds where a service sets nothing: what is set, or else the default.
@@ -55,7 +56,7 @@ impl Tuned {
 
     /// How long a template leads new connections; 0 when the service is not persistent.
     pub(crate) fn persistence(&self) -> u32 {
-        self.persistence.load(Relaxed)
+        self.persistence.read_once()
     }
 
     /// Sets that. Written under the configuration's mutex.

@@ -215,6 +215,7 @@ pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandle
         Protocol::Udp => udp(bytes, &network)?,
         Protocol::Sctp => sctp::parse(bytes, &network)?,
     };
+    let ports = Ports::from_bytes(ports);
     Ok(Packet {
         protocol,
         source: Endpoint {
@@ -338,10 +339,16 @@ impl<A> Network<A> {
     /// How many bytes the IP header leaves for the transport header and its payload.
     #[inline]
     pub(crate) fn payload(&self) -> usize {
-        match usize::try_from(self.length) {
-            Ok(0) | Err(_) => usize::MAX,
-            Ok(length) => length.saturating_sub(self.l4_offset),
-        }
+        payload(self.length, self.l4_offset)
+    }
+}
+
+/// How many bytes of a packet of this length are behind an offset; 0 is a length that is not told.
+#[inline]
+fn payload(length: u32, offset: usize) -> usize {
+    match usize::try_from(length) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(length) => length.saturating_sub(offset),
     }
 }
 
@@ -396,17 +403,18 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>
         0 => 0,
         payload => u32::from(payload).saturating_add(IPV6_HEADER_LEN as u32),
     };
-    let mut network = Network {
+    let (protocol, l4_offset) = if is_extension(next) {
+        skip_extensions(bytes, parts, next, length)?
+    } else {
+        (next, IPV6_HEADER_LEN)
+    };
+    Ok(Network {
         source: address(header, 8..24)?,
         destination: address(header, 24..40)?,
-        protocol: next,
-        l4_offset: IPV6_HEADER_LEN,
+        protocol,
+        l4_offset,
         length,
-    };
-    if is_extension(next) {
-        skip_extensions(bytes, parts, &mut network)?;
-    }
-    Ok(network)
+    })
 }
 
 #[inline]
@@ -417,49 +425,50 @@ fn is_extension(header: u8) -> bool {
     )
 }
 
-/// Steps over extension headers. Out of the way of other packets.
+/// Steps over the extension headers of a packet of this length, the first of which is of this kind;
+/// tells the transport protocol and where its header is. Out of the way of other packets.
 #[inline(never)]
-fn skip_extensions<A>(
+fn skip_extensions(
     bytes: &(impl Bytes + ?Sized),
     parts: Parts,
-    network: &mut Network<A>,
-) -> Result<(), Unhandled> {
+    first: u8,
+    length: u32,
+) -> Result<(u8, usize), Unhandled> {
+    let (mut kind, mut at) = (first, IPV6_HEADER_LEN);
     for _ in 0..MAX_EXTENSIONS {
-        if !is_extension(network.protocol) {
-            return Ok(());
+        if !is_extension(kind) {
+            return Ok((kind, at));
         }
-        skip_extension(bytes, parts, network)?;
+        let (next, len) = extension(bytes, parts, kind, at)?;
+        if len > payload(length, at) {
+            return Err(Unhandled::Malformed);
+        }
+        (kind, at) = (next, at.saturating_add(len));
     }
     Err(Unhandled::Malformed)
 }
 
-/// Steps over the extension header that `network` stands at.
-fn skip_extension<A>(
+/// The kind of the header behind the extension header at an offset, and how long that one is.
+fn extension(
     bytes: &(impl Bytes + ?Sized),
     parts: Parts,
-    network: &mut Network<A>,
-) -> Result<(), Unhandled> {
-    let kind = network.protocol;
-    let [next, units, b2, b3] = read(bytes, network.l4_offset)?;
-    let len = match kind {
+    kind: u8,
+    at: usize,
+) -> Result<(u8, usize), Unhandled> {
+    let [next, units, b2, b3] = read(bytes, at)?;
+    match kind {
         FRAGMENT => {
             let fragment = u16::from_be_bytes([b2, b3]);
             let more = fragment & IPV6_MORE_FRAGMENTS != 0;
             if parts.refuses(more, fragment & IPV6_FRAGMENT_OFFSET) {
                 return Err(Unhandled::Fragment);
             }
-            8
+            Ok((next, 8))
         }
         // With segments left, the final destination is another one: it is in the routing header.
-        ROUTING if b3 > 0 => return Err(Unhandled::OtherProtocol),
-        _ => usize::from(units).saturating_add(1).saturating_mul(8),
-    };
-    if len > network.payload() {
-        return Err(Unhandled::Malformed);
+        ROUTING if b3 > 0 => Err(Unhandled::OtherProtocol),
+        _ => Ok((next, usize::from(units).saturating_add(1).saturating_mul(8))),
     }
-    network.l4_offset = network.l4_offset.saturating_add(len);
-    network.protocol = next;
-    Ok(())
 }
 
 /// The address in a header.
@@ -473,40 +482,39 @@ fn address<A: Ip>(header: &[u8], at: Range<usize>) -> Result<A, Unhandled> {
 fn tcp<A>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
-) -> Result<(Ports, Signal), Unhandled> {
+) -> Result<([u8; 4], Signal), Unhandled> {
     if network.payload() < TCP_HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
     let mut copy = [0; TCP_HEADER_LEN];
     let header = bytes.chunk(network.l4_offset, &mut copy);
-    let &[s1, s0, d1, d0, _, _, _, _, _, _, _, _, offset, flags, ..] =
+    let &[s1, s0, d1, d0, .., offset, flags, _, _, _, _, _, _] =
         header.ok_or(Unhandled::Truncated)?;
     let header_len = usize::from(offset >> 4).saturating_mul(4);
     if header_len < TCP_HEADER_LEN || header_len > network.payload() {
         return Err(Unhandled::Malformed);
     }
-    let ports = Ports::from_bytes([s1, s0, d1, d0]);
-    Ok((ports, Signal::Tcp(TcpFlags(flags))))
+    Ok(([s1, s0, d1, d0], Signal::Tcp(TcpFlags(flags))))
 }
 
 #[inline(always)]
 fn udp<A>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
-) -> Result<(Ports, Signal), Unhandled> {
+) -> Result<([u8; 4], Signal), Unhandled> {
     if network.payload() < UDP_HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
     let mut copy = [0; UDP_HEADER_LEN];
     let header = bytes.chunk(network.l4_offset, &mut copy);
-    let &[s1, s0, d1, d0, l1, l0, ..] = header.ok_or(Unhandled::Truncated)?;
+    let &[s1, s0, d1, d0, l1, l0, _, _] = header.ok_or(Unhandled::Truncated)?;
     let length = usize::from(u16::from_be_bytes([l1, l0]));
     // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4).
     let jumbo = network.length == 0 && length == 0;
     if !jumbo && (length < UDP_HEADER_LEN || length > network.payload()) {
         return Err(Unhandled::Malformed);
     }
-    Ok((Ports::from_bytes([s1, s0, d1, d0]), Signal::Udp))
+    Ok(([s1, s0, d1, d0], Signal::Udp))
 }
 
 #[cfg(test)]

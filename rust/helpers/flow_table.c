@@ -25,9 +25,9 @@
 
 /*
  * Clients choose addresses and ports, so the hash is keyed, with a secret of
- * each table. The kernel's table calls this without telling which table it is
- * for; so who makes a key puts its hash there, of which rlvs_flow_digest() is
- * the keyed part, and here it is only mixed with the seed of the buckets, which
+ * each table, and nowhere to be seen. The kernel's table calls this without
+ * telling which table it is for; so who makes a key puts its hash there, of which
+ * hsiphash() is the keyed part, and here it is only mixed with the seed of the buckets, which
  * changes when they are filled unevenly: one multiplication does for what is a
  * hash already. A bit of the product depends on all lower ones of both.
  */
@@ -38,23 +38,15 @@ static __always_inline u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 	return (u64)(u32)(*last >> RLVS_HASH_SHIFT) * (seed | 1) >> 16;
 }
 
-void rlvs_flow_secret(u64 *secret)
+void rlvs_flow_secret(hsiphash_key_t *secret)
 {
-	get_random_bytes(secret, sizeof(siphash_key_t));
+	get_random_bytes(secret, sizeof(*secret));
 }
 
-/*
- * The hash of @count words, with 16 bytes of @secret, in the upper half. The
- * kernel's short hash for tables: what it gives is nowhere to be seen.
- */
-u32 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count)
+/* The hash of @count words, by the kernel's short hash for tables. */
+u32 rlvs_flow_digest(const hsiphash_key_t *secret, const u64 *words, u32 count)
 {
-	const hsiphash_key_t key = { .key = { secret[0], secret[1] } };
-
-	if (count == 1)
-		return hsiphash_2u32(lower_32_bits(words[0]),
-				     upper_32_bits(words[0]), &key);
-	return hsiphash(words, count * sizeof(*words), &key);
+	return hsiphash(words, count * sizeof(*words), secret);
 }
 
 /* Compares a link's key in place; not 0 if they differ. */

@@ -12,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <linux/rhashtable.h>
+#include <linux/siphash.h>
 #include <linux/skbuff.h>
 #include <linux/sysctl.h>
 #include <linux/types.h>
@@ -30,7 +31,6 @@ struct rlvs_bh rlvs_local_bh_disable(void);
 void rlvs_local_bh_enable(void);
 
 /* clock.c */
-u32 rlvs_seconds(void);
 u32 rlvs_ticks(u32 seconds);
 
 /* percpu.c */
@@ -47,8 +47,9 @@ struct rlvs_flow_link {
 	u64 key[];
 };
 
-void rlvs_flow_secret(u64 *secret);
-u32 rlvs_flow_digest(const u64 *secret, const u64 *words, u32 count);
+void rlvs_flow_secret(hsiphash_key_t *secret);
+u32 rlvs_flow_digest(const hsiphash_key_t *secret, const u64 *words,
+		     u32 count);
 int rlvs_flow_cache_create(u32 size);
 void rlvs_flow_cache_destroy(void);
 void *rlvs_flow_alloc(u32 size);
@@ -79,8 +80,14 @@ enum rlvs_skb_offset {
 };
 
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
-u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len);
-enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset);
+struct rlvs_writable {
+	/* NULL if it is not. */
+	u8 *data;
+	enum rlvs_sums sums;
+};
+
+struct rlvs_writable rlvs_skb_writable(struct sk_buff *skb, u32 len,
+				       u32 offset);
 void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta);
 bool rlvs_skb_is_gso(const struct sk_buff *skb);
 int rlvs_skb_complete_checksum(struct sk_buff *skb);

@@ -21,29 +21,10 @@ bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
 }
 
 /*
- * Makes the first @len bytes linear and private to this buffer. NULL when the
- * packet is shorter or memory is short. Pointers into the buffer taken before
- * are stale after this.
- */
-u8 *rlvs_skb_writable(struct sk_buff *skb, u32 len)
-{
-	u32 end = skb_network_offset(skb) + len;
-
-	if (len > rlvs_skb_length(skb))
-		return NULL;
-	/* What nearly always is so, without the call. */
-	if (end <= skb_headlen(skb) && !skb_cloned(skb))
-		return skb_network_header(skb);
-	if (skb_ensure_writable(skb, end))
-		return NULL;
-	return skb_network_header(skb);
-}
-
-/*
  * What the sums of the transport header at @offset stand for. In a tunnel packet
  * the partial sum may be an inner header's; the outer one is complete then.
  */
-enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset)
+static enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset)
 {
 	switch (skb->ip_summed) {
 	case CHECKSUM_PARTIAL:
@@ -56,6 +37,28 @@ enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset)
 	default:
 		return RLVS_SUMS_OTHER;
 	}
+}
+
+/*
+ * Makes the first @len bytes linear and private to this buffer; not if the
+ * packet is shorter or memory is short. Pointers into the buffer taken before
+ * are stale after this.
+ */
+struct rlvs_writable rlvs_skb_writable(struct sk_buff *skb, u32 len,
+				       u32 offset)
+{
+	u32 end = skb_network_offset(skb) + len;
+
+	if (len > rlvs_skb_length(skb))
+		return (struct rlvs_writable){};
+	/* What nearly always is so, without the call. */
+	if ((end > skb_headlen(skb) || skb_cloned(skb)) &&
+	    skb_ensure_writable(skb, end))
+		return (struct rlvs_writable){};
+	return (struct rlvs_writable){
+		.data = skb_network_header(skb),
+		.sums = rlvs_skb_sums(skb, offset),
+	};
 }
 
 /* @delta: one's complement sum of big-endian 16-bit words, as a number. */

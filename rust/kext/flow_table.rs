@@ -349,7 +349,7 @@ pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     #[pin]
     table: Opaque<rhashtable>,
     /// The key of the hash: random, and nobody else's.
-    secret: [u64; 2],
+    secret: bindings::hsiphash_key_t,
     /// Whether a flow was ever handed to RCU to be freed.
     freeing: AtomicFlag,
     flows: PhantomData<KBox<Flow<K, T, R>>>,
@@ -385,21 +385,26 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         }? Error)
     }
 
-    fn new_secret() -> [u64; 2] {
-        let mut secret = [0; 2];
-        // SAFETY: There is room for the sixteen bytes of the secret.
-        unsafe { bindings::rlvs_flow_secret(secret.as_mut_ptr()) };
+    fn new_secret() -> bindings::hsiphash_key_t {
+        let mut secret = bindings::hsiphash_key_t::default();
+        // SAFETY: The pointer is valid for writes.
+        unsafe { bindings::rlvs_flow_secret(&raw mut secret) };
         secret
     }
 
     /// The keyed hash of these words, for keys of this table.
     #[inline]
     pub fn digest(&self, words: &[u64]) -> Digest {
-        // CAST: Nobody hashes more than the five words that a key has at most.
-        let count = words.len() as u32;
-        // SAFETY: The secret has sixteen bytes, and there are at least as many words as this.
-        let hash =
-            unsafe { bindings::rlvs_flow_digest(self.secret.as_ptr(), words.as_ptr(), count) };
+        let secret = &raw const self.secret;
+        let hash = if let [word] = words {
+            // SAFETY: The secret is valid.
+            unsafe { bindings::hsiphash_2u32(*word as u32, (*word >> u32::BITS) as u32, secret) }
+        } else {
+            // CAST: Nobody hashes more than the five words that a key has at most.
+            let count = words.len() as u32;
+            // SAFETY: The secret is valid, and there are at least as many words as this.
+            unsafe { bindings::rlvs_flow_digest(secret, words.as_ptr(), count) }
+        };
         Digest(u64::from(hash) << u32::BITS)
     }
 

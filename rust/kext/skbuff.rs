@@ -113,35 +113,27 @@ impl Skb<'_> {
         unsafe { bindings::rlvs_skb_copy(self.as_ptr(), offset, into.as_mut_ptr(), len) }
     }
 
-    /// The first `len` bytes, linear and private to this packet; `None` when the packet is shorter
-    /// or memory is short.
+    /// The first `len` bytes, linear and private to this packet, and what the checksum of the
+    /// transport header at `offset` stands for; `None` when the packet is shorter or memory is short.
     ///
     /// The packet's data may move, which is why the slice borrows the packet: a slice that was
     /// taken before cannot be used after.
     #[inline]
-    pub fn writable(&mut self, len: usize) -> Option<&mut [u8]> {
-        let count = u32::try_from(len).ok()?;
+    pub fn writable(&mut self, len: usize, offset: usize) -> Option<(&mut [u8], Sums)> {
+        let (count, offset) = (u32::try_from(len).ok()?, u32::try_from(offset).ok()?);
         // SAFETY: By the type's invariant the buffer is valid and exclusively ours.
-        let data = unsafe { bindings::rlvs_skb_writable(self.as_ptr(), count) };
-        let data = NonNull::new(data)?;
-        // SAFETY: A pointer that is not null has `len` linear bytes that belong to this buffer
-        // alone, and it stays valid until the buffer is used again, for which the slice's borrow
-        // of `self` must end.
-        Some(unsafe { core::slice::from_raw_parts_mut(data.as_ptr(), len) })
-    }
-
-    /// What the checksum of the transport header at `offset` stands for.
-    #[inline]
-    pub fn sums(&self, offset: usize) -> Sums {
-        let Ok(offset) = u32::try_from(offset) else {
-            return Sums::Other;
-        };
-        // SAFETY: By the type's invariant the buffer is valid.
-        match unsafe { bindings::rlvs_skb_sums(self.as_ptr(), offset) } {
+        let writable = unsafe { bindings::rlvs_skb_writable(self.as_ptr(), count, offset) };
+        let data = NonNull::new(writable.data)?;
+        let sums = match writable.sums {
             bindings::rlvs_sums_RLVS_SUMS_PARTIAL => Sums::Partial,
             bindings::rlvs_sums_RLVS_SUMS_COMPLETE => Sums::Complete,
             _ => Sums::Other,
-        }
+        };
+        // SAFETY: A pointer that is not null has `len` linear bytes that belong to this buffer
+        // alone, and it stays valid until the buffer is used again, for which the slice's borrow
+        // of `self` must end.
+        let bytes = unsafe { core::slice::from_raw_parts_mut(data.as_ptr(), len) };
+        Some((bytes, sums))
     }
 
     /// Adds `delta`, a one's complement sum of big-endian 16-bit words, to the sum of the whole

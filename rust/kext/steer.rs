@@ -102,6 +102,10 @@ impl Skb<'_> {
     /// The socket that the packet has.
     #[inline]
     pub fn socket(&self) -> Socket {
+        // SAFETY: The packet is the hook's.
+        if unsafe { (*self.as_ptr()).sk }.is_null() {
+            return Socket::None;
+        }
         // SAFETY: The packet is the hook's; a socket that it has is kept by it.
         Socket::from_raw(unsafe { bindings::rlvs_steer_socket(self.as_ptr()) })
     }

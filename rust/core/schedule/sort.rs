@@ -10,7 +10,7 @@ pub(crate) fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
         sift_down(items, root, &key);
     }
     for end in (1..len).rev() {
-        items.swap(0, end);
+        swap(items, 0, end);
         if let Some(heap) = items.get_mut(..end) {
             sift_down(heap, 0, &key);
         }
@@ -29,8 +29,19 @@ fn sift_down<T, K: Ord>(heap: &mut [T], mut root: usize, key: &impl Fn(&T) -> K)
         if with_key(root).is_none_or(|root| root.0 >= largest.0) {
             return;
         }
-        heap.swap(root, largest.1);
+        swap(heap, root, largest.1);
         root = largest.1;
+    }
+}
+
+/// Exchanges two items, the first of which is before the second; without the panic of the standard
+/// library's function.
+fn swap<T>(items: &mut [T], first: usize, second: usize) {
+    let Some((before, after)) = items.split_at_mut_checked(second) else {
+        return;
+    };
+    if let (Some(first), Some(second)) = (before.get_mut(first), after.first_mut()) {
+        core::mem::swap(first, second);
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! SCTP packets: a header, then chunks. RFC 9260 section 3.
 
-use super::{read, Bytes, Network, Packet, Ports, Signal, Unhandled};
+use super::{read, Bytes, Network, Packet, Signal, Unhandled};
 use crate::{address::Ip, crc32c};
 
 /// Ports, verification tag and checksum.
@@ -76,11 +76,11 @@ const fn carries_data(number: u8) -> bool {
 pub(super) fn parse<A>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
-) -> Result<(Ports, Signal), Unhandled> {
+) -> Result<([u8; 4], Signal), Unhandled> {
     if network.payload() < HEADER_LEN.saturating_add(CHUNK_HEADER_LEN) {
         return Err(Unhandled::Truncated);
     }
-    let ports = Ports::from_bytes(read(bytes, network.l4_offset)?);
+    let ports = read(bytes, network.l4_offset)?;
     Ok((ports, Signal::Sctp(chunk(bytes, network)?)))
 }
 
