@@ -2,7 +2,8 @@
 
 //! Which ports services and destinations have: the first test for every packet of the host.
 
-use kernel::{prelude::*, sync::atomic::Atomic};
+use kernel::{alloc::KBox, prelude::*, sync::atomic::Atomic};
+use pin_init::init_array_from_fn;
 use rlvs_kext::once::Once;
 
 use crate::control::config::Config;
@@ -14,7 +15,7 @@ const WORDS: usize = (1 << 16) / 64;
 /// A port in the set may have nothing behind it any more: [`Ports::clear_and_add`] puts that
 /// right. A port that has is always in the set.
 pub(crate) struct Ports {
-    words: KVec<Atomic<u64>>,
+    words: KBox<[Atomic<u64>; WORDS]>,
     /// There may be a port in it.
     any: Atomic<bool>,
 }
@@ -22,10 +23,7 @@ pub(crate) struct Ports {
 impl Ports {
     /// The empty set. May sleep.
     pub(crate) fn new() -> Result<Self> {
-        let mut words = KVec::with_capacity(WORDS, GFP_KERNEL)?;
-        for _ in 0..WORDS {
-            words.push(Atomic::new(0), GFP_KERNEL)?;
-        }
+        let words = KBox::init(init_array_from_fn(|_| Atomic::new(0)), GFP_KERNEL)?;
         let any = Atomic::new(false);
         Ok(Self { words, any })
     }
