@@ -117,6 +117,7 @@ impl<A: Family> Hook<State> for Answer<A> {
             state.destination_ports.contains(ports.source)
                 || state.steered_ports.contains(ports.source)
                     && wire::ends_tcp::<A>(&SkbBytes::of(skb))
+                    && !A::steered(state).is_empty()
         })
     }
 

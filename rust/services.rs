@@ -84,6 +84,10 @@ pub(crate) struct Destination {
     /// Nobody outside of the host may connect straight to it; written under the configuration's
     /// mutex.
     private: AtomicFlag,
+    /// Its new connections are not recorded; written under the configuration's mutex.
+    uncounted: AtomicFlag,
+    /// Some connections of it may be unknown, as they were made while it was uncounted. Never unset.
+    unknown: AtomicFlag,
     /// How many templates lead to it.
     templates: Atomic<u32>,
     /// How many of its connections have an entry, as their packets are rewritten.
@@ -126,6 +130,8 @@ impl Destination {
                 deaf: AtomicFlag::new(true),
                 listens_since: Atomic::new(0),
                 private: AtomicFlag::new(settings.private),
+                uncounted: AtomicFlag::new(false),
+                unknown: AtomicFlag::new(false),
                 templates: Atomic::new(0),
                 entries: Atomic::new(0),
                 counts: Counts::new(Mark::new(&service.changes)),
@@ -258,6 +264,24 @@ impl Destination {
     #[inline]
     pub(crate) fn is_private(&self) -> bool {
         self.private.load(Relaxed)
+    }
+
+    /// Says whether its new connections are not recorded. Under the configuration's mutex.
+    fn set_uncounted(&self, uncounted: bool) {
+        self.uncounted.store(uncounted, Relaxed);
+        if uncounted {
+            self.unknown.store(true, Relaxed);
+        }
+    }
+
+    /// Whether its new connections are not recorded.
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.uncounted.load(Relaxed)
+    }
+
+    /// Whether it may have connections that are not recorded, of which nobody knows when they end.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.unknown.load(Relaxed)
     }
 
     /// Whether it was deleted, and did not come back.
@@ -519,6 +543,12 @@ impl Pool {
         self.steers
     }
 
+    /// Whether new connections are steered and not recorded.
+    #[inline]
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.steers && self.flags.has(Flags::UNCOUNTED)
+    }
+
     /// Whether each choice is one's turn, which another choice would take from it.
     pub(crate) fn takes_turns(&self) -> bool {
         self.takes_turns
@@ -675,6 +705,10 @@ impl Service {
         self.inherit(&pool);
         if pool.steers {
             self.steers.store(true, Relaxed);
+        }
+        // First: who knows of a destination's connections asks this.
+        for destination in pool.destinations.iter() {
+            destination.set_uncounted(pool.is_uncounted());
         }
         self.pool.replace_later(pool, retired);
         // What the old scheduler saw of them meanwhile the new one does not know.
