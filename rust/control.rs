@@ -197,7 +197,10 @@ fn scheduling_failed<'a>(
             | Refusal::FlagOfOtherScheduler
             | Refusal::OnePacketProtocol
             | Refusal::OnePacketAddress
-            | Refusal::SharedDestination,
+            | Refusal::SharedDestination
+            | Refusal::UncountedNeverSteers
+            | Refusal::UncountedScheduler
+            | Refusal::UncountedThresholds,
         ) => service::FLAGS,
         config::Failure::Refused(Refusal::TableSize | Refusal::NoTable) => service::TABLE_SIZE,
         config::Failure::Refused(Refusal::SteerSloppy) => service::FLAGS,
@@ -263,14 +266,16 @@ fn get_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
     let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
-    let deleted = Changes::begin(ns).delete_service(&key).map_err(failed)?;
+    let deleted = Changes::begin(ns)
+        .delete_service(&key, cut.is_some())
+        .map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())
 }
 
 fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
-    let deleted = Changes::begin(ns).flush().map_err(failed)?;
+    let deleted = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())
 }
@@ -425,6 +430,7 @@ fn destinations_failed<'a>(
     let at = match failure {
         config::Failure::Refused(Refusal::OnePacketAddress) => destination::ADDRESS,
         config::Failure::Refused(Refusal::SharedDestination) => destination::PORT,
+        config::Failure::Refused(Refusal::UncountedThresholds) => destination::MAX_CONNECTIONS,
         config::Failure::Refused(
             Refusal::MixedMethods | Refusal::SteerPersistent | Refusal::SteerSloppy,
         ) => destination::METHOD,
@@ -448,7 +454,7 @@ fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Ans
     let named = Destinations::read(request)?;
     let cut = prepare_cut(ns, request.get(destination::CUT).is_some())?;
     let deleted = Changes::begin(ns)
-        .delete_destinations(&named.service, &named.range)
+        .delete_destinations(&named.service, &named.range, cut.is_some())
         .map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())

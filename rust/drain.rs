@@ -12,6 +12,8 @@
 //!
 //! A connection that waits to be accepted has a socket, and so is in flight.
 //!
+//! Where connections were not recorded, with the flag uncounted, nobody can tell.
+//!
 //! [`Counts::open`]: rlvs_core::lifecycle::Counts::open
 
 use kernel::sync::atomic::{Atomic, AtomicFlag, Relaxed};
@@ -69,20 +71,24 @@ pub(crate) fn is_draining(destination: &Destination) -> bool {
     destination.weight() == 0 || destination.is_deleted()
 }
 
-/// How many connections would notice if the destination's process ended.
-pub(crate) fn in_flight(destination: &Destination, state: &State) -> u32 {
+/// How many connections would notice if the destination's process ended; none where some are not
+/// recorded.
+pub(crate) fn in_flight(destination: &Destination, state: &State) -> Option<u32> {
+    if destination.has_unknown() {
+        return None;
+    }
     let counts = &destination.counts;
     // An entry of the past leads the client's next connection there as well.
     if !state.sysctls.reschedules() {
-        return counts.connections();
+        return Some(counts.connections());
     }
     let held = destination.held.found().unwrap_or(0);
-    counts.open().saturating_add(held)
+    Some(counts.open().saturating_add(held))
 }
 
 /// Whether the destination's process can be stopped.
 pub(crate) fn is_drained(destination: &Destination, state: &State) -> bool {
-    if !is_draining(destination) || in_flight(destination, state) != 0 {
+    if !is_draining(destination) || in_flight(destination, state) != Some(0) {
         return false;
     }
     // Of what has ended by its packets the sockets have to be asked for once.

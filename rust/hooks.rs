@@ -115,7 +115,9 @@ impl<A: Family> Hook<State> for Answer<A> {
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
         may_be::<A>(skb, |ports| {
             state.destination_ports.contains(ports.source)
-                || state.steered_ports.contains(ports.source) && wire::ends_tcp::<A>(skb.linear())
+                || state.steered_ports.contains(ports.source)
+                    && wire::ends_tcp::<A>(skb.linear())
+                    && !A::steered(state).is_empty()
         })
     }
 

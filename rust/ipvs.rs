@@ -31,7 +31,7 @@ use rlvs_kext::{
 
 use crate::{
     control::{
-        config::{Changes, Configured, Edit, Range},
+        config::{self, Changes, Configured, Edit, Range},
         end_connections, failed, local_view, prepare_cut, refuse, Answer,
     },
     namespace::State,
@@ -210,7 +210,9 @@ fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     let cut = prepare_cut(ns, false)?;
     let changes = Changes::begin(ns);
     let (key, _) = find(&changes, &name)?;
-    let deleted = changes.delete_service(&key).map_err(failed)?;
+    let deleted = changes
+        .delete_service(&key, cut.is_some())
+        .map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())
 }
@@ -273,7 +275,7 @@ fn destination_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlin
     refuse(refusal).about(given.get(match refusal {
         Refusal::WeightRange => dest::WEIGHT,
         Refusal::Thresholds => dest::L_THRESH,
-        Refusal::IpvsThresholdRange => dest::U_THRESH,
+        Refusal::IpvsThresholdRange | Refusal::UncountedThresholds => dest::U_THRESH,
         Refusal::IpvsTunnelPort => dest::TUN_PORT,
         Refusal::IpvsLocalNode
         | Refusal::IpvsTunnel
@@ -282,6 +284,17 @@ fn destination_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlin
         Refusal::PortZero | Refusal::OwnService => dest::PORT,
         _ => dest::ADDR,
     }))
+}
+
+/// Why a destination was not added or changed, with the attribute that is at fault.
+fn destination_failed<'a>(
+    failure: config::Failure,
+    given: &Attributes<'a>,
+) -> genetlink::Refusal<'a> {
+    match failure {
+        config::Failure::Refused(refusal) => destination_refused(refusal, given),
+        config::Failure::Error(_) => failed(failure).about(given.get(dest::ADDR)),
+    }
 }
 
 /// What a request asks of a destination of the service, checked as far as it does not depend on
@@ -321,7 +334,7 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     };
     changes
         .add_destinations(&service, &range, settings)
-        .map_err(|failure| failed(failure).about(given.get(dest::ADDR)))
+        .map_err(|failure| destination_failed(failure, &given))
 }
 
 /// Changes what IPVS has of a destination: how it is forwarded to stays.
@@ -344,7 +357,7 @@ fn set_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     };
     changes
         .set_destinations(&service, &range, &edit)
-        .map_err(|failure| failed(failure).about(given.get(dest::ADDR)))
+        .map_err(|failure| destination_failed(failure, &given))
 }
 
 fn delete_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -358,7 +371,7 @@ fn delete_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answ
     let range =
         Range::one(key).map_err(|_| refuse(Refusal::NoDestination).about(given.get(dest::PORT)))?;
     let deleted = changes
-        .delete_destinations(&service, &range)
+        .delete_destinations(&service, &range, cut.is_some())
         .map_err(|failure| failed(failure).about(given.get(dest::ADDR)))?;
     end_connections(ns, cut, &deleted);
     Ok(())
@@ -426,7 +439,7 @@ fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
 
 fn flush<'a>(ns: &Handle<'_, State>) -> Answer<'a> {
     let cut = prepare_cut(ns, false)?;
-    let deleted = Changes::begin(ns).flush().map_err(failed)?;
+    let deleted = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
     end_connections(ns, cut, &deleted);
     Ok(())
 }

@@ -169,7 +169,7 @@ fn tell_changes(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
     let tell_it = |notice| {
         let in_flight = drain::in_flight(destination, ns.state());
         tell(ns.net(), destination, notice, |out| match notice {
-            Notice::Draining => out.u32(event::IN_FLIGHT, in_flight),
+            Notice::Draining => in_flight.map_or(Ok(()), |n| out.u32(event::IN_FLIGHT, n)),
             _ => Ok(()),
         });
     };

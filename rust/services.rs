@@ -85,6 +85,10 @@ pub(crate) struct Destination {
     /// Nobody outside of the host may connect straight to it; written under the configuration's
     /// mutex.
     private: Atomic<bool>,
+    /// Its new connections are not recorded; written under the configuration's mutex.
+    uncounted: Atomic<bool>,
+    /// Some connections of it may be unknown, as they were made while it was uncounted. Never unset.
+    unknown: Atomic<bool>,
     /// How many templates lead to it.
     templates: Atomic<u32>,
     /// How many of its connections have an entry, as their packets are rewritten.
@@ -127,6 +131,8 @@ impl Destination {
                 deaf: Atomic::new(true),
                 listens_since: Atomic::new(0),
                 private: Atomic::new(settings.private),
+                uncounted: Atomic::new(false),
+                unknown: Atomic::new(false),
                 templates: Atomic::new(0),
                 entries: Atomic::new(0),
                 counts: Counts::new(Mark::new(&service.changes)),
@@ -259,6 +265,24 @@ impl Destination {
     #[inline]
     pub(crate) fn is_private(&self) -> bool {
         self.private.read_once()
+    }
+
+    /// Says whether its new connections are not recorded. Under the configuration's mutex.
+    fn set_uncounted(&self, uncounted: bool) {
+        self.uncounted.store(uncounted, Relaxed);
+        if uncounted {
+            self.unknown.store(true, Relaxed);
+        }
+    }
+
+    /// Whether its new connections are not recorded.
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.uncounted.read_once()
+    }
+
+    /// Whether it may have connections that are not recorded, of which nobody knows when they end.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.unknown.read_once()
     }
 
     /// Whether it was deleted, and did not come back.
@@ -520,6 +544,12 @@ impl Pool {
         self.steers
     }
 
+    /// Whether new connections are steered and not recorded.
+    #[inline]
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.steers && self.flags.has(Flags::UNCOUNTED)
+    }
+
     /// Whether each choice is one's turn, which another choice would take from it.
     pub(crate) fn takes_turns(&self) -> bool {
         self.takes_turns
@@ -676,6 +706,10 @@ impl Service {
         self.inherit(&pool);
         if pool.steers {
             self.steers.store(true, Relaxed);
+        }
+        // First: who knows of a destination's connections asks this.
+        for destination in pool.destinations.iter() {
+            destination.set_uncounted(pool.is_uncounted());
         }
         self.pool.replace_later(pool, retired);
         // What the old scheduler saw of them meanwhile the new one does not know.

@@ -8,6 +8,8 @@
 //! that go by active connections are to know at once that there is one less. That the connection is
 //! over no packet tells: the periodic work asks whether the socket between the client and the service
 //! is still there, and takes the record away when it is not.
+//!
+//! A service with the flag uncounted does without: what needs to know its connections is refused.
 
 use core::marker::PhantomData;
 use kernel::{
@@ -140,7 +142,9 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, record: &Entry<A>, bh: &LocalB
     }
 }
 
-/// Takes away the records of connections that have ended. Process context; may sleep.
+/// Takes away the records of connections that have ended, and those of destinations that are not
+/// counted any more: the client's next connection from the same port would be taken for the one of
+/// the record, though it may be somebody else's. Process context; may sleep.
 ///
 /// # Errors
 ///
@@ -153,7 +157,8 @@ pub(crate) fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, now: u32) -> R
     while walker.batch(BATCH, |record| {
         let is_new = flow::idle(record.life.last_seen(), now) < LEAST_AGE;
         let (client, service) = ends(record);
-        if !is_new && !has_socket(net, &service, &client, None) {
+        let has_ended = || !is_new && !has_socket(net, &service, &client, None);
+        if record.destination.is_uncounted() || has_ended() {
             with_bh_disabled(|bh| remove(table, record, bh));
         }
         true

@@ -7,6 +7,7 @@
 //! packet. One that takes something away waits for a grace period, so that no packet goes there any
 //! more once it is answered; one that only adds leaves what it has replaced to [`Retired`].
 
+use core::iter::{empty, once};
 use kernel::{
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, rcu, Arc},
@@ -15,7 +16,7 @@ use kernel::{
 use rlvs_core::{
     address::{Address, PortRange},
     backends::check_one_packet,
-    config::{self, DestinationKey, Method, ServiceKey},
+    config::{self, check_uncounted, DestinationKey, Method, ServiceKey},
     estimate::{self, Volume},
     refusal::Refusal,
     schedule::{flags::Flags, Change, Kind, Settings},
@@ -153,6 +154,15 @@ impl Edit {
 pub(crate) struct Deleted(KVVec<Arc<Destination>>);
 
 impl Deleted {
+    /// Whether their connections can be ended, if that is what a deletion `cuts`: all of them are
+    /// known.
+    fn check_cut(&self, cuts: bool) -> Result<(), Refusal> {
+        if cuts && self.0.iter().any(|destination| destination.has_unknown()) {
+            return Err(Refusal::UncountedCut);
+        }
+        Ok(())
+    }
+
     /// Lets the next [`crate::cut::Cut`] end their connections.
     pub(crate) fn mark_cut(&self) {
         for destination in self.0.iter() {
@@ -434,6 +444,7 @@ impl<'a> Changes<'a> {
             return Err(Refusal::ServiceExists.into());
         };
         check_flags(&key, settings.flags, &[])?;
+        check_uncounted(key.protocol, &settings, empty())?;
         let pool = pool_of(&settings, false, [].iter(), |_| None)?;
         let left = self.config.draining.of(key).next();
         let service = Service::new(key, pool, left.as_ref())?;
@@ -494,6 +505,7 @@ impl<'a> Changes<'a> {
             let steers = configured.would_steer(&settings, all.iter())?;
             let pool = pool_of(&settings, steers, all.iter(), |_| None)?;
             check_flags(key, settings.flags, all)?;
+            check_uncounted(key.protocol, &settings, all.iter().map(|d| d.thresholds()))?;
             let backends = without_all(self.backends(), all.iter())?;
             let backends = with_all(backends, settings.flags, all.iter())?;
             let backends = KBox::new(backends, GFP_KERNEL)?;
@@ -521,14 +533,20 @@ impl<'a> Changes<'a> {
         self.ns.state().timeouts.set(timeouts);
     }
 
-    /// Deletes a service with its destinations.
-    pub(crate) fn delete_service(mut self, key: &ServiceKey) -> Result<Deleted, Failure> {
+    /// Deletes a service with its destinations. Refused if it `cuts`, and not all of their
+    /// connections are known.
+    pub(crate) fn delete_service(
+        mut self,
+        key: &ServiceKey,
+        cuts: bool,
+    ) -> Result<Deleted, Failure> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
         let services = KBox::new(self.services().without(key)?, GFP_KERNEL)?;
         let count = self.configured(key)?.destinations.len();
         let room = Room::new(count)?;
         self.config.overall.reserve(1)?;
         let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
+        deleted.check_cut(cuts)?;
         let backends = without_all(self.backends(), deleted.0.iter())?;
         let backends = KBox::new(backends, GFP_KERNEL)?;
 
@@ -544,12 +562,14 @@ impl<'a> Changes<'a> {
     }
 
     /// Deletes every service; what was deleted before and still has connections is told as well.
-    pub(crate) fn flush(mut self) -> Result<Deleted, Failure> {
+    /// Refused as [`Self::delete_service`] is.
+    pub(crate) fn flush(mut self, cuts: bool) -> Result<Deleted, Failure> {
         let empty = KBox::new(Services::default(), GFP_KERNEL)?;
         let no_backends = KBox::new(Backends::default(), GFP_KERNEL)?;
         let config = &mut *self.config;
         let listed = config.services.iter().flat_map(|c| c.destinations.iter());
         let deleted = Deleted(copy_of(listed)?);
+        deleted.check_cut(cuts)?;
         let all = Deleted(copy_of(Iterator::chain(
             deleted.0.iter(),
             config.draining.iter(),
@@ -660,6 +680,8 @@ impl<'a> Changes<'a> {
         let pool = pool_of(&configured.settings, steers, all.iter(), planned)?;
         let flags = configured.settings.flags;
         check_flags(service, flags, &all)?;
+        let bounds = once(settings.thresholds);
+        check_uncounted(service.protocol, &configured.settings, bounds)?;
         let added = all.iter().filter(|d| range.contains(d));
         let backends = KBox::new(with_all(self.backends(), flags, added)?, GFP_KERNEL)?;
 
@@ -695,7 +717,8 @@ impl<'a> Changes<'a> {
         let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         let changed = range.of(&configured.destinations)?;
         for destination in changed.0.iter() {
-            edit.of(destination)?;
+            let bounds = once(edit.of(destination)?.thresholds);
+            check_uncounted(service.protocol, &configured.settings, bounds)?;
         }
         let all = &configured.destinations;
         let methods = all.iter().map(|d| match range.contains(d) {
@@ -735,15 +758,17 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Deletes destinations: all of them or none.
+    /// Deletes destinations: all of them or none. Refused as [`Self::delete_service`] is.
     pub(crate) fn delete_destinations(
         mut self,
         service: &ServiceKey,
         range: &Range,
+        cuts: bool,
     ) -> Result<Deleted, Failure> {
         let state = self.ns.state();
         let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         let deleted = range.of(&configured.destinations)?;
+        deleted.check_cut(cuts)?;
         let staying = configured.destinations.iter();
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
         let steers = configured.would_steer(&configured.settings, staying.iter())?;

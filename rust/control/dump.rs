@@ -184,8 +184,10 @@ fn write_destination(
     out.u8(destination::METHOD, in_use.number())?;
     out.u8(destination::REQUESTED_METHOD, of.method().number())?;
     out.u32(destination::WEIGHT, u32::from(of.weight()))?;
-    out.u32(destination::ACTIVE_CONNECTIONS, of.counts.active())?;
-    out.u32(destination::INACTIVE_CONNECTIONS, of.counts.inactive())?;
+    if !of.is_uncounted() {
+        out.u32(destination::ACTIVE_CONNECTIONS, of.counts.active())?;
+        out.u32(destination::INACTIVE_CONNECTIONS, of.counts.inactive())?;
+    }
     out.u32(destination::MAX_CONNECTIONS, of.thresholds().upper())?;
     out.u32(destination::MIN_CONNECTIONS, of.thresholds().lower())?;
     out.u32(destination::TEMPLATES, of.templates())?;
@@ -193,7 +195,9 @@ fn write_destination(
         out.u8(destination::LISTENING, u8::from(listening))?;
     }
     out.u8(destination::PRIVATE, u8::from(of.is_private()))?;
-    out.u32(destination::IN_FLIGHT, drain::in_flight(of, state))?;
+    if let Some(in_flight) = drain::in_flight(of, state) {
+        out.u32(destination::IN_FLIGHT, in_flight)?;
+    }
     if drain::is_drained(of, state) {
         out.flag(destination::DRAINED)?;
     }

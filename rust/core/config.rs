@@ -6,6 +6,7 @@ use crate::{
     address::{Address, Family, Protocol},
     refusal::Refusal,
     schedule::{flags::Flags, Settings},
+    threshold::Thresholds,
 };
 
 /// What tells a virtual service from all others of its network namespace.
@@ -142,20 +143,50 @@ pub fn steers(
             Method::Auto => auto = true,
         }
     }
-    let cannot = if protocol != Protocol::Tcp {
-        Some(Refusal::SteerProtocol)
+    match check_can_steer(protocol, settings) {
+        Err(refusal) if steer => Err(refusal),
+        Ok(()) if steer && nat => Err(Refusal::MixedMethods),
+        Ok(()) => Ok(steer || (auto && !nat)),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether a service with these settings steers when its destinations want it.
+fn check_can_steer(protocol: Protocol, settings: &Settings) -> Result<(), Refusal> {
+    if protocol != Protocol::Tcp {
+        Err(Refusal::SteerProtocol)
     } else if settings.persistence.seconds() != 0 {
-        Some(Refusal::SteerPersistent)
+        Err(Refusal::SteerPersistent)
     } else if settings.flags.has(Flags::SLOPPY) {
-        Some(Refusal::SteerSloppy)
+        Err(Refusal::SteerSloppy)
     } else {
-        None
-    };
-    match cannot {
-        Some(refusal) if steer => Err(refusal),
-        None if steer && nat => Err(Refusal::MixedMethods),
-        None => Ok(steer || (auto && !nat)),
-        Some(_) => Ok(false),
+        Ok(())
+    }
+}
+
+/// Whether a service can have these settings, as far as [`Flags::UNCOUNTED`] is concerned, with
+/// destinations that have these bounds: it can where the number of connections is not needed. The
+/// flag has an effect while the service steers, and is refused to one that never does.
+///
+/// # Errors
+///
+/// [`Refusal::UncountedNeverSteers`], [`Refusal::UncountedScheduler`] or
+/// [`Refusal::UncountedThresholds`].
+pub fn check_uncounted(
+    protocol: Protocol,
+    settings: &Settings,
+    mut thresholds: impl Iterator<Item = Thresholds>,
+) -> Result<(), Refusal> {
+    if !settings.flags.has(Flags::UNCOUNTED) {
+        Ok(())
+    } else if check_can_steer(protocol, settings).is_err() {
+        Err(Refusal::UncountedNeverSteers)
+    } else if settings.kind.goes_by_connections() {
+        Err(Refusal::UncountedScheduler)
+    } else if thresholds.any(|bounds| bounds.upper() != 0) {
+        Err(Refusal::UncountedThresholds)
+    } else {
+        Ok(())
     }
 }
 
@@ -508,6 +539,57 @@ mod tests {
                 let wanted = if others { Ok(false) } else { Err(refusal) };
                 assert_eq!(of(number, settings, methods), wanted, "{methods:?}");
             }
+        }
+    }
+
+    #[test]
+    fn who_can_be_uncounted() {
+        use crate::{
+            persistence,
+            schedule::{Change, Kind},
+        };
+        let with = |flags: Flags, kind| {
+            let change = Change {
+                flags: Some((flags.bits(), u32::MAX)),
+                ..Change::default()
+            };
+            Settings::new(kind).changed(&change).unwrap()
+        };
+        let of = |protocol, settings: &Settings, uppers: &[u32]| {
+            let thresholds = uppers
+                .iter()
+                .map(|&upper| Thresholds::new(upper, 0).unwrap());
+            check_uncounted(protocol, settings, thresholds)
+        };
+        let rr = with(Flags::UNCOUNTED, Kind::Rr);
+        assert_eq!(of(Protocol::Tcp, &rr, &[]), Ok(()));
+        assert_eq!(of(Protocol::Tcp, &rr, &[0, 0]), Ok(()));
+        let bounded = of(Protocol::Tcp, &rr, &[0, 9]);
+        assert_eq!(bounded, Err(Refusal::UncountedThresholds));
+        let persistent = Change {
+            persistence: persistence::Change::new(Some(60), None, Family::V4).unwrap(),
+            ..Change::default()
+        };
+        let sloppy = Flags::from_bits(Flags::UNCOUNTED.bits() | Flags::SLOPPY.bits()).unwrap();
+        for (protocol, settings) in [
+            (Protocol::Udp, rr),
+            (Protocol::Sctp, rr),
+            (Protocol::Tcp, rr.changed(&persistent).unwrap()),
+            (Protocol::Tcp, with(sloppy, Kind::Rr)),
+        ] {
+            let never = of(protocol, &settings, &[]);
+            assert_eq!(never, Err(Refusal::UncountedNeverSteers));
+        }
+        for kind in Kind::ALL {
+            let expected = match kind.goes_by_connections() {
+                true => Err(Refusal::UncountedScheduler),
+                false => Ok(()),
+            };
+            let settings = with(Flags::UNCOUNTED, *kind);
+            assert_eq!(of(Protocol::Tcp, &settings, &[0]), expected, "{kind:?}");
+            // What the flag is not there for is nobody's business.
+            let counted = of(Protocol::Udp, &with(Flags::NONE, *kind), &[9]);
+            assert_eq!(counted, Ok(()), "{kind:?}");
         }
     }
 

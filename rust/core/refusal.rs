@@ -97,6 +97,22 @@ address other than a loopback one";
     SteerSloppy => Inval,
         c"a service with the flag sloppy does not steer: give its destinations the method nat or \
 auto, on an address other than a loopback one";
+    /// The flag uncounted for a service that never steers.
+    UncountedNeverSteers => Inval,
+        c"only a tcp service that is neither persistent nor sloppy can steer: leave out the flag \
+uncounted";
+    /// A scheduler that goes by numbers of connections, for a service with the flag uncounted.
+    UncountedScheduler => Inval,
+        c"the scheduler goes by numbers of connections, which the flag uncounted leaves unknown: use \
+rr, wrr, fo, sh, dh or mh, or leave out the flag";
+    /// Bounds on the connections of a destination whose service has the flag uncounted.
+    UncountedThresholds => Inval,
+        c"with the flag uncounted the number of connections is unknown: leave out the flag, or \
+max-connections of all destinations";
+    /// Connections are to be ended of which nobody knows.
+    UncountedCut => Inval,
+        c"the flag uncounted left connections unrecorded, so they cannot be ended: delete without \
+--now, and with net.ipv4.vs.expire_nodest_conn=0";
     /// Some destinations of a service are to be steered to and others not.
     MixedMethods => Inval,
         c"a service steers to all of its destinations or to none: give them the method auto first, \

@@ -204,6 +204,24 @@ impl Kind {
         matches!(self, Self::Twos | Self::P2c | Self::Jsq)
     }
 
+    /// Whether choices go by how many connections the destinations have; those of `jsq` where as
+    /// many wait. Not for that: all look whether a destination is full.
+    pub const fn goes_by_connections(self) -> bool {
+        matches!(
+            self,
+            Self::Lc
+                | Self::Wlc
+                | Self::Sed
+                | Self::Nq
+                | Self::Ovf
+                | Self::Lblc
+                | Self::Lblcr
+                | Self::Twos
+                | Self::P2c
+                | Self::Jsq
+        )
+    }
+
     /// Whether the scheduler is made for the weights that the destinations had then, so that it has
     /// to be made again when one changes. The others follow a change, and keep what they remember.
     pub const fn is_made_for_weights(self) -> bool {

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     family::Family,
     namespace::State,
-    services::{Destination, Service},
+    services::{Destination, Pool, Service},
     stats::Event,
     steered,
 };
@@ -190,8 +190,8 @@ impl<'a, A: Family> Arrival<'a, A> {
             state.events.count(context.bh, Event::DropPacket);
             return Verdict::Drop;
         }
-        let key = self.key();
         let offer = self.offer(service);
+        let key = self.key(offer.pool);
         let mut choice = Choice::default();
         while let Some(destination) = offer.next(&mut choice) {
             let Some(target) = offer.target(destination) else {
@@ -229,7 +229,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             };
             if let Some(target) = returned.offer.target(destination) {
                 context.steer(skb, &target);
-                self.count(destination, self.key());
+                self.count(destination, self.key(pool));
                 break;
             }
         }
@@ -243,23 +243,31 @@ impl<'a, A: Family> Arrival<'a, A> {
         Offer::new(self.passage, self.packet, pool, delivery)
     }
 
-    /// The key of the connection's record.
-    fn key(&self) -> Hashed<A::Words> {
+    /// The key of the connection's record; none where there is to be none.
+    fn key(&self, pool: &Pool) -> Option<Hashed<A::Words>> {
+        if pool.is_uncounted() {
+            return None;
+        }
         let Packet {
             source,
             destination,
             ..
         } = *self.packet;
         let table = A::steered(self.passage.state);
-        steered::key(table, source, destination, self.passage.context.rcu)
+        let rcu = self.passage.context.rcu;
+        Some(steered::key(table, source, destination, rcu))
     }
 
-    /// Counts a connection made, and for its destination as long as it lasts. It goes on in any case.
-    fn count(&self, destination: &Arc<Destination>, key: Hashed<A::Words>) {
+    /// Counts a connection made, and for its destination as long as it lasts, by a record that has
+    /// the `key`, if it has one. It goes on in any case.
+    fn count(&self, destination: &Arc<Destination>, key: Option<Hashed<A::Words>>) {
         let passage = self.passage;
         passage.count_connection(destination);
         let events = &passage.state.events;
         events.count(passage.context.bh, Event::Steered);
+        let Some(key) = key else {
+            return;
+        };
         let Passage {
             state,
             context,

@@ -9,8 +9,8 @@ import socket
 import struct
 import sys
 
-from lab import (IP_VS_OPTIONS, PROCESS, RLVS_NEEDS, VIP, listening, load, modules, run,
-                 unload)
+from lab import (IP_VS_OPTIONS, PROCESS, RLVS_NEEDS, UNCOUNTED, VIP, listening, load, modules,
+                 run, unload)
 from lib import genl, ipvs
 
 N = genl.N
@@ -65,13 +65,15 @@ class Batch:
 class Rlvs:
     """Services of rlvs, with destinations at ports of the service's own address."""
 
-    def __init__(self, method):
+    def __init__(self, method, flags):
         self.batch = Batch(genl.Genl(contextlib.nullcontext()))
         self.method = method
+        self.flags = flags
 
     def service(self, port, scheduler, first=PROCESS, last=PROCESS):
         name = genl.service(Ends, port)
-        self.batch.add(N["RLVS_CMD_SERVICE_ADD"], genl.service(Ends, port, None, scheduler))
+        self.batch.add(N["RLVS_CMD_SERVICE_ADD"],
+                       genl.service(Ends, port, None, scheduler, self.flags))
         self.batch.add(N["RLVS_CMD_DESTINATION_ADD"],
                        genl.destination(name, first, last, weight=weight_for(scheduler),
                                         method=self.method))
@@ -111,11 +113,11 @@ def _direct():
 
 
 @contextlib.contextmanager
-def _rlvs(method):
+def _rlvs(method, flags=0):
     load(*RLVS_NEEDS)
     run("insmod", os.environ["RLVS_KO"])
     try:
-        yield Rlvs(method)
+        yield Rlvs(method, flags)
     finally:
         unload("rlvs")
 
@@ -135,6 +137,7 @@ BALANCERS = {
     "direct": _direct,
     "rlvs nat": lambda: _rlvs(genl.NAT),
     "rlvs steer": lambda: _rlvs(genl.STEER),
+    UNCOUNTED: lambda: _rlvs(genl.STEER, N["RLVS_SERVICE_FLAG_UNCOUNTED"]),
     "ip_vs": _ip_vs,
 }
 

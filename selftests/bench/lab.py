@@ -139,14 +139,14 @@ def direct():
 
 
 @contextlib.contextmanager
-def rlvs(method, protocols):
+def rlvs(method, protocols, flags="none"):
     load(*RLVS_NEEDS)
     run("insmod", os.environ["RLVS_KO"])
     for protocol in protocols:
         for version in (4, 6):
             host = VIP[version] if version == 4 else f"[{VIP[version]}]"
             service = f"{protocol}://{host}:{SERVICE}"
-            run("rlvs", "service", "add", service, "--scheduler", "rr")
+            run("rlvs", "service", "add", service, "--scheduler", "rr", "--flags", flags)
             run("rlvs", "dest", "add", service, f":{PROCESS}", "--method", method)
     if method == "steer":
         # The port of a service whose method has become steering is forgotten as one that rewrites
@@ -196,18 +196,24 @@ def nftables():
             unload(*unused)
 
 
-CONTENDERS = {
+UNCOUNTED = "rlvs steer, uncounted"
+STEERING = ("rlvs steer", UNCOUNTED)
+# Where connections are opened.
+OPENING = {
     "direct": direct,
     "rlvs nat": lambda: rlvs("nat", ("tcp", "udp")),
     "rlvs steer": lambda: rlvs("steer", ("tcp",)),
+    UNCOUNTED: lambda: rlvs("steer", ("tcp",), "uncounted"),
     "ip_vs": ip_vs,
     "nftables": nftables,
 }
+# Elsewhere: packets of which none is a first or last one are the same to both that steer.
+CONTENDERS = {name: contender for name, contender in OPENING.items() if name != UNCOUNTED}
 
 
 def translates(name):
     """Whether a contender changes the port that packets go to."""
-    return name not in ("direct", "rlvs steer")
+    return name not in ("direct", *STEERING)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ from matplotlib import pyplot  # noqa: E402
 from figures import split, text  # noqa: E402
 
 COLOURS = {"direct": "#999999", "rlvs nat": "#0072b2", "rlvs steer": "#56b4e9",
-           "ip_vs": "#d55e00", "nftables": "#009e73", "SO_REUSEPORT": "#cc79a7",
-           "HAProxy": "#e69f00", "nginx stream": "#f0e442", "core": "#0072b2"}
+           "rlvs steer, uncounted": "#b3d9f2", "ip_vs": "#d55e00", "nftables": "#009e73",
+           "SO_REUSEPORT": "#cc79a7", "HAProxy": "#e69f00", "nginx stream": "#f0e442",
+           "core": "#0072b2"}
 SPARE = "#444444"
 BAR = 0.8  # of the distance between two measures
 MOST = 3.0  # times what ip_vs costs: longer bars are cut off, the number stands beside them

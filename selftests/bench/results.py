@@ -128,13 +128,13 @@ class Results:
         """Lines for people; finish() comes first."""
         if not self.measures:
             return
-        yield f"{'measure':<34} {'contender':<12} {'median':>12} {'spread':>7}  target"
+        yield f"{'measure':<34} {'contender':<21} {'median':>12} {'spread':>7}  target"
         for name, entry in self.measures.items():
             for contender, values in entry["samples"].items():
                 aims = "; ".join(map(_aim, (t for t in entry["targets"]
                                             if t["contender"] == contender)))
                 middle = f"{_number(statistics.median(values))} {entry['unit']}"
-                yield (f"{name:<34} {contender:<12} {middle:>12} {spread(values):>6.1%}"
+                yield (f"{name:<34} {contender:<21} {middle:>12} {spread(values):>6.1%}"
                        f"  {aims}").rstrip()
 
 

@@ -44,10 +44,10 @@ class Contender:
 class Rlvs(Contender):
     """rlvs with one of its forwarding methods."""
 
-    def __init__(self, lab, method="nat", scheduler="p2c"):
+    def __init__(self, lab, method="nat", scheduler="p2c", flags="none"):
         super().__init__(lab)
         self.name = f"rlvs {method} {scheduler}"
-        self._method, self._scheduler = method, scheduler
+        self._method, self._scheduler, self._flags = method, scheduler, flags
 
     def begin(self):
         # What the specification has, the tool and the module have to have.
@@ -55,7 +55,7 @@ class Rlvs(Contender):
             raise Skip(f"rlvs has no forwarding method {self._method}")
         if not kernel.loaded():
             kernel.insert()
-        self.lab.rlvs(f"service add {SERVICE} --scheduler {self._scheduler}")
+        self.lab.rlvs(f"service add {SERVICE} --scheduler {self._scheduler} --flags {self._flags}")
         ports = f"{self.ports[0]}-{self.ports[-1]}"
         self.lab.rlvs(f"dest add {SERVICE} :{ports} --method {self._method}")
 

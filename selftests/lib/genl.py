@@ -176,7 +176,9 @@ class Director(Genl):
                       destination(service(flow, port), number, weight=weight))
 
     def flush_now(self):
-        """No services and no connections any more."""
+        """No services and no connections any more, but those that nobody counts."""
+        # What was deleted before is ended as far as it is known, what is listed only as a whole.
+        self.must(N["RLVS_CMD_FLUSH"])
         self.must(N["RLVS_CMD_FLUSH"], attr(N["RLVS_A_SERVICE_CUT"]))
 
     def counter(self, name):
@@ -260,12 +262,11 @@ def _destination(reply):
         "method": METHODS[_number(reply[N[kind + "METHOD"]])],
         "requested_method": METHODS[_number(reply[N[kind + "REQUESTED_METHOD"]])],
         "weight": _number(reply[N[kind + "WEIGHT"]]),
-        **_numbers(reply, kind, "active_connections", "inactive_connections"),
+        **_numbers(reply, kind, "active_connections", "inactive_connections", "in_flight"),
         "max_connections": _number(reply[N[kind + "MAX_CONNECTIONS"]]),
         "min_connections": _number(reply[N[kind + "MIN_CONNECTIONS"]]),
         "templates": _number(reply[N[kind + "TEMPLATES"]]),
         "private": _number(reply[N[kind + "PRIVATE"]]) != 0,
-        "in_flight": _number(reply[N[kind + "IN_FLIGHT"]]),
         "drained": N[kind + "DRAINED"] in reply,
         "stats": _stats(reply[N[kind + "STATS"]]),
     }

@@ -30,12 +30,18 @@
  * @RLVS_SERVICE_FLAG_SLOPPY: A TCP segment or SCTP packet in mid-stream opens
  *   a connection entry if it has none, as with the sysctls sloppy_tcp and
  *   sloppy_sctp for all services. No effect for UDP.
+ * @RLVS_SERVICE_FLAG_UNCOUNTED: While the service steers, its connections are
+ *   not recorded, so that they take no memory and nobody knows how many there
+ *   are. Only for a TCP service that is neither persistent nor sloppy, with a
+ *   scheduler that does not go by connections, and destinations without
+ *   bounds.
  */
 enum rlvs_service_flag {
 	RLVS_SERVICE_FLAG_OPS = 4,
 	RLVS_SERVICE_FLAG_SCHEDULER_FALLBACK = 8,
 	RLVS_SERVICE_FLAG_SCHEDULER_PORT = 16,
 	RLVS_SERVICE_FLAG_SLOPPY = 65536,
+	RLVS_SERVICE_FLAG_UNCOUNTED = 131072,
 };
 
 /**

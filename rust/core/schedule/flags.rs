@@ -24,11 +24,15 @@ impl Flags {
     /// A packet of the service in mid-stream may open an entry, whatever the sysctls `sloppy_tcp` and
     /// `sloppy_sctp` say. IPVS has no such flag: the number is above all of its own.
     pub const SLOPPY: Self = Self(1 << 16);
+    /// Connections that are steered are not recorded, so that nobody knows how many there are:
+    /// [`crate::config::check_uncounted`]. IPVS has no such flag either.
+    pub const UNCOUNTED: Self = Self(1 << 17);
 
     /// The flags that belong to schedulers; which ones depends on the scheduler.
     const SCHEDULERS: Self = Self(Self::FALLBACK.0 | Self::PORT.0);
     /// Every flag there is.
-    const ALL: Self = Self(Self::SCHEDULERS.0 | Self::ONE_PACKET.0 | Self::SLOPPY.0);
+    const ALL: Self =
+        Self(Self::SCHEDULERS.0 | Self::ONE_PACKET.0 | Self::SLOPPY.0 | Self::UNCOUNTED.0);
 
     /// The flags of these bits.
     ///
@@ -96,7 +100,7 @@ mod tests {
     #[test]
     fn unknown_bits_are_refused() {
         for bit in 0..32 {
-            let known = [2, 3, 4, 16].contains(&bit);
+            let known = [2, 3, 4, 16, 17].contains(&bit);
             let flags = Flags::from_bits(1 << bit);
             assert_eq!(flags.is_ok(), known, "bit {bit}");
             assert!(known || flags == Err(Refusal::UnknownFlag));
@@ -110,6 +114,7 @@ mod tests {
             assert_eq!(Flags::NONE.check(*kind), Ok(()));
             assert_eq!(Flags::SLOPPY.check(*kind), Ok(()));
             assert_eq!(Flags::ONE_PACKET.check(*kind), Ok(()));
+            assert_eq!(Flags::UNCOUNTED.check(*kind), Ok(()));
             for flags in [Flags::PORT, Flags::FALLBACK, Flags::ALL] {
                 assert_eq!(flags.check(*kind).is_ok(), hashes_clients, "{kind:?}");
             }
@@ -126,7 +131,7 @@ mod tests {
         assert_eq!(Flags::NONE.changed(both, Flags::PORT.bits()), Flags::PORT);
         assert_eq!(both.changed(Flags::NONE, u32::MAX), Flags::NONE);
         assert_eq!(both.without_scheduler(), Flags::NONE);
-        let others = Flags(Flags::SLOPPY.0 | Flags::ONE_PACKET.0);
+        let others = Flags(Flags::SLOPPY.0 | Flags::ONE_PACKET.0 | Flags::UNCOUNTED.0);
         assert_eq!(Flags::ALL.without_scheduler(), others);
         assert!(both.has(Flags::PORT) && !Flags::PORT.has(both));
     }

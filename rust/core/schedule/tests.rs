@@ -445,3 +445,21 @@ fn settings_change_as_a_request_says() {
     assert_eq!(both.changed(&kind(Kind::Rr)), Ok(Settings::new(Kind::Rr)));
     assert_eq!(both.changed(&kind(Kind::Sh)), Ok(Settings::new(Kind::Sh)));
 }
+
+#[test]
+fn who_goes_by_connections() {
+    for kind in Kind::ALL {
+        let pick = |loads: &[(u16, u32, u32)]| {
+            let pool = Pool::new(loads);
+            let request = Request {
+                // Both destinations are drawn.
+                random: [0, u32::MAX],
+                ..request(Address::V4([192, 0, 2, 100]), 1024)
+            };
+            scheduler(*kind, &pool).pick(&pool, &request)
+        };
+        let (busy, idle) = ((1, 9, 9), (1, 0, 0));
+        let differs = pick(&[busy, idle]) != pick(&[idle, busy]);
+        assert_eq!(differs, kind.goes_by_connections(), "{kind:?}");
+    }
+}

@@ -62,12 +62,12 @@ def configuration(name, results):
             balancer.service(port, "rr")
         balancer.batch.flush()
         settle()
-        service, _, _ = usage.end()
+        service, _ = usage.end()
         usage = Usage()
         balancer.service(PORTS - 1, "rr", FIRST, FIRST + DESTINATIONS)
         balancer.batch.flush()
         settle()
-        destination, _, _ = usage.end()
+        destination, _ = usage.end()
     results.add("footprint.service", "memory for a service with one destination", "bytes", name,
                 service / SERVICES)
     results.add("footprint.destination", "memory for a destination", "bytes", name,

@@ -5,7 +5,7 @@ The packets of the connections end before a socket: sockets are not counted, and
 spares them. It is the same in each round, so there is one.
 """
 
-from lab import CONTENDERS, KINDS, Flow, generator, translates
+from lab import KINDS, OPENING, STEERING, Flow, generator, translates
 from meminfo import Usage
 
 
@@ -15,10 +15,10 @@ def grow(name, protocol, version, results, count):
     for sent, (arrived, *_) in flow.establish(count):
         if arrived != count:
             raise SystemExit(f"{name}: {arrived} of {count} packets of connections arrived")
-    total, slabs, caches = usage.end()
+    total, caches = usage.end()
     kind = f"{protocol}{version}"
     results.add(f"memory.slab.{kind}", f"slabs for a {kind} connection", "bytes", name,
-                slabs / count)
+                sum(caches.values()) / count)
     results.add(f"memory.all.{kind}", f"all memory for a {kind} connection", "bytes", name,
                 total / count)
     print(f"# memory: {name}, {kind}: " + ", ".join(
@@ -30,8 +30,8 @@ def measure(_bench, results, plan):
     for protocol, version in KINDS:
         if (protocol, version) == ("udp", 6) and not plan.full:
             continue
-        for name, contender in CONTENDERS.items():
-            if name == "rlvs steer" and protocol == "udp":
+        for name, contender in OPENING.items():
+            if name in STEERING and protocol == "udp":
                 continue
             with generator(), contender():
                 grow(name, protocol, version, results, count)
@@ -40,5 +40,6 @@ def measure(_bench, results, plan):
     results.target("memory.slab.udp4", "rlvs nat", "bytes", "at_most", 128)
     for kind in [k for k in results.measures if k.startswith("memory.slab.")]:
         results.target(kind, "rlvs nat", "of ip_vs's", "of_ip_vs", 0.45)
-        if "rlvs steer" in results.measures[kind]["samples"]:
-            results.target(kind, "rlvs steer", "bytes", "at_most", 0)
+        for name in STEERING:
+            if name in results.measures[kind]["samples"]:
+                results.target(kind, name, "bytes", "at_most", 0)

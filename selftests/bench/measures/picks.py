@@ -52,7 +52,3 @@ def measure(_bench, results, plan):
                     one_contender(name, balancer, schedulers, clients, results, number)
             print(f"# picks: round {number + 1} of {plan.rounds}", flush=True)
     results.note("picks: mh with 4096 destinations was not measured, its table is smaller")
-    for measured, entry in results.measures.items():
-        if measured.startswith("picks.") and "ip_vs" in entry["samples"]:
-            results.target(measured, "rlvs nat", "cost over direct, of ip_vs's",
-                           "over_direct_of_ip_vs", 0.5)

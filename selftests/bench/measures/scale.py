@@ -5,7 +5,8 @@ import sys
 import time
 
 from configure import BALANCERS, processes
-from lab import CONTENDERS, PROCESS, RECEIVE, SERVICE, Bench, Flow, generator, translates
+from lab import (CONTENDERS, PROCESS, RECEIVE, SERVICE, STEERING, Bench, Flow, generator,
+                 translates)
 from opening import ROOM, Clients
 from pace import PACE
 
@@ -86,7 +87,7 @@ def targets(results, most, many):
 
 def measure(_bench, results, plan):
     most, many = (1000000, 10000) if plan.full else (100000, 1000)
-    balancers = [name for name in BALANCERS if plan.full or name != "rlvs steer"]
+    balancers = [name for name in BALANCERS if plan.full or name not in STEERING]
     for number in range(plan.rounds):
         for name in ("direct", "rlvs nat", "ip_vs", "nftables"):
             with generator(), CONTENDERS[name]():

@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 
+from lab import UNCOUNTED
 from lib import kernel
 from lib.contenders import (PORT, PORTS, Contender, HaProxy, IpVs, Nftables, Nginx,
                             ReusePort, Rlvs)
@@ -26,7 +27,7 @@ TITLE = "a connection from connect to close, both user spaces included"
 # Connections between two looks at the clock, and such slices of direct connections, each with one
 # of a contender's beside it, in a round.
 SLICE, SLICES = 150, 8
-TARGETS = {"rlvs nat": 0.5, "rlvs steer": 0.25}
+TARGETS = {"rlvs nat": 0.5, "rlvs steer": 0.25, UNCOUNTED: 0.25}
 
 
 class Site:
@@ -38,6 +39,7 @@ class Site:
         "direct": (Contender, PORTS, PORTS),
         "rlvs nat": (lambda lab: Rlvs(lab, "nat"), [PORT], PORTS),
         "rlvs steer": (lambda lab: Rlvs(lab, "steer"), [PORT], [PORT]),
+        UNCOUNTED: (lambda lab: Rlvs(lab, "steer", "rr", "uncounted"), [PORT], [PORT]),
         "ip_vs": (IpVs, [PORT], PORTS),
         "nftables": (Nftables, [PORT], PORTS),
         "SO_REUSEPORT": (ReusePort, [PORT], [PORT]),

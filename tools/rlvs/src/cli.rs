@@ -319,6 +319,7 @@ Examples:
     /// processes can be stopped, and nobody notices.
     ///
     /// If the time is over before, the exit status is 1 and the weight stays 0.
+    /// Where the flag uncounted left connections unrecorded it is refused.
     #[command(after_help = "\
 Examples:
   rlvs dest drain tcp://192.0.2.10:80 :8001 && systemctl restart web@8001
@@ -343,8 +344,9 @@ pub struct ServiceSettings {
     /// schedule by the client's port as well as its address; sh-fallback and
     /// mh-fallback give a client another destination when its own takes no
     /// new connections; sloppy lets a packet in mid-stream open a connection;
-    /// ops, for UDP, schedules each packet by itself, without connections;
-    /// none clears all
+    /// uncounted steers without remembering what connections there are, which
+    /// takes no memory; ops, for UDP, schedules each packet by itself, without
+    /// connections; none clears all
     #[arg(long, value_name = "FLAG,...", value_delimiter = ',')]
     pub flags: Option<Vec<Flag>>,
     /// Slots of the table of the scheduler mh: 4093, as in IPVS, or 65537
@@ -538,6 +540,7 @@ mod tests {
             "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
             "rlvs service add tcp://192.0.2.10:80 --flags sloppy,sh-port --scheduler sh",
             "rlvs service add udp://192.0.2.10:53 --scheduler rr --flags ops",
+            "rlvs service add tcp://192.0.2.10:80 --scheduler rr --flags uncounted",
             "rlvs service edit tcp://192.0.2.10:80 --flags none",
             "rlvs service edit tcp://192.0.2.10:80 --table-size 4093",
             "rlvs service del tcp://192.0.2.10:80 --now",

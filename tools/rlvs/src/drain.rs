@@ -30,6 +30,7 @@ pub fn drain<T: Transport>(
         weight: Some(0),
         ..DestinationSettings::default()
     };
+    check_known(&named(client, target)?)?;
     client.set_destinations(target, &quiesced)?;
     loop {
         let left = not_drained(client, target)?;
@@ -74,6 +75,28 @@ fn names(target: &DestinationTarget, address: std::net::IpAddr, port: u16) -> bo
         && (range.first..=range.last.unwrap_or(range.first)).contains(&port)
 }
 
+/// The destinations that the command line names, as far as they are there.
+fn named<T: Transport>(
+    client: &mut Client<T>,
+    target: &DestinationTarget,
+) -> Result<Vec<Destination>, Error> {
+    let mut all = client.destinations(&target.service)?;
+    all.retain(|destination| names(target, destination.address, destination.port));
+    Ok(all)
+}
+
+/// Whether the kernel can tell of each that it has drained.
+fn check_known(named: &[Destination]) -> Result<(), Error> {
+    match named.iter().find(|one| one.in_flight.is_none()) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::NotDrained(format!(
+            "{}: the flag uncounted left connections unrecorded, so that nobody knows when the \
+             last one ends: quiesce it with 'rlvs dest edit ... --weight 0' and ask its process",
+            name(unknown)
+        ))),
+    }
+}
+
 /// Those of the destinations that have not drained.
 fn not_drained<T: Transport>(
     client: &mut Client<T>,
@@ -81,8 +104,7 @@ fn not_drained<T: Transport>(
 ) -> Result<Vec<Destination>, Error> {
     let range = target.destination;
     let wanted = usize::from(range.last.unwrap_or(range.first) - range.first) + 1;
-    let mut named = client.destinations(&target.service)?;
-    named.retain(|destination| names(target, destination.address, destination.port));
+    let mut named = named(client, target)?;
     if named.len() < wanted {
         return Err(Error::NotDrained(
             "a destination was deleted while it drained; its connections finish by themselves"
@@ -96,6 +118,8 @@ fn not_drained<T: Transport>(
             resumed.weight
         )));
     }
+    // The service may have got the flag meanwhile.
+    check_known(&named)?;
     named.retain(|destination| !destination.drained);
     Ok(named)
 }
@@ -112,7 +136,7 @@ fn timed_out(left: &[Destination], timeout: Duration) -> Error {
             let mut text = format!(
                 "{} has {} in flight",
                 name(destination),
-                destination.in_flight
+                destination.in_flight.unwrap_or_default()
             );
             if destination.templates != 0 {
                 text += &format!(" and {} persistence templates", destination.templates);
@@ -158,22 +182,28 @@ mod tests {
         }
     }
 
-    fn destination(port: u16, weight: u32, in_flight: u32, templates: u32) -> Reply {
+    fn destination(
+        port: u16,
+        weight: u32,
+        in_flight: impl Into<Option<u32>>,
+        templates: u32,
+    ) -> Reply {
         use spec::destination::*;
-        let drained = weight == 0 && in_flight == 0 && templates == 0;
+        let in_flight = in_flight.into();
+        let drained = weight == 0 && in_flight == Some(0) && templates == 0;
         let mut attributes = Builder::default();
         attributes
             .put(ADDRESS, &octets("192.0.2.10"))
             .put(PORT, port)
             .put(METHOD, 0)
             .put(WEIGHT, weight)
-            .put(ACTIVE_CONNECTIONS, in_flight)
+            .put_some(ACTIVE_CONNECTIONS, in_flight)
             .put(INACTIVE_CONNECTIONS, 4)
             .put(MAX_CONNECTIONS, 0)
             .put(MIN_CONNECTIONS, 0)
             .put(TEMPLATES, templates)
             .put(PRIVATE, 0)
-            .put(IN_FLIGHT, in_flight)
+            .put_some(IN_FLIGHT, in_flight)
             .put_some(DRAINED, drained.then_some(()))
             .put(STATS, stats(5).attributes());
         Reply(attributes.into_bytes())
@@ -195,7 +225,8 @@ mod tests {
         timeout: Option<u64>,
     ) -> (Result<(), Error>, Vec<u8>, usize) {
         let mut fake = Fake::default();
-        fake.answers.push_back(Ok(Vec::new()));
+        let before = vec![destination(8001, 1, 9, 0), destination(8009, 1, None, 0)];
+        fake.answers.extend([Ok(before), Ok(Vec::new())]);
         fake.answers.extend(listings.into_iter().map(Ok));
         let mut events = Events { notices, asked: 0 };
         let result = drain(
@@ -204,8 +235,8 @@ mod tests {
             &target(ports),
             timeout.map(Duration::from_secs),
         );
-        let first = Attributes::new(&fake.requests[0].attributes);
-        assert_eq!(first.require(spec::destination::WEIGHT).unwrap(), 0);
+        let set = Attributes::new(&fake.requests[1].attributes);
+        assert_eq!(set.require(spec::destination::WEIGHT).unwrap(), 0);
         let commands = fake
             .requests
             .iter()
@@ -242,7 +273,7 @@ mod tests {
         );
         result.unwrap();
         // An event of another destination is no reason to ask.
-        assert_eq!((commands, asked), (vec![SET, GET, GET], 2));
+        assert_eq!((commands, asked), (vec![GET, SET, GET, GET], 2));
     }
 
     #[test]
@@ -255,7 +286,7 @@ mod tests {
             Some(60),
         );
         result.unwrap();
-        assert_eq!((commands, asked), (vec![SET, GET, GET, GET], 2));
+        assert_eq!((commands, asked), (vec![GET, SET, GET, GET, GET], 2));
     }
 
     #[test]
@@ -275,7 +306,34 @@ mod tests {
         ] {
             assert!(text.contains(part), "{text}");
         }
-        assert_eq!(commands, [SET, GET]);
+        assert_eq!(commands, [GET, SET, GET]);
+    }
+
+    #[test]
+    fn what_nobody_counts_is_refused_before_it_is_quiesced() {
+        let mut fake = Fake::default();
+        let unknown = vec![destination(8001, 1, 0, 0), destination(8002, 1, None, 0)];
+        fake.answers.push_back(Ok(unknown));
+        let mut events = Events {
+            notices: vec![],
+            asked: 0,
+        };
+        let mut client = Client::new(&mut fake);
+        let result = drain(&mut client, &mut events, &target(":8001-8002"), None);
+        let text = result.unwrap_err().to_string();
+        assert!(
+            text.contains("192.0.2.10:8002: the flag uncounted"),
+            "{text}"
+        );
+        assert_eq!(fake.requests.len(), 1);
+        // And when the service gets the flag meanwhile.
+        let (result, _, _) = run(
+            ":8001",
+            vec![vec![destination(8001, 0, None, 0)]],
+            vec![],
+            None,
+        );
+        assert!(result.unwrap_err().to_string().contains("uncounted"));
     }
 
     #[test]

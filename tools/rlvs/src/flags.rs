@@ -138,6 +138,10 @@ mod tests {
             bits(&flags("sloppy"), || panic!("not asked")).unwrap(),
             1 << 16
         );
+        assert_eq!(
+            bits(&flags("uncounted"), || panic!("not asked")).unwrap(),
+            1 << 17
+        );
         assert_eq!(bits(&flags("ops"), || panic!("not asked")).unwrap(), 0x04);
         assert_eq!(bits(&flags("none"), || panic!("not asked")).unwrap(), 0);
         assert_eq!(bits(&flags("mh-port"), || Ok(None)).unwrap(), 0x10);
@@ -158,7 +162,7 @@ mod tests {
         let error = "sh-foo".parse::<Flag>().unwrap_err();
         assert_eq!(
             error,
-            "use ops, sh-fallback, sh-port, sloppy, mh-fallback, mh-port or none"
+            "use ops, sh-fallback, sh-port, sloppy, uncounted, mh-fallback, mh-port or none"
         );
     }
 
@@ -166,7 +170,7 @@ mod tests {
     fn names_are_the_schedulers() {
         assert_eq!(names(0x18, "sh"), ["sh-fallback", "sh-port"]);
         assert_eq!(names(0x10, "mh"), ["mh-port"]);
-        assert_eq!(names(0x1_0000, "rr"), ["sloppy"]);
+        assert_eq!(names(0x3_0000, "rr"), ["sloppy", "uncounted"]);
         assert_eq!(names(0x14, "sh"), ["ops", "sh-port"]);
         assert_eq!(names(0x8000_0000, "rr"), ["0x80000000"]);
         assert!(names(0, "rr").is_empty());

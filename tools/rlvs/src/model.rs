@@ -132,10 +132,12 @@ pub struct Destination {
     pub requested_method: Option<String>,
     /// Share of the new connections, 0 to 65535.
     pub weight: u32,
-    /// Established connections.
-    pub active_connections: u32,
-    /// Connections that are opening or closing.
-    pub inactive_connections: u32,
+    /// Established connections, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_connections: Option<u32>,
+    /// Connections that are opening or closing, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inactive_connections: Option<u32>,
     /// With so many connections it gets no new ones; 0 for no bound.
     pub max_connections: u32,
     /// Until it has fewer than these; 0 for three quarters of the bound.
@@ -147,8 +149,9 @@ pub struct Destination {
     pub listening: Option<bool>,
     /// Whether only services lead there from outside of the host.
     pub private: bool,
-    /// Connections that would notice if its process ended.
-    pub in_flight: u32,
+    /// Connections that would notice if its process ended, where all of them are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// Whether its process can be stopped, and nobody notices.
     pub drained: bool,
     /// What the destination has carried.
@@ -170,14 +173,14 @@ impl Destination {
                 .get(REQUESTED_METHOD)?
                 .map(|method| entry_name(&spec::FORWARDING_METHOD, method)),
             weight: attributes.require(WEIGHT)?,
-            active_connections: attributes.require(ACTIVE_CONNECTIONS)?,
-            inactive_connections: attributes.require(INACTIVE_CONNECTIONS)?,
+            active_connections: attributes.get(ACTIVE_CONNECTIONS)?,
+            inactive_connections: attributes.get(INACTIVE_CONNECTIONS)?,
             max_connections: attributes.require(MAX_CONNECTIONS)?,
             min_connections: attributes.require(MIN_CONNECTIONS)?,
             templates: attributes.require(TEMPLATES)?,
             listening: attributes.get(LISTENING)?.map(|listening| listening != 0),
             private: attributes.require(PRIVATE)? != 0,
-            in_flight: attributes.require(IN_FLIGHT)?,
+            in_flight: attributes.get(IN_FLIGHT)?,
             drained: attributes.get(DRAINED)?.is_some(),
             stats: Stats::decode(attributes.require(STATS)?)?,
             rates: None,

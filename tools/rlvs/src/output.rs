@@ -160,8 +160,8 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
         destination.weight.to_string(),
         bound(destination.max_connections),
         bound(destination.min_connections),
-        destination.active_connections.to_string(),
-        destination.inactive_connections.to_string(),
+        known(destination.active_connections),
+        known(destination.inactive_connections),
     ]
 }
 

@@ -19,11 +19,12 @@ pub const GROUP_EVENTS: &str = "events";
 /// can have them, depends on its scheduler: sh and mh have both.
 /// Names and bits.
 #[rustfmt::skip]
-pub const SERVICE_FLAG: [(&str, u32); 4] = [
+pub const SERVICE_FLAG: [(&str, u32); 5] = [
     ("ops", 1 << 2),
     ("scheduler-fallback", 1 << 3),
     ("scheduler-port", 1 << 4),
     ("sloppy", 1 << 16),
+    ("uncounted", 1 << 17),
 ];
 
 /// How a packet is carried from the virtual service to a destination.
@@ -109,6 +110,7 @@ pub mod service {
 
     /// End the connections at once instead of letting them finish: their
     /// entries are removed, and the ends of a TCP connection get a reset.
+    /// Refused where the flag uncounted left some unknown.
     pub const CUT: Attr<Flag> = Attr::new(5, "cut");
 
     /// Number of destinations the service has. In replies only.
@@ -224,17 +226,18 @@ pub mod destination {
 
     /// End the destination's connections at once instead of letting them
     /// finish: their entries are removed, and the ends of a TCP connection
-    /// get a reset.
+    /// get a reset. Refused where the flag uncounted left some unknown.
     pub const CUT: Attr<Flag> = Attr::new(7, "cut");
 
     /// Connections that are opening or established, at this moment; for
     /// UDP, flows that have not expired. Of a service that steers those
-    /// that have a socket not in TIME_WAIT, to within a second. In replies
-    /// only.
+    /// that have a socket not in TIME_WAIT, to within a second; absent
+    /// where the flag uncounted is in force. In replies only.
     pub const ACTIVE_CONNECTIONS: Attr<U32> = Attr::new(8, "active-connections");
 
     /// Connections that are closing or closed, at this moment; 0 of a
-    /// service that steers. In replies only.
+    /// service that steers, absent where the flag uncounted is in force. In
+    /// replies only.
     pub const INACTIVE_CONNECTIONS: Attr<U32> = Attr::new(9, "inactive-connections");
 
     /// What the destination has carried since it was added or its service
@@ -266,12 +269,14 @@ pub mod destination {
 
     /// Connections that would notice if the process ended, at this moment:
     /// those that have not ended on both sides, or whose socket the process
-    /// still has; for UDP, flows that have not expired. In replies only.
+    /// still has; for UDP, flows that have not expired. Absent where the
+    /// flag uncounted is or was in force since the destination was added,
+    /// as some are not known then. In replies only.
     pub const IN_FLIGHT: Attr<U32> = Attr::new(16, "in-flight");
 
     /// The weight is 0, nothing is in flight, and no template leads new
     /// connections there: the process can be stopped, and nobody notices.
-    /// In replies only.
+    /// Absent without in-flight. In replies only.
     pub const DRAINED: Attr<Flag> = Attr::new(17, "drained");
 
     /// The forwarding method that was asked for, steer for auto where only
@@ -513,7 +518,8 @@ pub mod counters {
     pub const STEERED: Attr<Uint> = Attr::new(24, "steered");
 
     /// Steered connections that a destination's active-connections do not
-    /// include, because memory was short or the connection table full.
+    /// include, because memory was short or the connection table full. Those
+    /// of services with the flag uncounted are not among them.
     pub const UNCOUNTED: Attr<Uint> = Attr::new(25, "uncounted");
 
     /// All attributes of the set.
@@ -598,7 +604,8 @@ pub mod event {
     /// Port of the destination, in network byte order.
     pub const PORT: Attr<U16Be> = Attr::new(4, "port");
 
-    /// Of draining, how many connections are in flight.
+    /// Of draining, how many connections are in flight; absent where some
+    /// are not known.
     pub const IN_FLIGHT: Attr<U32> = Attr::new(5, "in-flight");
 
     /// Of retried, how many connections since the last such event.

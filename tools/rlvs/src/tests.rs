@@ -279,6 +279,39 @@ fn what_is_not_counted_is_not_shown_as_none() {
 }
 
 #[test]
+fn connections_that_nobody_counts_are_not_shown_as_none() {
+    let answers = || {
+        use spec::destination::*;
+        let mut uncounted = Builder::default();
+        uncounted
+            .put(ADDRESS, &octets("192.0.2.10"))
+            .put(PORT, 8001)
+            .put(METHOD, 1)
+            .put(WEIGHT, 1)
+            .put(MAX_CONNECTIONS, 0)
+            .put(MIN_CONNECTIONS, 0)
+            .put(TEMPLATES, 0)
+            .put(PRIVATE, 0)
+            .put(STATS, stats(3).attributes());
+        [
+            vec![service_with(6, "192.0.2.10", 80, "rr", 1 << 17, None)],
+            vec![Reply(uncounted.into_bytes())],
+        ]
+    };
+    let text = Fake::answering(answers()).run("rlvs list").unwrap();
+    let rows: Vec<Vec<_>> = text
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[2][1..], ["rr", "uncounted"]);
+    assert_eq!(rows[3][1..], ["steer", "-", "1", "-", "-", "-", "-"]);
+    let json = Fake::answering(answers()).run("rlvs list --json").unwrap();
+    for absent in ["active_connections", "inactive_connections", "in_flight"] {
+        assert!(!json.contains(absent), "{json}");
+    }
+}
+
+#[test]
 fn rates_are_of_two_readings() {
     let reading = |times| {
         [
