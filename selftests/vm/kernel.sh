@@ -87,7 +87,6 @@ renamed() {
 
 configure() {
 	say "configuring the $kernel kernel, Linux $version"
-	mkdir -p "$out"
 	"${make[@]}" -s rustavailable >&2 || die "Linux $version cannot use this Rust toolchain (see above)"
 	"${make[@]}" -s tinyconfig >/dev/null
 	asked >"$out/asked.config"
@@ -136,11 +135,17 @@ lock_cache "kernel-$SERIES-$kernel"
 stamp=$(printf '%s\n' "$version" "$(rustc --version)" "$("$compiler" --version | sed -n 1p)" \
 	"$BINDGEN_VERSION" "$(asked | sort | sha256sum)" ${barriers:+"$(sha256sum <"$barriers")"})
 if [[ $(cat "$out/rlvs-stamp" 2>/dev/null || true) != "$stamp" ]]; then
+	# make does not build everything anew that another toolchain or other flags have left: a build
+	# is only taken up again if it was the same.
+	if [[ $(cat "$out/rlvs-building" 2>/dev/null || true) != "$stamp" ]]; then
+		rm -rf "$out"
+		mkdir -p "$out"
+		printf '%s\n' "$stamp" >"$out/rlvs-building"
+	fi
 	RUST_LIB_SRC=$(rust_lib_src "$rustc")
 	export RUST_LIB_SRC
 	kbuild_environment "$llvm"
 	if [[ -n ${barriers:-} ]]; then
-		mkdir -p "$out"
 		cp "$barriers" "$out/"
 		um_barriers "$out"
 		# Disabling interrupts is a function of smp.c that would clear 128 bytes of its stack
