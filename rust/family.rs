@@ -30,7 +30,7 @@ pub(crate) trait Family: Ip<Words: Key> {
     fn steered(state: &State) -> &Arc<steered::Table<Self>>;
 
     /// The ends of a connection, as sockets are looked up.
-    fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends;
+    fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a>;
 
     /// Whether the address is one of the host's.
     fn is_local(&self, net: &Net) -> bool;
@@ -60,11 +60,11 @@ impl Family for V4 {
     }
 
     #[inline]
-    fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends {
-        Ends::V4 {
-            local: (local.address.0, local.port),
-            remote: (remote.address.0, remote.port),
-        }
+    fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a> {
+        Ends::v4(
+            (&local.address.0, local.port),
+            (&remote.address.0, remote.port),
+        )
     }
 
     fn is_local(&self, net: &Net) -> bool {
@@ -96,11 +96,11 @@ impl Family for V6 {
     }
 
     #[inline]
-    fn ends(local: &Endpoint<Self>, remote: &Endpoint<Self>) -> Ends {
-        Ends::V6 {
-            local: (local.address.0, local.port),
-            remote: (remote.address.0, remote.port),
-        }
+    fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a> {
+        Ends::v6(
+            (&local.address.0, local.port),
+            (&remote.address.0, remote.port),
+        )
     }
 
     fn is_local(&self, net: &Net) -> bool {

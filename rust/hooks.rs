@@ -591,35 +591,31 @@ impl<'a, A: Family> Passage<'a, A> {
                 None => Attempt::Conflict,
             };
         }
-        if let Some(other) = self.connections.find(&reply, rcu) {
-            // Another CPU may have had the same packet, or the next one, just before.
+        let first = flow::initial(packet.protocol);
+        // Once more if what was in the way has ended.
+        for _ in 0..2 {
+            let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
+            let other = match self.connections.insert(key, reply, connection, rcu, bh) {
+                Ok(entry) => {
+                    connections::begin(entry);
+                    destination.is_full();
+                    self.state.events.count(bh, Event::Connection);
+                    self.count_connection(destination);
+                    return Attempt::Entry(entry);
+                }
+                // Another CPU may have had the same packet, or the next one, just before.
+                Err(Refused::Exists(entry)) => return Attempt::Entry(entry),
+                Err(Refused::Conflict(other)) => other,
+                Err(Refused::NoMemory) => return Attempt::NoMemory,
+            };
             if other.inbound_key() == inbound.as_words() {
                 return Attempt::Entry(other);
             }
             if !self.give_way(other) {
-                return Attempt::Conflict;
+                break;
             }
         }
-        let first = flow::initial(packet.protocol);
-        let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
-        let refused = match self.connections.insert(key, reply, connection, rcu, bh) {
-            Ok(entry) => {
-                connections::begin(entry);
-                destination.is_full();
-                self.state.events.count(bh, Event::Connection);
-                self.count_connection(destination);
-                return Attempt::Entry(entry);
-            }
-            Err(refused) => refused,
-        };
-        match refused {
-            Refused::Exists(entry) => Attempt::Entry(entry),
-            Refused::Conflict(other) if other.inbound_key() == inbound.as_words() => {
-                Attempt::Entry(other)
-            }
-            Refused::Conflict(_) => Attempt::Conflict,
-            Refused::NoMemory => Attempt::NoMemory,
-        }
+        Attempt::Conflict
     }
 
     /// The key of the answers that a packet's connection would have from a destination's `end`.

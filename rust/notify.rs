@@ -207,15 +207,9 @@ fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
 /// The socket that a destination's packets get to, on whichever device. Not of SCTP.
 pub(crate) fn queue(net: &Net, destination: &Destination) -> Option<Listener> {
     let port = destination.key.port;
-    let ends = match destination.key.address {
-        Address::V4(octets) => Ends::V4 {
-            local: (octets, port),
-            remote: ([0; 4], 0),
-        },
-        Address::V6(octets) => Ends::V6 {
-            local: (octets, port),
-            remote: ([0; 16], 0),
-        },
+    let ends = match &destination.key.address {
+        Address::V4(octets) => Ends::v4((octets, port), (&[0; 4], 0)),
+        Address::V6(octets) => Ends::v6((octets, port), (&[0; 16], 0)),
     };
     net.any_queue(&ends, destination.service_key.protocol == Protocol::Udp)
 }

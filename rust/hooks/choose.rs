@@ -34,7 +34,7 @@ pub(super) enum Delivery<'w> {
     /// connections.
     Translated(Digest),
     /// As it is, with these ends, from this device.
-    Steered(&'w Ends, Device),
+    Steered(&'w Ends<'w>, Device),
 }
 
 /// The destinations of a pool, for one packet.

@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use kernel::sync::Arc;
 use rlvs_core::{
     choice::{Choice, Offers, Readiness, Tried},
-    wire::{self, Packet, Signal},
+    wire::{Packet, Signal},
 };
 use rlvs_kext::{
     flow_table::Hashed,
@@ -24,7 +24,7 @@ use rlvs_kext::{
 
 use super::{
     choose::{self, Delivery, Offer},
-    may_be, Passage, SkbBytes, LAST,
+    may_be, parse, Passage, LAST,
 };
 use crate::{
     family::Family,
@@ -53,7 +53,7 @@ impl<A: Family> Hook<State> for Steering<A> {
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
         // What cannot be read was counted when it came in.
-        let parsed = wire::parse(&SkbBytes::of(skb));
+        let parsed = parse(skb);
         let Ok(packet) = &parsed else {
             return Verdict::Accept;
         };
@@ -79,7 +79,7 @@ impl<A: Family> Hook<State> for Steering<A> {
 struct Arrival<'a, A: Family> {
     passage: &'a Passage<'a, A>,
     packet: &'a Packet<A>,
-    ends: Ends,
+    ends: Ends<'a>,
     device: Device,
 }
 

@@ -9,53 +9,59 @@
 //! Upstream: none.
 
 use crate::bindings;
+use core::marker::PhantomData;
 use kernel::{task::might_sleep, types::Opaque};
 
 /// A network namespace that is alive while it is borrowed.
 #[repr(transparent)]
 pub struct Net(Opaque<bindings::net>);
 
-/// An address in network byte order and a port in host byte order.
-pub type End<const N: usize> = ([u8; N], u16);
+/// An address's octets, in network byte order, and a port, in host byte order.
+pub type End<'a, const N: usize> = (&'a [u8; N], u16);
 
-/// The two ends of a connection, seen from this host.
-#[derive(Clone, Copy, Debug)]
-pub enum Ends {
-    /// Of IPv4.
-    V4 {
-        /// This host's end.
-        local: End<4>,
-        /// The other end.
-        remote: End<4>,
-    },
-    /// Of IPv6.
-    V6 {
-        /// This host's end.
-        local: End<16>,
-        /// The other end.
-        remote: End<16>,
-    },
+/// The two ends of a connection, seen from this host; the addresses are where they are.
+///
+/// # Invariants
+///
+/// `raw` has pointers to octets that are borrowed for `'a`, as many as the family has.
+pub struct Ends<'a> {
+    raw: bindings::rlvs_ends,
+    octets: PhantomData<&'a [u8]>,
 }
 
-impl Ends {
-    /// The ends as C has them, borrowed.
-    pub(crate) fn as_raw(&self) -> bindings::rlvs_ends {
-        match self {
-            Self::V4 { local, remote } => bindings::rlvs_ends {
+impl<'a> Ends<'a> {
+    /// Of IPv4.
+    #[inline]
+    pub fn v4(local: End<'a, 4>, remote: End<'a, 4>) -> Self {
+        // INVARIANT: Four octets each.
+        Self::new((local.0, local.1), (remote.0, remote.1), false)
+    }
+
+    /// Of IPv6.
+    #[inline]
+    pub fn v6(local: End<'a, 16>, remote: End<'a, 16>) -> Self {
+        // INVARIANT: Sixteen octets each.
+        Self::new((local.0, local.1), (remote.0, remote.1), true)
+    }
+
+    #[inline]
+    fn new(local: (&'a [u8], u16), remote: (&'a [u8], u16), ipv6: bool) -> Self {
+        Self {
+            raw: bindings::rlvs_ends {
                 local: local.0.as_ptr(),
                 remote: remote.0.as_ptr(),
                 local_port: local.1,
                 remote_port: remote.1,
-                ipv6: false,
+                ipv6,
             },
-            Self::V6 { local, remote } => bindings::rlvs_ends {
-                local: local.0.as_ptr(),
-                remote: remote.0.as_ptr(),
-                local_port: local.1,
-                remote_port: remote.1,
-                ipv6: true,
-            },
+            octets: PhantomData,
         }
+    }
+
+    /// The ends as C has them.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> &bindings::rlvs_ends {
+        &self.raw
     }
 }
 
@@ -179,11 +185,11 @@ impl Net {
     /// Looks for the socket of a connection, whichever process has it: the one that gets packets
     /// that come in by `device`, or without that any, which takes a look-up for each device. Any
     /// context but hard interrupt.
-    pub fn tcp_socket(&self, ends: &Ends, device: Option<Device>) -> TcpSocket {
+    pub fn tcp_socket(&self, ends: &Ends<'_>, device: Option<Device>) -> TcpSocket {
         let ifindex = device.map_or(0, |device| device.0.index);
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
         // long as `ends`.
-        match unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), &ends.as_raw(), ifindex) } {
+        match unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), ends.as_raw(), ifindex) } {
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_LIVE => TcpSocket::Live,
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_TIME_WAIT => TcpSocket::TimeWait,
             bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_OPENING => TcpSocket::Opening,
@@ -193,7 +199,7 @@ impl Net {
 
     /// Where a connection is, from the socket that [`Net::tcp_socket`] finds, one in TIME_WAIT or a
     /// handshake too. Any context but hard interrupt.
-    pub fn tcp_window(&self, ends: &Ends, device: Option<Device>) -> Option<TcpWindow> {
+    pub fn tcp_window(&self, ends: &Ends<'_>, device: Option<Device>) -> Option<TcpWindow> {
         let ifindex = device.map_or(0, |device| device.0.index);
         let mut found = bindings::rlvs_tcp_window {
             receive_next: 0,
@@ -205,9 +211,8 @@ impl Net {
         };
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
         // as `ends`, and `found` may be written to.
-        let exists = unsafe {
-            bindings::rlvs_tcp_window(self.as_ptr(), &ends.as_raw(), ifindex, &mut found)
-        };
+        let exists =
+            unsafe { bindings::rlvs_tcp_window(self.as_ptr(), ends.as_raw(), ifindex, &mut found) };
         exists.then_some(TcpWindow {
             receive_next: found.receive_next,
             receive_window: found.receive_window,
@@ -222,12 +227,12 @@ impl Net {
     /// in by `device`: bound to the address or to the wildcard one, of either family, one of a group
     /// that shares the port. Of a group whose socket a BPF program chooses by the packet's bytes it
     /// is some socket. Any context but hard interrupt.
-    pub fn queue(&self, ends: &Ends, device: Device, udp: bool) -> Option<Listener> {
+    pub fn queue(&self, ends: &Ends<'_>, device: Device, udp: bool) -> Option<Listener> {
         let mut found = Listener::NOTHING;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
         // as `ends`, and `found` may be written to.
         let exists = unsafe {
-            bindings::rlvs_queue(self.as_ptr(), &ends.as_raw(), device.0, udp, &mut found)
+            bindings::rlvs_queue(self.as_ptr(), ends.as_raw(), device.0, udp, &mut found)
         };
         exists.then(|| Listener::from_raw(found))
     }
@@ -235,38 +240,38 @@ impl Net {
     /// A TCP socket that listens, or a UDP socket that is bound, at the local end, for packets that
     /// come in by any device; the remote end is not specified. Of a group that shares the port it is
     /// one of them. Asks each device. Any context but hard interrupt.
-    pub fn any_queue(&self, ends: &Ends, udp: bool) -> Option<Listener> {
+    pub fn any_queue(&self, ends: &Ends<'_>, udp: bool) -> Option<Listener> {
         let mut found = Listener::NOTHING;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
         // as `ends`, and `found` may be written to.
         let exists =
-            unsafe { bindings::rlvs_any_queue(self.as_ptr(), &ends.as_raw(), udp, &mut found) };
+            unsafe { bindings::rlvs_any_queue(self.as_ptr(), ends.as_raw(), udp, &mut found) };
         exists.then(|| Listener::from_raw(found))
     }
 
     /// Whether packets between either ends that come in by `device`, datagrams if `udp`, get to one
     /// and the same socket, or group of sockets, that listens on the wildcard address. Any context
     /// but hard interrupt.
-    pub fn share_socket(&self, one: &Ends, other: &Ends, device: Device, udp: bool) -> bool {
+    pub fn share_socket(
+        &self,
+        one: &Ends<'_>,
+        other: &Ends<'_>,
+        device: Device,
+        udp: bool,
+    ) -> bool {
         // SAFETY: The namespace is alive, and the addresses, as long as the families say, live as
         // long as `one` and `other`.
         unsafe {
-            bindings::rlvs_share_socket(
-                self.as_ptr(),
-                &one.as_raw(),
-                &other.as_raw(),
-                device.0,
-                udp,
-            )
+            bindings::rlvs_share_socket(self.as_ptr(), one.as_raw(), other.as_raw(), device.0, udp)
         }
     }
 
     /// Whether the socket that a datagram between these ends is for, which comes in by `device`, is
     /// connected to its sender. Any context but hard interrupt.
-    pub fn udp_connected(&self, ends: &Ends, device: Device) -> bool {
+    pub fn udp_connected(&self, ends: &Ends<'_>, device: Device) -> bool {
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
         // long as `ends`.
-        unsafe { bindings::rlvs_udp_connected(self.as_ptr(), &ends.as_raw(), device.0) }
+        unsafe { bindings::rlvs_udp_connected(self.as_ptr(), ends.as_raw(), device.0) }
     }
 
     /// Ends the socket of a connection, if there is one: its process gets an error, its peer a
@@ -275,10 +280,10 @@ impl Net {
     /// # Context
     ///
     /// Process context; may sleep.
-    pub fn tcp_abort(&self, ends: &Ends) {
+    pub fn tcp_abort(&self, ends: &Ends<'_>) {
         might_sleep();
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
         // as `ends`, and this function's context allows to sleep.
-        unsafe { bindings::rlvs_tcp_abort(self.as_ptr(), &ends.as_raw()) };
+        unsafe { bindings::rlvs_tcp_abort(self.as_ptr(), ends.as_raw()) };
     }
 }

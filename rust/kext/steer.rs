@@ -91,9 +91,9 @@ impl Target<'_> {
 #[derive(Clone, Copy)]
 pub struct Way<'a> {
     /// The packet's own.
-    pub ends: &'a Ends,
+    pub ends: &'a Ends<'a>,
     /// The same remote end, and where the process listens.
-    pub at: &'a Ends,
+    pub at: &'a Ends<'a>,
     /// Where the packet comes in: [`Context::delivery_device`].
     pub device: Device,
 }
@@ -122,11 +122,11 @@ impl Context<'_> {
 
     /// Gives a packet without a socket that of its connection, if there is one, so that TCP need
     /// not look for it; what the packet has then. `ends` are the packet's.
-    pub fn demux(&self, skb: &mut Skb<'_>, ends: &Ends, device: Device) -> Socket {
+    pub fn demux(&self, skb: &mut Skb<'_>, ends: &Ends<'_>, device: Device) -> Socket {
         // SAFETY: `skb` is the hook's packet, which we may change; the namespace is alive, and the
         // addresses, as long as the family says, live as long as `ends`.
         Socket::from_raw(unsafe {
-            bindings::rlvs_steer_demux(skb.as_ptr(), self.net().as_ptr(), &ends.as_raw(), device.0)
+            bindings::rlvs_steer_demux(skb.as_ptr(), self.net().as_ptr(), ends.as_raw(), device.0)
         })
     }
 
@@ -193,8 +193,8 @@ impl Net {
         let socket = unsafe {
             bindings::rlvs_steer_listener(
                 self.as_ptr(),
-                &way.ends.as_raw(),
-                &way.at.as_raw(),
+                way.ends.as_raw(),
+                way.at.as_raw(),
                 way.device.0,
                 &mut found,
             )
