@@ -17,6 +17,12 @@ Packet = collections.namedtuple("Packet", "source destination length")
 CHECKSUM_STATUS = {"0": "bad", "1": "good"}
 
 
+# Bytes of a packet that are kept: all of the largest segment. The ring of packets that tcpdump has
+# not read yet has places of this size, and more than the fragments of a datagram.
+SNAPSHOT = 66000
+RING_KIB = 16384
+
+
 class Capture:
     """A capture at a device, from entering to leaving the `with`."""
 
@@ -27,8 +33,8 @@ class Capture:
         self._errors = os.path.join(directory, "errors")
         with namespace, open(self._errors, "w", encoding="ascii") as errors:
             self._tcpdump = subprocess.Popen(
-                ["tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode", "-s", "0", "-B", "8192",
-                 "-i", device, "-w", self.path, expression], stderr=errors)
+                ["tcpdump", "-Z", "root", "-U", "-n", "--immediate-mode", "-s", str(SNAPSHOT),
+                 "-B", str(RING_KIB), "-i", device, "-w", self.path, expression], stderr=errors)
 
     def _said(self, words):
         if self._tcpdump.poll() not in (None, 0):
