@@ -14,6 +14,8 @@ from pace import PACE
 
 TARGETS = {"rlvs nat": 0.5, "rlvs steer": 0.25, UNCOUNTED: 0.25}
 VERSIONS = (4, 6)
+# Those of IPv4 are in one table.
+FIRST = (("tcp", 4), ("udp", 4), ("tcp", 6))
 
 
 def whole(bench, name, version, results, count):
@@ -49,12 +51,12 @@ def measure(bench, results, plan):
             with generator(), contender():
                 for version in VERSIONS:
                     whole(bench, name, version, results, whole_count)
-                # Both kinds are in one table.
-                for protocol in ("tcp", "udp"):
+                for protocol, version in FIRST:
                     if protocol == "tcp" or name not in STEERING:
-                        first_packet(name, protocol, 4, results, first_count)
+                        first_packet(name, protocol, version, results, first_count)
         print(f"# connection: round {number + 1} of {plan.rounds}", flush=True)
     for name, limit in TARGETS.items():
-        for measured in [f"whole.tcp{version}" for version in VERSIONS] + ["first.tcp4"]:
-            results.target(f"connection.{measured}", name, "cost over direct, of ip_vs's",
-                           "over_direct_of_ip_vs", limit)
+        for version in VERSIONS:
+            for measured in ("whole", "first"):
+                results.target(f"connection.{measured}.tcp{version}", name,
+                               "cost over direct, of ip_vs's", "over_direct_of_ip_vs", limit)
