@@ -7,7 +7,7 @@ use rlvs_kext::skbuff::Skb;
 
 /// Uses a slice over another call that makes the packet writable.
 pub fn stale(skb: &mut Skb<'_>) -> Option<u8> {
-    let before = skb.writable(20)?;
-    let _after = skb.writable(40)?;
+    let (before, _) = skb.writable(20, 0)?;
+    let _after = skb.writable(40, 0)?;
     before.first().copied()
 }
