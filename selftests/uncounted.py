@@ -126,7 +126,6 @@ def test_the_flag_comes_and_goes_while_connections_live(lab, flow):
     wait_until(lambda: recorded(lab, flow) == dict.fromkeys(PORTS, 0), "all records are gone")
 
 
-
 @each(TCP)
 def test_a_record_is_not_taken_for_the_next_connection(lab, flow):
     """The client uses its port again, at another destination, while the old record is there."""
