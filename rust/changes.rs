@@ -9,7 +9,6 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{Atomic, Full, Relaxed},
-        barrier::smp_mb,
         Arc,
     },
 };
@@ -19,7 +18,7 @@ use rlvs_core::{
     refusal::Refusal,
 };
 
-use rlvs_kext::once::Once;
+use rlvs_kext::{barrier, once::Once};
 
 use crate::services::KernelMemory;
 
@@ -93,7 +92,7 @@ impl Mark {
     /// Marks the destination after something of it was set. Any context.
     pub(crate) fn set(&self) {
         // What was set must be seen by who takes a mark that is found to be set already.
-        smp_mb();
+        barrier::full();
         self.changed();
     }
 }

@@ -19,6 +19,9 @@
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
 
+/* barrier.c */
+void rlvs_smp_mb(void);
+
 /* bh.c */
 struct rlvs_bh {
 	/* From a per-CPU pointer to what is this CPU's. */

@@ -14,6 +14,7 @@
 //!   [`netfilter`], [`flow_table`], [`rcu`]);
 //! - leaving a netlink message neither finished nor cancelled ([`genetlink`]).
 
+pub mod barrier;
 pub mod bh;
 mod bindings;
 pub mod clock;
