@@ -162,7 +162,7 @@ fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::R
         Refusal::IpvsMark => service::FWMARK,
         Refusal::IpvsAllPorts => service::PORT,
         Refusal::UnknownProtocol => service::PROTOCOL,
-        Refusal::NotUnicast => service::ADDR,
+        Refusal::NotUnicast | Refusal::MappedAddress => service::ADDR,
         _ => return refuse(refusal),
     }))
 }

@@ -16,6 +16,7 @@ REFUSED = (
     ("service edit {other} --scheduler rr", "service"),
     ("service zero {other}", "service"),
     ("service add {multicast}", "unicast"),
+    ("service add {mapped}", "mapped"),
     ("dest add {other} :8001", "service"),
     ("dest add {s} :0", "port"),
     ("dest add {s} :0-5", "port"),
@@ -42,6 +43,7 @@ def names(flow):
         "other": flow.service(81),
         "zero": flow.service(0),
         "multicast": flow.service(80, "224.0.0.5" if four else "ff02::5"),
+        "mapped": f"{flow.protocol}://[::ffff:198.51.100.10]:80",
         "remote": flow.endpoint("203.0.113.9" if four else "2001:db8:9::9", 80),
         "otherfamily": "[2001:db8:1::10]:8001" if four else "198.51.100.10:8001",
     }

@@ -86,6 +86,15 @@ impl Address {
         }
     }
 
+    /// Returns `true` if this is in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2): sockets have such
+    /// addresses, and packets do not.
+    pub fn is_ipv4_mapped(&self) -> bool {
+        match *self {
+            Self::V4(_) => false,
+            Self::V6(octets) => Ipv6Addr::from(octets).to_ipv4_mapped().is_some(),
+        }
+    }
+
     /// Whether this is 255.255.255.255; IPv6 has no broadcast.
     pub fn is_limited_broadcast(&self) -> bool {
         *self == Self::V4([255; 4])

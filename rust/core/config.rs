@@ -28,15 +28,15 @@ impl ServiceKey {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownProtocol`], [`Refusal::AddressLength`], [`Refusal::PortZero`] or
-    /// [`Refusal::NotUnicast`].
+    /// [`Refusal::UnknownProtocol`], [`Refusal::AddressLength`], [`Refusal::PortZero`],
+    /// [`Refusal::NotUnicast`] or [`Refusal::MappedAddress`].
     pub fn new(protocol_number: u8, octets: &[u8], port: u16) -> Result<Self, Refusal> {
         let protocol = Protocol::from_number(protocol_number).ok_or(Refusal::UnknownProtocol)?;
         let address = Address::from_octets(octets).ok_or(Refusal::AddressLength)?;
         if port == 0 {
             return Err(Refusal::PortZero);
         }
-        check_unicast(&address)?;
+        check_address(&address)?;
         Ok(Self {
             protocol,
             address,
@@ -220,7 +220,7 @@ pub fn check_destination(
     if destination.address.family() != service.address.family() {
         return Err(Refusal::FamilyMismatch);
     }
-    check_unicast(&destination.address)?;
+    check_address(&destination.address)?;
     if destination.address.is_unspecified() && !service.is_wildcard() {
         return Err(Refusal::WildcardDestination);
     }
@@ -241,9 +241,13 @@ pub fn check_destination(
     Ok(weight)
 }
 
-fn check_unicast(address: &Address) -> Result<(), Refusal> {
+/// Returns `Ok` if one host can have the address and packets can go there.
+fn check_address(address: &Address) -> Result<(), Refusal> {
     if address.is_multicast() || address.is_limited_broadcast() {
         return Err(Refusal::NotUnicast);
+    }
+    if address.is_ipv4_mapped() {
+        return Err(Refusal::MappedAddress);
     }
     Ok(())
 }
@@ -332,9 +336,18 @@ mod tests {
                 53,
                 Refusal::NotUnicast,
             ),
+            (
+                6,
+                address("::ffff:192.0.2.10").octets(),
+                80,
+                Refusal::MappedAddress,
+            ),
         ] {
             assert_eq!(ServiceKey::new(number, octets, port), Err(expected));
         }
+        // Compatible and translated addresses are in packets.
+        service("::192.0.2.10", 80);
+        service("64:ff9b::192.0.2.10", 80);
         assert!(service("0.0.0.0", 80).is_wildcard());
         assert!(service("::", 80).is_wildcard());
         assert!(!service("::1", 80).is_wildcard());
@@ -382,6 +395,12 @@ mod tests {
             ("192.0.2.10", 8001, LOCAL, Err(Refusal::FamilyMismatch)),
             ("::", 8001, LOCAL, Err(Refusal::WildcardDestination)),
             ("ff02::1", 8001, REMOTE, Err(Refusal::NotUnicast)),
+            (
+                "::ffff:192.0.2.10",
+                8001,
+                LOCAL,
+                Err(Refusal::MappedAddress),
+            ),
             ("2001:db8::10", 80, LOCAL, Err(Refusal::OwnService)),
             ("::1", 8001, LOCAL, Err(Refusal::LoopbackForNat6)),
             // What IPv4 has a setting for, IPv6 has none for.

@@ -144,6 +144,9 @@ then the one you want";
     AddressLength => Inval, c"an address has 4 bytes for IPv4 or 16 bytes for IPv6";
     /// A multicast or broadcast address.
     NotUnicast => Inval, c"multicast and broadcast addresses do not work: use a unicast address";
+    /// An IPv4 address written as an IPv6 one, which no packet has.
+    MappedAddress => Inval,
+        c"packets never have an IPv4-mapped address: use the IPv4 address itself, without ::ffff:";
     /// A destination on the wildcard address, of a service on another one.
     WildcardDestination => Inval,
         c"only a service on the wildcard address has destinations there: use an address";

@@ -23,6 +23,7 @@ fn address() -> impl Strategy<Value = Address> {
             "255.255.255.255",
             "2001:db8::10",
             "2001:db8::11",
+            "::ffff:192.0.2.10",
             "::",
             "::1",
             "ff02::1",
@@ -53,14 +54,16 @@ proptest! {
         number in select(&[0u8, 6, 17, 132, 255][..]), address in address(), port in port(),
     ) {
         let multicast = address.is_multicast() || address.is_limited_broadcast();
+        let mapped = address.is_ipv4_mapped();
         match ServiceKey::new(number, address.octets(), port) {
             Ok(key) => {
-                prop_assert!(port != 0 && !multicast);
+                prop_assert!(port != 0 && !multicast && !mapped);
                 prop_assert_eq!(key.protocol.number(), number);
                 prop_assert_eq!((key.address, key.port), (address, port));
             }
             Err(Refusal::UnknownProtocol) => prop_assert!(![6, 17, 132].contains(&number)),
             Err(Refusal::PortZero) => prop_assert_eq!(port, 0),
+            Err(Refusal::MappedAddress) => prop_assert!(mapped),
             Err(refusal) => {
                 prop_assert_eq!(refusal, Refusal::NotUnicast);
                 prop_assert!(multicast);
@@ -89,6 +92,7 @@ proptest! {
             prop_assert!(port != 0);
             prop_assert_eq!(address.family(), service.address.family());
             prop_assert!(!address.is_multicast() && !address.is_limited_broadcast());
+            prop_assert!(!address.is_ipv4_mapped());
             prop_assert!(is_local || address.is_unspecified());
             prop_assert!(!address.is_unspecified() || service.is_wildcard());
             let every = service.is_wildcard();
