@@ -332,29 +332,37 @@ impl<'a, A: Family> Passage<'a, A> {
         })
     }
 
-    /// Whether a packet without an entry may open one: the first of a connection, or one in
-    /// mid-stream, if the service's flag or the sysctl for its protocol says so. But a TCP
-    /// connection that the host has itself with the address and port that the packet goes to,
-    /// perhaps one that is older than the service, is nobody else's. Nor has a service entries that
-    /// steers.
+    /// Returns `true` if a packet without an entry may open one: the first of a connection, or one
+    /// in mid-stream, if the service's flag or the sysctl for its protocol says so. What belongs to
+    /// a socket of the host's own may not: see [`Self::is_hosts_own`]. Nor has a service entries
+    /// that steers.
     fn may_open(&self, packet: &Packet<A>, service: &Service) -> bool {
         let pool = service.pool(self.context.rcu);
         if pool.steers() {
             return false;
         }
-        if flow::opens(packet.signal) {
+        let flags = pool.flags();
+        let is_first = flow::opens(packet.signal);
+        // A SYN or an INIT is no packet of a connection that there is.
+        if is_first && packet.protocol != Protocol::Udp {
             return true;
         }
-        let flags = pool.flags();
-        (flags.has(Flags::SLOPPY) || self.state.sysctls.is_sloppy(packet.protocol))
+        (is_first || flags.has(Flags::SLOPPY) || self.state.sysctls.is_sloppy(packet.protocol))
             && !self.is_hosts_own(packet)
     }
 
-    /// Whether the host has a TCP connection with the very ends of a packet to a service.
+    /// Returns `true` if the host has a socket with the very ends of a packet to a service: a TCP
+    /// connection, or a UDP socket that is connected to the packet's sender. The socket may be
+    /// older than the service, or a client's whose port is the service's; its packets are not
+    /// balanced. Of SCTP that cannot be asked without the module sctp.
     fn is_hosts_own(&self, packet: &Packet<A>) -> bool {
         let (net, device) = (self.context.net(), self.context.input_device());
-        packet.protocol == Protocol::Tcp
-            && connections::window(net, &packet.destination, &packet.source, device).is_some()
+        let (local, remote) = (&packet.destination, &packet.source);
+        match packet.protocol {
+            Protocol::Tcp => connections::window(net, local, remote, device).is_some(),
+            Protocol::Udp => net.udp_connected(&A::ends(local, remote), device),
+            Protocol::Sctp => false,
+        }
     }
 
     /// Whether a packet to a destination's own port can go there without being mixed up with a
