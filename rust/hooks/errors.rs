@@ -3,7 +3,7 @@
 //! ICMP errors about packets of connections.
 
 use rlvs_core::{
-    address::Endpoint,
+    address::{Endpoint, Protocol},
     icmp::{IcmpError, Quoted},
     nat::{self, Rewrite, Which},
     schedule::flags::Flags,
@@ -12,7 +12,11 @@ use rlvs_core::{
 use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
 
 use super::{far_end, rewrite_packet, Passage};
-use crate::{connections, family::Family, stats::Event};
+use crate::{
+    connections::{self, Entry},
+    family::Family,
+    stats::Event,
+};
 
 impl<A: Family> Passage<'_, A> {
     /// Rewrites an ICMP error that is about a packet of a connection. An error that goes to the
@@ -47,7 +51,12 @@ impl<A: Family> Passage<'_, A> {
             {
                 return Verdict::Sent;
             }
-            Some(entry) => far_end(entry, side),
+            Some(entry) => {
+                if side == Side::Reply {
+                    self.end_refused(error, entry);
+                }
+                far_end(entry, side)
+            }
             None => match self.end_without_entry(skb, quoted, side) {
                 Ok(Some(end)) => end,
                 Ok(None) => return Verdict::Accept,
@@ -72,6 +81,16 @@ impl<A: Family> Passage<'_, A> {
         }
         self.state.events.count(self.context.bh, Event::IcmpError);
         self.route_again(skb, &rewrite)
+    }
+
+    /// Removes the entry of a UDP flow whose destination has no process any more, by an error that
+    /// this host sends to the client: the client's next datagram is scheduled anew. Without that a
+    /// client that goes on sending would be refused as long as it does, while another destination
+    /// could serve it.
+    fn end_refused(&self, error: &IcmpError<A>, entry: &Entry<A>) {
+        if error.is_port_unreachable && error.quoted.protocol == Protocol::Udp {
+            connections::remove(self.connections, entry, self.context.bh);
+        }
     }
 
     /// What has to be in place of the quoted packet's end, when it has no entry.
