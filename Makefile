@@ -15,7 +15,7 @@ endif
 ifeq ($(strip $(ARCH)),)
 unexport ARCH
 endif
-export VM_TIMEOUT VM_MEMORY
+export VM_TIMEOUT VM_MEMORY VM_APPEND
 ifeq ($(strip $(VM_TIMEOUT)),)
 unexport VM_TIMEOUT
 endif
@@ -55,6 +55,7 @@ help:
 	@echo '  M=NAME, FULL=1         one measure of make bench; all of them for longer'
 	@echo '  VM_TIMEOUT=SECONDS     when a hung guest is killed (default 900)'
 	@echo '  VM_MEMORY=SIZE         memory of the guest (default 4G)'
+	@echo '  VM_APPEND=ARGUMENTS    further arguments of its kernel, such as ipv6.disable=1'
 	@echo
 	@echo 'Kernels, their sources and tools are kept in $${XDG_CACHE_HOME:-~/.cache}/rlvs.'
 

@@ -7,7 +7,7 @@
 
 use kernel::prelude::*;
 use rlvs_core::{
-    address::{Address, PortRange},
+    address::{self, Address, PortRange},
     config::{check_destination, LocalView, Method, ServiceKey},
     flow::Tunable,
     persistence,
@@ -18,7 +18,7 @@ use rlvs_core::{
 use rlvs_kext::{
     errno,
     genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request, Writer},
-    inet::Net,
+    inet::{self, Net},
     netns::Handle,
     uapi::{command, counters, destination, service, stats, timeouts},
 };
@@ -114,6 +114,12 @@ fn required<'a>(
     attribute.ok_or_else(|| genetlink::Refusal::missing(id, text))
 }
 
+/// Returns `Ok` if this kernel has the family of an address that a request names. To be asked before
+/// anything else is asked about the address.
+pub(crate) fn check_family(family: address::Family) -> Result<(), Refusal> {
+    rlvs_core::config::check_family(family, inet::has_ipv6())
+}
+
 /// The service that the attributes name. `get` finds an attribute by its type.
 fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Answer<'a, ServiceKey> {
     let protocol = required(
@@ -132,6 +138,7 @@ fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Answer<'a, Ser
         address.payload(),
         port.u16_be().unwrap_or(0),
     )
+    .and_then(|key| check_family(key.address.family()).map(|()| key))
     .map_err(|refusal| {
         let at = match refusal {
             Refusal::UnknownProtocol => protocol,
@@ -313,7 +320,9 @@ impl Destinations {
             // Without an address, the service's own is meant.
             None => service.address,
             Some(given) => Address::from_octets(given.payload())
-                .ok_or_else(|| refuse(Refusal::AddressLength).about(address))?,
+                .ok_or(Refusal::AddressLength)
+                .and_then(|given| check_family(given.family()).map(|()| given))
+                .map_err(|refusal| refuse(refusal).about(address))?,
         };
         let ports = ports.map_err(|refusal| {
             let at = match refusal {

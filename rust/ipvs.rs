@@ -31,6 +31,7 @@ use rlvs_kext::{
 
 use crate::{
     control::{
+        check_family,
         config::{self, Changes, Configured, Edit, Range},
         end_connections, failed, local_view, prepare_cut, refuse, Answer,
     },
@@ -104,13 +105,15 @@ fn answer<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
 /// Which service nested attributes are about.
 fn service_name<'a>(given: &Attributes<'a>) -> Result<ServiceName, Refusal> {
     let payload = |id| given.get(id).map(Attribute::payload);
-    ServiceName::read(&NameAttributes {
+    let name = ServiceName::read(&NameAttributes {
         family: payload(service::AF),
         mark: payload(service::FWMARK),
         protocol: payload(service::PROTOCOL),
         address: payload(service::ADDR),
         port: payload(service::PORT),
-    })
+    })?;
+    check_family(name.family)?;
+    Ok(name)
 }
 
 /// The attributes of the service that a request is about, and which one that is.
@@ -121,7 +124,7 @@ fn named<'a>(request: &Request<'a>) -> Answer<'a, (Attributes<'a>, ServiceName)>
         .ok_or_else(|| genetlink::Refusal::missing(top::SERVICE, Refusal::IpvsService.text()))?;
     let name = service_name(&given).map_err(|refusal| {
         let at = match refusal {
-            Refusal::IpvsFamily => given.get(service::AF),
+            Refusal::IpvsFamily | Refusal::NoIpv6 => given.get(service::AF),
             _ => around,
         };
         refuse(refusal).about(at)
@@ -250,6 +253,7 @@ fn destination_key<'a>(
     given: &Attributes<'a>,
 ) -> Answer<'a, DestinationKey> {
     let key = name.key(service.address.family());
+    let key = key.and_then(|key| check_family(key.address.family()).map(|()| key));
     key.map_err(|refusal| refuse(refusal).about(given.get(dest::ADDR_FAMILY)))
 }
 

@@ -241,6 +241,19 @@ pub fn check_destination(
     Ok(weight)
 }
 
+/// Returns `Ok` if there can be services and destinations of the family, on a kernel that may have
+/// been booted without IPv6.
+///
+/// # Errors
+///
+/// [`Refusal::NoIpv6`].
+pub fn check_family(family: Family, has_ipv6: bool) -> Result<(), Refusal> {
+    match family {
+        Family::V6 if !has_ipv6 => Err(Refusal::NoIpv6),
+        Family::V4 | Family::V6 => Ok(()),
+    }
+}
+
 /// Returns `Ok` if one host can have the address and packets can go there.
 fn check_address(address: &Address) -> Result<(), Refusal> {
     if address.is_multicast() || address.is_limited_broadcast() {
@@ -318,6 +331,19 @@ mod tests {
         let address = address(at);
         let destination = DestinationKey { address, port };
         check_destination(service, &destination, Method::Nat, weight, local)
+    }
+
+    #[test]
+    fn only_ipv4_on_a_kernel_without_ipv6() {
+        for (family, has_ipv6, expected) in [
+            (Family::V4, true, Ok(())),
+            (Family::V6, true, Ok(())),
+            (Family::V4, false, Ok(())),
+            (Family::V6, false, Err(Refusal::NoIpv6)),
+        ] {
+            assert_eq!(check_family(family, has_ipv6), expected);
+        }
+        assert_eq!(Refusal::NoIpv6.errno(), Errno::AfNoSupport);
     }
 
     #[test]

@@ -150,6 +150,9 @@ then the one you want";
     /// A destination on the wildcard address, of a service on another one.
     WildcardDestination => Inval,
         c"only a service on the wildcard address has destinations there: use an address";
+    /// An IPv6 address on a kernel without IPv6.
+    NoIpv6 => AfNoSupport,
+        c"this kernel runs without IPv6: boot it without ipv6.disable=1, or use an IPv4 address";
     /// The destination's address is not the host's.
     NotLocal => AddrNotAvail,
         c"not an address of this host: remote destinations are not supported yet";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Local addresses and TCP sockets of one network namespace. */
 #include <linux/inetdevice.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <net/addrconf.h>
 #include <net/inet6_hashtables.h>
@@ -15,6 +16,16 @@
 #include "address.h"
 #include "rlvs_helpers.h"
 
+/*
+ * Returns true if the kernel has IPv6. Booted with ipv6.disable=1 it has the
+ * code, but no namespace has the tables and settings that the code reads: ask
+ * before calling it.
+ */
+bool rlvs_has_ipv6(void)
+{
+	return ipv6_mod_enabled();
+}
+
 bool rlvs_is_local4(struct net *net, const u8 *address)
 {
 	return inet_addr_type(net, rlvs_addr4(address)) == RTN_LOCAL;
@@ -27,6 +38,8 @@ bool rlvs_is_local6(struct net *net, const u8 *address)
 	struct dst_entry *dst;
 	bool local;
 
+	if (!ipv6_mod_enabled())
+		return false;
 	dst = ip6_route_output(net, NULL, &fl6);
 	local = !dst->error && (dst_rt6_info(dst)->rt6i_flags & RTF_LOCAL);
 	dst_release(dst);
@@ -53,6 +66,8 @@ bool rlvs_is_vrf_local6(struct net *net, const u8 *address)
 	struct net_device *dev;
 	bool local = false;
 
+	if (!ipv6_mod_enabled())
+		return false;
 	rcu_read_lock();
 	for_each_netdev_rcu(net, dev) {
 		local = netif_is_l3_master(dev) &&
@@ -104,6 +119,8 @@ static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
 	struct net_device *dev;
 	struct sock *sk;
 
+	if (ends->ipv6 && !ipv6_mod_enabled())
+		return NULL;
 	rcu_read_lock();
 	sk = rlvs_find_at(net, ends, device);
 	if (!sk && !ifindex) {
@@ -235,6 +252,8 @@ struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 					      rlvs_addr4(ends->local),
 					      ends->local_port, device.index,
 					      device.vrf_port);
+	if (!ipv6_mod_enabled())
+		return NULL;
 	local = rlvs_addr6(ends->local);
 	remote = rlvs_addr6(ends->remote);
 	return inet6_lookup_listener(net, NULL, 0, &remote,
@@ -256,6 +275,8 @@ static struct sock *rlvs_find_bound(struct net *net,
 					 rlvs_addr4(ends->local),
 					 htons(ends->local_port), device.index,
 					 device.vrf_port, NULL);
+	if (!ipv6_mod_enabled())
+		return NULL;
 	local = rlvs_addr6(ends->local);
 	remote = rlvs_addr6(ends->remote);
 	return __udp6_lib_lookup(net, &remote, htons(ends->remote_port), &local,

@@ -3,6 +3,7 @@
 #include <linux/etherdevice.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -21,61 +22,83 @@
 
 #include "rlvs_helpers.h"
 
-/*
- * Registers @count hooks that get @priv, with defragmentation before them.
- * An error pointer when it fails; nothing is registered then. May sleep.
- */
-struct nf_hook_ops *rlvs_hooks_register(struct net *net,
-					const struct rlvs_hook *hooks,
-					u32 count, void *priv)
+struct rlvs_hooks {
+	u32 count;
+	struct nf_hook_ops ops[];
+};
+
+static int rlvs_defrag6_enable(struct net *net)
 {
+	return ipv6_mod_enabled() ? nf_defrag_ipv6_enable(net) : 0;
+}
+
+static void rlvs_defrag6_disable(struct net *net)
+{
+	if (ipv6_mod_enabled())
+		nf_defrag_ipv6_disable(net);
+}
+
+/*
+ * Registers @count hooks that get @priv, with defragmentation before them; where
+ * the kernel has no IPv6 all but those of IPv6, so that what handles IPv6 packets
+ * need not ask. An error pointer when it fails; nothing is registered then. May
+ * sleep.
+ */
+struct rlvs_hooks *rlvs_hooks_register(struct net *net,
+				       const struct rlvs_hook *hooks, u32 count,
+				       void *priv)
+{
+	struct rlvs_hooks *registered;
 	struct nf_hook_ops *ops;
 	int err;
 	u32 i;
 
-	ops = kcalloc(count, sizeof(*ops), GFP_KERNEL);
-	if (!ops)
+	registered = kzalloc_flex(*registered, ops, count);
+	if (!registered)
 		return ERR_PTR(-ENOMEM);
 
 	for (i = 0; i < count; i++) {
-		ops[i].hook = hooks[i].run;
-		ops[i].priv = priv;
-		ops[i].pf = hooks[i].pf;
-		ops[i].hooknum = hooks[i].hooknum;
-		ops[i].priority = hooks[i].priority;
+		if (hooks[i].pf == NFPROTO_IPV6 && !ipv6_mod_enabled())
+			continue;
+		ops = &registered->ops[registered->count++];
+		ops->hook = hooks[i].run;
+		ops->priv = priv;
+		ops->pf = hooks[i].pf;
+		ops->hooknum = hooks[i].hooknum;
+		ops->priority = hooks[i].priority;
 	}
 
 	err = nf_defrag_ipv4_enable(net);
 	if (err)
 		goto err_free;
-	err = nf_defrag_ipv6_enable(net);
+	err = rlvs_defrag6_enable(net);
 	if (err)
 		goto err_defrag4;
-	err = nf_register_net_hooks(net, ops, count);
+	err = nf_register_net_hooks(net, registered->ops, registered->count);
 	if (err)
 		goto err_defrag6;
-	return ops;
+	return registered;
 
 err_defrag6:
-	nf_defrag_ipv6_disable(net);
+	rlvs_defrag6_disable(net);
 err_defrag4:
 	nf_defrag_ipv4_disable(net);
 err_free:
-	kfree(ops);
+	kfree(registered);
 	return ERR_PTR(err);
 }
 
 /*
- * After this no hook of @ops runs: unregistering does not wait for hooks that
+ * After this none of the hooks runs: unregistering does not wait for hooks that
  * are running, so the grace period is waited for here. May sleep.
  */
-void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count)
+void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered)
 {
-	nf_unregister_net_hooks(net, ops, count);
-	nf_defrag_ipv6_disable(net);
+	nf_unregister_net_hooks(net, registered->ops, registered->count);
+	rlvs_defrag6_disable(net);
 	nf_defrag_ipv4_disable(net);
 	synchronize_net();
-	kfree(ops);
+	kfree(registered);
 }
 
 /*

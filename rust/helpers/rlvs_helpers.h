@@ -112,10 +112,13 @@ struct rlvs_hook {
 	u8 hooknum;
 };
 
-struct nf_hook_ops *rlvs_hooks_register(struct net *net,
-					const struct rlvs_hook *hooks,
-					u32 count, void *priv);
-void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
+/* Hooks that are registered. */
+struct rlvs_hooks;
+
+struct rlvs_hooks *rlvs_hooks_register(struct net *net,
+				       const struct rlvs_hook *hooks, u32 count,
+				       void *priv);
+void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered);
 bool rlvs_hook_concerns(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
@@ -149,6 +152,7 @@ enum rlvs_tcp_socket {
 	RLVS_TCP_SOCKET_LIVE,
 };
 
+bool rlvs_has_ipv6(void);
 bool rlvs_is_local4(struct net *net, const u8 *address);
 bool rlvs_is_local6(struct net *net, const u8 *address);
 bool rlvs_is_vrf_local4(struct net *net, const u8 *address);

@@ -127,6 +127,14 @@ impl Listener {
     }
 }
 
+/// Returns `true` if the kernel has IPv6, which one that was booted with `ipv6.disable=1` has not.
+/// The answer is always the same. Without IPv6 no IPv6 address is local, no IPv6 socket is found,
+/// and no hook sees an IPv6 packet. Any context.
+pub fn has_ipv6() -> bool {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_has_ipv6() }
+}
+
 impl Net {
     /// Borrows a namespace.
     ///

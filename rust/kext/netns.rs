@@ -57,7 +57,7 @@ struct Slot<T> {
 }
 
 /// What C gave for registered hooks.
-struct Registered(NonNull<bindings::nf_hook_ops>);
+struct Registered(NonNull<bindings::rlvs_hooks>);
 
 // SAFETY: The pointer is only handed back to C, from whichever thread unregisters.
 unsafe impl Send for Registered {}
@@ -101,7 +101,8 @@ impl<'a, T: Namespace> Handle<'a, T> {
         self.net
     }
 
-    /// Registers the hooks and starts the periodic work, unless that was done.
+    /// Registers the hooks and starts the periodic work, unless that was done. Where the kernel has
+    /// no IPv6 ([`crate::inet::has_ipv6`]), no hook sees its packets.
     ///
     /// # Context
     ///
@@ -115,7 +116,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
         // SAFETY: The namespace is alive; the table is static and has as many lines as told; the
         // trampolines take `priv` for a `T`, which it is, and `pre_exit` unregisters the hooks
         // before `exit` frees it.
-        let ops = from_err_ptr(unsafe {
+        let registered = from_err_ptr(unsafe {
             bindings::rlvs_hooks_register(
                 self.net.as_ptr(),
                 Entry::as_raw(T::HOOKS),
@@ -123,7 +124,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
                 state.cast_mut().cast(),
             )
         })?;
-        *hooks = NonNull::new(ops).map(Registered);
+        *hooks = NonNull::new(registered).map(Registered);
         self.schedule_tick();
         Ok(())
     }
@@ -136,12 +137,10 @@ impl<'a, T: Namespace> Handle<'a, T> {
     /// Process context; sleeps for a grace period.
     pub fn detach(&self) {
         let mut hooks = self.slot.hooks.lock();
-        if let Some(Registered(ops)) = hooks.take() {
-            // SAFETY: The namespace is alive, `ops` came from registering as many hooks in it, and
-            // taking it out of the option makes this the only time that they are unregistered.
-            unsafe {
-                bindings::rlvs_hooks_unregister(self.net.as_ptr(), ops.as_ptr(), hook_count::<T>())
-            };
+        if let Some(Registered(hooks)) = hooks.take() {
+            // SAFETY: The namespace is alive, `hooks` came from registering in it, and taking it
+            // out of the option makes this the only time that they are unregistered.
+            unsafe { bindings::rlvs_hooks_unregister(self.net.as_ptr(), hooks.as_ptr()) };
         }
     }
 

@@ -60,20 +60,39 @@ class Flow:
         return f"{self.protocol}://{self.endpoint(address or self.vip, port)}"
 
 
+def has_ipv6():
+    """Whether the kernel has IPv6: tests of both families are of IPv4 only where it was booted
+    without."""
+    with open("/proc/cmdline", encoding="ascii") as file:
+        return "ipv6.disable=1" not in file.read().split()
+
+
+def of_ipv6(*values):
+    """These, or none on a kernel without IPv6."""
+    return list(values) if has_ipv6() else []
+
+
 TCP4, TCP6, UDP4, UDP6 = Flow("tcp", 4), Flow("tcp", 6), Flow("udp", 4), Flow("udp", 6)
 SCTP4, SCTP6 = Flow("sctp", 4), Flow("sctp", 6)
-FLOWS = [TCP4, TCP6, UDP4, UDP6]
-TCP = [TCP4, TCP6]
-UDP = [UDP4, UDP6]
-SCTP = [SCTP4, SCTP6]  # not in FLOWS: not every test is about it; needs kernel.need("sctp")
+FLOWS = [TCP4, *of_ipv6(TCP6), UDP4, *of_ipv6(UDP6)]
+TCP = [TCP4, *of_ipv6(TCP6)]
+UDP = [UDP4, *of_ipv6(UDP6)]
+# Not in FLOWS: not every test is about it; needs kernel.need("sctp").
+SCTP = [SCTP4, *of_ipv6(SCTP6)]
 FAMILIES = TCP  # for tests that need one flow of each address family
 
 
 def prepare_ipv6(namespace):
     """No waiting for duplicate address detection and no router solicitations."""
-    for which in ("all", "default"):
+    for which in of_ipv6("all", "default"):
         namespace.sysctl(f"net.ipv6.conf.{which}.accept_dad", 0)
         namespace.sysctl(f"net.ipv6.conf.{which}.router_solicitations", 0)
+
+
+# Lines for `ip` that give lb its addresses of IPv6.
+ADDRESSES6 = ("addr add 2001:db8::1/64 dev wan nodad",
+              "addr add 2001:db8:1::10/128 dev lo nodad",
+              "addr add 2001:db8:1::11/128 dev lo nodad")
 
 
 class Lab:
@@ -87,21 +106,19 @@ class Lab:
         self.lb.ip(
             *self.plug(),
             "addr add 192.0.2.1/24 dev wan",
-            "addr add 2001:db8::1/64 dev wan nodad",
             "addr add 198.51.100.10/32 dev lo",
             "addr add 198.51.100.11/32 dev lo",
-            "addr add 2001:db8:1::10/128 dev lo nodad",
-            "addr add 2001:db8:1::11/128 dev lo nodad",
+            *of_ipv6(*ADDRESSES6),
             "link set wan up",
         )
         self.client.ip(
             "addr add 192.0.2.100/24 dev eth",
             "addr add 192.0.2.101/24 dev eth",
-            "addr add 2001:db8::101/64 dev eth nodad",
-            "addr add 2001:db8::100/64 dev eth nodad",
+            *of_ipv6("addr add 2001:db8::101/64 dev eth nodad",
+                     "addr add 2001:db8::100/64 dev eth nodad"),
             "link set eth up",
             "route add 198.51.100.0/24 via 192.0.2.1 src 192.0.2.100",
-            "route add 2001:db8:1::/64 via 2001:db8::1 src 2001:db8::100",
+            *of_ipv6("route add 2001:db8:1::/64 via 2001:db8::1 src 2001:db8::100"),
         )
         for flow in FAMILIES:
             wait_until(lambda f=flow: self._reachable(f), f"client reaches {flow.vip}")

@@ -8,8 +8,9 @@
 #
 # Without COMMAND the guest gives an interactive shell. The kernel's log goes to
 # VM_LOG. VM_TIMEOUT is the limit in seconds for a COMMAND, VM_MEMORY the guest's
-# memory. The exit status is COMMAND's; it is 1 if the kernel complained about
-# anything, 124 if the guest hung and 125 if it died.
+# memory, VM_APPEND further arguments of its kernel. The exit status is COMMAND's; it
+# is 1 if the kernel complained about anything, 124 if the guest hung and 125 if it
+# died.
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -91,7 +92,7 @@ qemu=(
 	-device virtio-9p-pci,fsdev=root,mount_tag=root -device virtio-serial-pci
 	-kernel "$image"
 	-append "console=ttyS0 earlycon=uart8250,io,0x3f8 ignore_loglevel printk.time=1 panic=-1 \
-root=root rootfstype=9p rootflags=$rootflags ro $parameters init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
+root=root rootfstype=9p rootflags=$rootflags ro $parameters ${VM_APPEND-} init=$ROOT/selftests/vm/guest.sh rlvs.state=$state"
 )
 
 # Two network cards for tests of real devices' offloads, at the ends of one cable.

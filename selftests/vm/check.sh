@@ -13,13 +13,13 @@ source "$(dirname "$0")/lib.sh"
 source "$ROOT/selftests/vm/tally.sh"
 
 # The tests are for the two test kernels; make vm and make selftest take KDIR=.
-unset KDIR ARCH RLVS_TEST_BUG
+unset KDIR ARCH RLVS_TEST_BUG VM_APPEND
 cd "$ROOT"
 logs=$BUILD/check
 mkdir -p "$logs"
 crates=(rust/core tools/rlvs selftests/bench/core)
 
-lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files)
+lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files kernel_options)
 host_steps=(core_tests tool_tests bench_tests core_bench compile_fail)
 # The debug kernel is slow, and a guest of it uses little more than one processor: its tests are
 # split, and two guests run at once.
@@ -28,7 +28,7 @@ vm_steps=(vm_plain)
 for ((part = 1; part <= debug_parts; part++)); do
 	vm_steps+=("vm_debug_$part")
 done
-vm_steps+=(vm_lockdep_bug)
+vm_steps+=(vm_lockdep_bug vm_no_ipv6)
 
 # The project's files of one kind, by extension, whether committed yet or not.
 sources() {
@@ -101,6 +101,19 @@ test_netlink_files() {
 	tools/rlvs-ynl-regen --check "$KDIR/source"
 }
 
+# The build for a kernel without an option that the module needs stops with one line that names it.
+test_kernel_options() {
+	local options option said
+	mapfile -t options < <(sed -n 's/^rlvs_needs [:+]= //p' Kbuild | tr ' ' '\n')
+	[[ ${#options[@]} -ge 7 ]] || return 1
+	for option in "${options[@]}"; do
+		said=$(make --no-print-directory -f Kbuild CONFIG_MODULES=y \
+			"${options[@]/%/=y}" "$option=" 2>&1) && return 1
+		printf '%s\n' "$said"
+		[[ $said == Kbuild:*"rlvs needs $option, which"* && $said != *$'\n'* ]] || return 1
+	done
+}
+
 test_core_tests() {
 	cargo_tests rust/core
 }
@@ -127,9 +140,14 @@ test_compile_fail() {
 }
 
 # Boots the kernel of a step, vm_KERNEL or vm_KERNEL_PART, and runs the selftests in it; or shows
-# with a broken module that they would fail.
+# with a broken module that they would fail; or runs those that a kernel without IPv6 can.
 vm_tests() {
 	local kernel part command=selftests/run
+	if [[ $1 == vm_no_ipv6 ]]; then
+		VM_LOG=$logs/$1.console VM_APPEND=ipv6.disable=1 \
+			"$ROOT/selftests/vm/vm.sh" plain "selftests/run no_ipv6 nat_remote nat_local"
+		return
+	fi
 	if [[ $1 == vm_lockdep_bug ]]; then
 		VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-900} "$ROOT/selftests/vm/lockdep_bug.sh"
 		return
@@ -201,7 +219,7 @@ for name in "$@"; do
 		mapfile -t files < <(sources '*.rs')
 		exec rustfmt --config-path "$ROOT" "${files[@]}"
 		;;
-	vm_debug) steps+=("${vm_steps[@]:1}") ;;
+	vm_debug) steps+=("${vm_steps[@]:1:debug_parts + 1}") ;;
 	vm_*)
 		[[ " ${vm_steps[*]} " == *" $name "* ]] || die "no such step: $name"
 		steps+=("$name")
