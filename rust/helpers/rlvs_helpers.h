@@ -247,19 +247,38 @@ bool rlvs_steer_sent_cookies(const struct sock *sk);
 void rlvs_steer_give(struct sk_buff *skb, struct sock *sk);
 
 /* sysctl.c */
+enum rlvs_sysctl_kind {
+	RLVS_SYSCTL_NUMBER,
+	RLVS_SYSCTL_SECONDS,
+	RLVS_SYSCTL_POWER_OF_2,
+	/* Two numbers. No two files have one of these kinds and the next. */
+	RLVS_SYSCTL_PAIR,
+	/* By default, a share of the memory. */
+	RLVS_SYSCTL_PAGES,
+	RLVS_SYSCTL_CPUS,
+};
+
 struct rlvs_sysctl {
 	const char *name;
+	enum rlvs_sysctl_kind kind;
+	/* The default in the first network namespace, and in others. */
+	int first;
+	int others;
+	/* The values that it takes; of a pair, the default. */
 	int min;
 	int max;
 	/* Only the host's administrator may set more than the cap. */
 	bool capped;
+	/* Namespaces that are not of the host's user namespace only read it. */
+	bool host_only;
 };
 
-struct ctl_table_header *rlvs_sysctl_register(struct net *net, const char *path,
-					      const struct rlvs_sysctl *specs,
-					      u32 count, int *values,
-					      int *caps);
-void rlvs_sysctl_unregister(struct ctl_table_header *header);
+struct rlvs_sysctls;
+
+struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
+					  const struct rlvs_sysctl *specs,
+					  u32 count, int *values, int *caps);
+void rlvs_sysctl_unregister(struct rlvs_sysctls *sysctls);
 
 /* log.c */
 bool rlvs_net_ratelimit(void);
