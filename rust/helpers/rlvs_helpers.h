@@ -319,6 +319,8 @@ u32 rlvs_netns_inode(const struct net *net);
 /* proc.c: a piece of text is as long as fill() says; 0 at the end. */
 struct rlvs_proc_ops {
 	const char *name;
+	/* Only root of the namespace may read it. */
+	bool private;
 	void *(*open)(void);
 	int (*fill)(struct rlvs_netns *ns, void *cursor, bool first,
 		    const u8 **text);
@@ -327,6 +329,7 @@ struct rlvs_proc_ops {
 
 int rlvs_proc_register(struct rlvs_netns *ns,
 		       const struct rlvs_proc_ops *const *ops, u32 count);
+void rlvs_proc_own(struct rlvs_netns *ns, u32 count);
 void rlvs_proc_unregister(struct rlvs_netns *ns, u32 count);
 
 /* genetlink.c */

@@ -124,6 +124,8 @@ impl<'a, T: Namespace> Handle<'a, T> {
             )
         })?;
         *hooks = NonNull::new(ops).map(Registered);
+        // SAFETY: `init` has made the files, and `pre_exit` removes them when no handle is left.
+        unsafe { proc::own::<T>(self.raw) };
         self.schedule_tick();
         Ok(())
     }
