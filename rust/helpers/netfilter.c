@@ -66,14 +66,19 @@ err_free:
 }
 
 /*
- * After this no hook of @ops runs: unregistering does not wait for hooks that
- * are running, so the grace period is waited for here. May sleep.
+ * No packet that comes from now on is handled by @ops. Those that are being
+ * handled are not waited for: see rlvs_hooks_free(). May sleep.
  */
 void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count)
 {
 	nf_unregister_net_hooks(net, ops, count);
 	nf_defrag_ipv6_disable(net);
 	nf_defrag_ipv4_disable(net);
+}
+
+/* Waits until none of the unregistered @ops runs any more. May sleep. */
+void rlvs_hooks_free(struct nf_hook_ops *ops)
+{
 	synchronize_net();
 	kfree(ops);
 }

@@ -113,6 +113,7 @@ struct nf_hook_ops *rlvs_hooks_register(struct net *net,
 					const struct rlvs_hook *hooks,
 					u32 count, void *priv);
 void rlvs_hooks_unregister(struct net *net, struct nf_hook_ops *ops, u32 count);
+void rlvs_hooks_free(struct nf_hook_ops *ops);
 bool rlvs_hook_concerns(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
@@ -288,6 +289,9 @@ u64 rlvs_available_pages(void);
 
 /* random.c */
 u32 rlvs_random_u32(void);
+
+/* rcu.c */
+void rlvs_synchronize_rcu_expedited(void);
 
 /* task.c */
 void rlvs_cond_resched(void);
