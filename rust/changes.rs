@@ -5,6 +5,7 @@
 //! Packets and the periodic work change the counts of destinations on any CPU. They mark what they
 //! change, and who picks looks at the marked destinations only.
 
+use core::iter::once;
 use kernel::{
     prelude::*,
     sync::{
@@ -91,9 +92,14 @@ impl Mark {
 
     /// Marks the destination after something of it was set. Any context.
     pub(crate) fn set(&self) {
+        Self::set_all(once(self));
+    }
+
+    /// Marks destinations after something of each was set. Any context.
+    pub(crate) fn set_all<'a>(marks: impl Iterator<Item = &'a Self>) {
         // What was set must be seen by who takes a mark that is found to be set already.
         barrier::full();
-        self.changed();
+        marks.for_each(Observer::changed);
     }
 }
 

@@ -20,6 +20,7 @@ use rlvs_kext::{
     genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request, Writer},
     inet::{self, Net},
     netns::Handle,
+    rcu::Pace,
     uapi::{command, counters, destination, service, stats, timeouts},
 };
 
@@ -33,8 +34,10 @@ use crate::{
 
 pub(crate) mod config;
 mod dump;
+pub(crate) mod unsettled;
 
 use config::{Changes, Edit, Range};
+use unsettled::Unsettled;
 
 /// The attributes with the timeouts of a service, in the order of [`Tunable::ALL`].
 const SERVICE_TIMEOUTS: [u16; Tunable::ALL.len()] = [
@@ -225,7 +228,9 @@ fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
     Changes::begin(ns)
         .add_service(key, &scheduling, &timeouts)
-        .map_err(|failure| scheduling_failed(request, failure))
+        .map_err(|failure| scheduling_failed(request, failure))?
+        .leave();
+    Ok(())
 }
 
 fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -234,7 +239,9 @@ fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
     Changes::begin(ns)
         .set_service(&key, &scheduling, &timeouts)
-        .map_err(|failure| scheduling_failed(request, failure))
+        .map_err(|failure| scheduling_failed(request, failure))?
+        .settle(Pace::Hurried);
+    Ok(())
 }
 
 /// The timeouts that a request sets by these attributes.
@@ -273,17 +280,17 @@ fn get_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
     let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
-    let deleted = Changes::begin(ns)
+    let change = Changes::begin(ns)
         .delete_service(&key, cut.is_some())
         .map_err(failed)?;
-    end_connections(ns, cut, &deleted);
+    end(ns, change, cut);
     Ok(())
 }
 
 fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
-    let deleted = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
-    end_connections(ns, cut, &deleted);
+    let change = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
+    end(ns, change, cut);
     Ok(())
 }
 
@@ -428,7 +435,9 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
     };
     Changes::begin(ns)
         .add_destinations(&named.service, &named.range, settings)
-        .map_err(|failure| destinations_failed(request, failure))
+        .map_err(|failure| destinations_failed(request, failure))?
+        .leave();
+    Ok(())
 }
 
 /// Why a change of destinations was not made, with the attribute that is at fault.
@@ -456,16 +465,18 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
     }
     Changes::begin(ns)
         .set_destinations(&named.service, &named.range, &edit)
-        .map_err(|failure| destinations_failed(request, failure))
+        .map_err(|failure| destinations_failed(request, failure))?
+        .settle(Pace::Hurried);
+    Ok(())
 }
 
 fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
     let cut = prepare_cut(ns, request.get(destination::CUT).is_some())?;
-    let deleted = Changes::begin(ns)
+    let change = Changes::begin(ns)
         .delete_destinations(&named.service, &named.range, cut.is_some())
         .map_err(failed)?;
-    end_connections(ns, cut, &deleted);
+    end(ns, change, cut);
     Ok(())
 }
 
@@ -478,10 +489,11 @@ pub(crate) fn prepare_cut<'a>(ns: &Handle<'_, State>, wanted: bool) -> Answer<'a
     Ok(Some(cut))
 }
 
-/// Ends the connections of deleted destinations, if that was prepared.
-pub(crate) fn end_connections(ns: &Handle<'_, State>, cut: Option<Cut>, deleted: &config::Deleted) {
+/// Waits until no packet goes to deleted destinations any more, and ends their connections, if that
+/// was prepared.
+pub(crate) fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, cut: Option<Cut>) {
+    deletion.settle(Pace::Hurried);
     if let Some(cut) = cut {
-        deleted.mark_cut();
         cut.run(ns);
     }
 }

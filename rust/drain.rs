@@ -86,9 +86,11 @@ pub(crate) fn in_flight(destination: &Destination, state: &State) -> Option<u32>
     Some(counts.open().saturating_add(held))
 }
 
-/// Whether the destination's process can be stopped.
+/// Whether the destination's process can be stopped. Under the configuration's mutex.
 pub(crate) fn is_drained(destination: &Destination, state: &State) -> bool {
-    if !is_draining(destination) || in_flight(destination, state) != Some(0) {
+    // A packet that is under way may have picked the destination and not been counted yet.
+    let is_settled = state.settled.has(destination.left_by());
+    if !is_draining(destination) || !is_settled || in_flight(destination, state) != Some(0) {
         return false;
     }
     // Of what has ended by its packets the sockets have to be asked for once.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Deleted destinations that have connections.
+//! Deleted destinations that have connections, or may get some of packets that are under way.
 
 use kernel::{
     prelude::*,
@@ -30,8 +30,8 @@ fn key_of(destination: &Destination) -> Key {
     (destination.service_key, destination.key, number)
 }
 
-/// The deleted destinations of a namespace that have connections, by their services. Guarded by the
-/// configuration's mutex.
+/// The deleted destinations of a namespace that may have connections, by their services. Guarded by
+/// the configuration's mutex.
 pub(crate) struct Draining(RBTree<Key, Arc<Destination>>);
 
 /// Memory for destinations that are about to be deleted.
@@ -103,12 +103,14 @@ impl Draining {
         self.0.remove(&key_of(destination));
     }
 
-    /// Lets go of those that have no connections any more; whether there were any.
-    pub(crate) fn forget_drained(&mut self) -> bool {
+    /// Lets go of those that have no connections any more, and of which `is_settled` says that no
+    /// packet is about to give them one; whether there were any.
+    pub(crate) fn forget_drained(&mut self, is_settled: impl Fn(&Destination) -> bool) -> bool {
         let mut found = false;
         let mut cursor = self.0.cursor_front_mut();
         while let Some(here) = cursor {
-            if !here.current().1.counts.is_drained() {
+            let destination = here.current().1;
+            if !is_settled(destination) || !destination.counts.is_drained() {
                 cursor = here.move_next();
                 continue;
             }

@@ -12,11 +12,13 @@ use rlvs_core::{
     flow::{self, Timeouts},
 };
 use rlvs_kext::{
-    bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, random, task,
+    bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, random, rcu::Pace,
+    task,
 };
 
 use crate::{
     connections::{self, Entry, Table},
+    control::config::Changes,
     defence, drain,
     family::Family,
     namespace::State,
@@ -43,13 +45,20 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     let _ = steered::expire(&state.steered4, ns.net(), clock::seconds());
     let _ = steered::expire(&state.steered6, ns.net(), clock::seconds());
 
+    if let Some(changes) = Changes::begin(ns).unsettled() {
+        changes.settle(Pace::Usual);
+    }
     let mut config = state.config.lock();
     config.walked(ns, walked4.is_ok() && walked6.is_ok());
     if state.sysctls.runs_estimation() {
         config.estimate();
     }
-    if config.is_empty() && state.is_idle() {
-        ns.detach();
+    let is_over = config.is_empty() && config.is_settled(state) && state.is_idle();
+    let detached = if is_over { ns.detach() } else { None };
+    drop(config);
+    if detached.is_some() {
+        // Waits for a grace period: no request has to wait for it.
+        drop(detached);
         // There is no tick any more that would.
         state.retries4.clear();
         state.retries6.clear();

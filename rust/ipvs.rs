@@ -31,10 +31,13 @@ use rlvs_kext::{
 
 use crate::{
     control::{
-        check_family,
+        self, check_family,
         config::{self, Changes, Configured, Edit, Range},
-        end_connections, failed, local_view, prepare_cut, refuse, Answer,
+        failed, local_view, prepare_cut, refuse,
+        unsettled::Unsettled,
+        Answer,
     },
+    cut::Cut,
     namespace::State,
     services::DestinationSettings,
     timeouts,
@@ -193,7 +196,9 @@ fn new_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let change = change.map_err(|r| service_refused(r, &given))?;
     changes
         .add_service(key, &change, &timeouts::Change::default())
-        .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))
+        .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
+        .leave();
+    Ok(())
 }
 
 fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -205,7 +210,18 @@ fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let change = change.map_err(|r| service_refused(r, &given))?;
     changes
         .set_service(&key, &change, &timeouts::Change::default())
-        .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))
+        .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
+        .leave();
+    Ok(())
+}
+
+/// Does not wait for packets that are under way to deleted destinations, as ip_vs does not, unless
+/// their connections are to be ended.
+fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, cut: Option<Cut>) {
+    match cut {
+        Some(_) => control::end(ns, deletion, cut),
+        None => deletion.leave(),
+    }
 }
 
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -213,10 +229,10 @@ fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     let cut = prepare_cut(ns, false)?;
     let changes = Changes::begin(ns);
     let (key, _) = find(&changes, &name)?;
-    let deleted = changes
+    let change = changes
         .delete_service(&key, cut.is_some())
         .map_err(failed)?;
-    end_connections(ns, cut, &deleted);
+    end(ns, change, cut);
     Ok(())
 }
 
@@ -328,7 +344,7 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     let (weight, thresholds) = wanted.settings().map_err(refused)?;
     let range = Range::one(key).map_err(refused)?;
     let local = local_view(ns.net(), &key.address);
-    let steers = found.service.steers();
+    let steers = found.service.steers_new();
     let method = destination::method(&service, &key, weight, local, steers).map_err(refused)?;
     let settings = DestinationSettings {
         weight,
@@ -338,7 +354,9 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     };
     changes
         .add_destinations(&service, &range, settings)
-        .map_err(|failure| destination_failed(failure, &given))
+        .map_err(|failure| destination_failed(failure, &given))?
+        .leave();
+    Ok(())
 }
 
 /// Changes what IPVS has of a destination: how it is forwarded to stays.
@@ -361,7 +379,9 @@ fn set_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     };
     changes
         .set_destinations(&service, &range, &edit)
-        .map_err(|failure| destination_failed(failure, &given))
+        .map_err(|failure| destination_failed(failure, &given))?
+        .leave();
+    Ok(())
 }
 
 fn delete_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
@@ -374,10 +394,10 @@ fn delete_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answ
     // There is none on a port that there cannot be.
     let range =
         Range::one(key).map_err(|_| refuse(Refusal::NoDestination).about(given.get(dest::PORT)))?;
-    let deleted = changes
+    let change = changes
         .delete_destinations(&service, &range, cut.is_some())
         .map_err(|failure| failed(failure).about(given.get(dest::ADDR)))?;
-    end_connections(ns, cut, &deleted);
+    end(ns, change, cut);
     Ok(())
 }
 
@@ -443,7 +463,7 @@ fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
 
 fn flush<'a>(ns: &Handle<'_, State>) -> Answer<'a> {
     let cut = prepare_cut(ns, false)?;
-    let deleted = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
-    end_connections(ns, cut, &deleted);
+    let change = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
+    end(ns, change, cut);
     Ok(())
 }

@@ -15,12 +15,12 @@ use rlvs_kext::{
     netfilter::Entry,
     netns::{Handle, Namespace},
     proc,
-    rcu::Rcu,
+    rcu::{Rcu, RcuBox},
 };
 
 use crate::{
     connections::Table,
-    control::config::Config,
+    control::{config::Config, unsettled::Settled},
     defence::DropPacket,
     expiry,
     hooks::{steer::Steering, Answer, Incoming, LocalClient},
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) config: Mutex<Config>,
     pub(crate) services: Rcu<Services>,
     pub(crate) backends: Rcu<Backends>,
+    /// The number of the last change that every packet under way has seen.
+    pub(crate) settled: Settled,
     /// Of services whose packets are rewritten.
     pub(crate) service_ports: Ports,
     /// The same of destinations; also of deleted ones, as long as they have connections.
@@ -128,8 +130,9 @@ impl Namespace for State {
     fn new(net: &Net) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             config <- new_mutex!(Config::new()?, "rlvs_config"),
-            services: Rcu::new(KBox::new(Services::default(), GFP_KERNEL)?),
-            backends: Rcu::new(KBox::new(Backends::default(), GFP_KERNEL)?),
+            services: Rcu::new(RcuBox::new(Services::default())?),
+            backends: Rcu::new(RcuBox::new(Backends::default())?),
+            settled: Settled::new(),
             service_ports: Ports::new()?,
             destination_ports: Ports::new()?,
             steered_ports: Ports::new()?,

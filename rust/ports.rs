@@ -45,6 +45,10 @@ impl Ports {
     /// Adds a port. Nobody else writes meanwhile: that the configuration can be read shows that its
     /// mutex is held.
     pub(crate) fn add(&self, port: u16, _locked: &Config) {
+        // Packets read it all the time: what is there is not written again.
+        if self.contains(port) {
+            return;
+        }
         if let Some(word) = self.words.get(usize::from(port >> 6)) {
             word.write_once(word.read_once() | bit(port));
         }

@@ -65,7 +65,8 @@ module! {
     authors: ["The rlvs authors"],
     description: "Virtual server for many local ports behind one address",
     license: "GPL",
-    alias: ["net-pf-16-proto-16-family-rlvs", "net-pf-16-proto-16-family-IPVS"],
+    // No alias of a netlink family: anybody may have the kernel load a module by that, and ip_vs
+    // would be kept out.
 }
 
 /// The loaded module.

@@ -33,7 +33,7 @@ use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     new_spinlock_bh,
     once::Once,
-    rcu::{Rcu, Retired},
+    rcu::{Rcu, RcuBox, Retired},
 };
 
 use crate::{
@@ -78,6 +78,9 @@ pub(crate) struct Destination {
     full: Atomic<bool>,
     /// It is not the service's any more; written under the configuration's mutex.
     deleted: Atomic<bool>,
+    /// The number of the change since which it is given no new connections; written under the
+    /// configuration's mutex.
+    left_by: Atomic<u64>,
     /// The last packet found nobody listening at its process's port, or there was none yet; and the
     /// second when one found somebody again. Only packets write these, for slow start.
     deaf: Atomic<bool>,
@@ -128,6 +131,7 @@ impl Destination {
                 lower: Atomic::new(settings.thresholds.lower()),
                 full: Atomic::new(false),
                 deleted: Atomic::new(false),
+                left_by: Atomic::new(0),
                 deaf: Atomic::new(true),
                 listens_since: Atomic::new(0),
                 private: Atomic::new(settings.private),
@@ -211,8 +215,8 @@ impl Destination {
         self.entries.add(u32::MAX, Relaxed);
     }
 
-    /// Whether it has connections whose packets are rewritten. Final once it is false, a grace
-    /// period after it got the last one.
+    /// Whether it has connections whose packets are rewritten. Final once it is false and the change
+    /// is settled since which it gets no more of them.
     pub(crate) fn has_entries(&self) -> bool {
         self.entries.read_once() != 0
     }
@@ -269,7 +273,10 @@ impl Destination {
 
     /// Says whether its new connections are not recorded. Under the configuration's mutex.
     fn set_uncounted(&self, uncounted: bool) {
-        self.uncounted.store(uncounted, Relaxed);
+        // A request says this of each destination of the service: most of them are as they were.
+        if self.is_uncounted() != uncounted {
+            self.uncounted.store(uncounted, Relaxed);
+        }
         if uncounted {
             self.unknown.store(true, Relaxed);
         }
@@ -294,6 +301,18 @@ impl Destination {
     pub(crate) fn set_deleted(&self, deleted: bool) {
         self.deleted.store(deleted, Relaxed);
         self.held.forget();
+    }
+
+    /// Says that it is given no new connections since the change of this number. Under the
+    /// configuration's mutex.
+    pub(crate) fn leave(&self, number: u64) {
+        self.left_by.store(number, Relaxed);
+    }
+
+    /// The number of the change since which it is given no new connections, if it is given none:
+    /// once that is settled, what it is counted to have is final.
+    pub(crate) fn left_by(&self) -> u64 {
+        self.left_by.load(Relaxed)
     }
 
     /// How many templates lead to it.
@@ -622,6 +641,9 @@ impl Pool {
     }
 }
 
+/// A pool that is about to be published.
+pub(crate) type NewPool = RcuBox<Pin<KBox<Pool>>>;
+
 /// A virtual service.
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
@@ -632,7 +654,7 @@ pub(crate) struct Service {
     changes: Arc<Changes>,
     /// A packet that has not been rewritten before it was routed is to be steered. Unlike what the
     /// pool says this changes back only when no packet is left that was not rewritten because of
-    /// it. Written under the configuration's mutex.
+    /// it, up to a second later. Written under the configuration's mutex.
     steers: Atomic<bool>,
     pool: Rcu<Pin<KBox<Pool>>>,
 }
@@ -644,7 +666,7 @@ impl Service {
     /// expire, by what the two services then share, so that it can come back with them.
     pub(crate) fn new(
         key: ServiceKey,
-        pool: KBox<Pin<KBox<Pool>>>,
+        pool: NewPool,
         left: Option<&Arc<Destination>>,
     ) -> Result<Arc<Self>> {
         let (stats, timeouts, changes) = match left {
@@ -680,29 +702,8 @@ impl Service {
 
     /// Publishes another pool, whose scheduler goes on where the old one is, if it is of the same
     /// kind; what is picked with the old one meanwhile, in a few microseconds, it does not know of.
-    /// Sleeps for a grace period, after which no packet uses the old pool.
-    pub(crate) fn publish(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
-        let steers = pool.steers;
-        self.switch(pool, retired);
-        // With the old pool, unless that found no room and has waited already.
-        retired.free();
-        if !steers {
-            self.steers.store(false, Relaxed);
-        }
-    }
-
-    /// The same without a grace period: packets may use the old pool for a moment. For changes that
-    /// they need not see at once.
-    pub(crate) fn publish_later(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
-        if self.steers() == pool.steers || !self.has_destinations() {
-            self.switch(pool, retired);
-        } else {
-            self.publish(pool, retired);
-        }
-    }
-
-    /// Has a pool take the place of the present one.
-    fn switch(&self, pool: KBox<Pin<KBox<Pool>>>, retired: &mut Retired) {
+    /// Packets that are under way may use the old pool still.
+    pub(crate) fn publish(&self, pool: NewPool, retired: &mut Retired) {
         self.inherit(&pool);
         if pool.steers {
             self.steers.store(true, Relaxed);
@@ -711,11 +712,12 @@ impl Service {
         for destination in pool.destinations.iter() {
             destination.set_uncounted(pool.is_uncounted());
         }
-        self.pool.replace_later(pool, retired);
+        self.pool.replace(pool, retired);
         // What the old scheduler saw of them meanwhile the new one does not know.
         let guard = rcu::read_lock();
-        for destination in self.pool(&guard).destinations.iter() {
-            destination.counts.observer().set();
+        let pool = self.pool(&guard);
+        if pool.marked.is_some() {
+            Mark::set_all(pool.destinations.iter().map(|d| d.counts.observer()));
         }
     }
 
@@ -731,16 +733,20 @@ impl Service {
         });
     }
 
-    /// Whether there is a destination at the moment.
-    fn has_destinations(&self) -> bool {
-        self.pool(&rcu::read_lock()).len() != 0
-    }
-
-    /// Whether its connections are steered, for a packet that is about to be delivered, and for who
-    /// holds the configuration's mutex.
+    /// Whether a packet that is about to be delivered may be one that is to be steered.
     #[inline]
     pub(crate) fn steers(&self) -> bool {
         self.steers.read_once()
+    }
+
+    /// Whether new connections are steered. For who holds the configuration's mutex.
+    pub(crate) fn steers_new(&self) -> bool {
+        self.pool(&rcu::read_lock()).steers
+    }
+
+    /// No packet is under way any more that is to be steered. Under the configuration's mutex.
+    pub(crate) fn end_steering(&self) {
+        self.steers.store(false, Relaxed);
     }
 }
 

@@ -3,34 +3,62 @@
 //! The settings under `net.ipv4.vs`, for both address families, one set for each namespace.
 //! Documentation/sysctl.rst tells what they mean.
 
-use kernel::{c_str, prelude::*};
+use kernel::prelude::*;
 use rlvs_core::{address::Protocol, defence::Mode, flow::Rules};
 use rlvs_kext::{
     inet::Net,
     sysctl::{self, Spec},
 };
 
-/// The index of each in [`SPECS`].
-#[derive(Clone, Copy)]
-enum Setting {
-    CsumComplete,
-    ConnMax,
-    AmDroprate,
-    Amemthresh,
-    DropEntry,
-    DropPacket,
-    SecureTcp,
-    SloppyTcp,
-    SloppySctp,
-    ConnReuseMode,
-    ExpireNodestConn,
-    ExpireQuiescentTemplate,
-    NatIcmpSend,
-    ScheduleIcmp,
-    RunEstimation,
+/// Makes of the list of settings their numbers, and what the kernel is told of them.
+macro_rules! settings {
+    ($($name:ident: $spec:expr,)*) => {
+        /// The index of each in [`SPECS`].
+        #[derive(Clone, Copy)]
+        enum Setting { $($name),* }
+
+        const COUNT: usize = [$(Setting::$name),*].len();
+
+        static SPECS: [Spec; COUNT] = [$($spec),*];
+    };
 }
 
-const COUNT: usize = Setting::RunEstimation as usize + 1;
+settings! {
+    CsumComplete: Spec::new(c"csum_complete", 0, 0, 1),
+    ConnMax: Spec::new(c"conn_max", 1 << 22, 0, MOST_CONNECTIONS).capped(),
+    AmDroprate: Spec::new(c"am_droprate", 10, 0, i32::MAX),
+    Amemthresh: Spec::new(c"amemthresh", 1024, 0, i32::MAX),
+    DropEntry: Spec::new(c"drop_entry", 0, 0, Mode::Always.number()),
+    DropPacket: Spec::new(c"drop_packet", 0, 0, Mode::Always.number()),
+    SecureTcp: Spec::new(c"secure_tcp", 0, 0, Mode::Always.number()),
+    SloppyTcp: Spec::any(c"sloppy_tcp", 0),
+    SloppySctp: Spec::any(c"sloppy_sctp", 0),
+    ConnReuseMode: Spec::any(c"conn_reuse_mode", 1),
+    ExpireNodestConn: Spec::any(c"expire_nodest_conn", 0),
+    ExpireQuiescentTemplate: Spec::any(c"expire_quiescent_template", 0),
+    NatIcmpSend: Spec::any(c"nat_icmp_send", 0),
+    ScheduleIcmp: Spec::any(c"schedule_icmp", 0),
+    RunEstimation: Spec::any(c"run_estimation", 1).host_only(),
+    // What ip_vs has, and those who configure it set, without effect here.
+    BackupOnly: Spec::any(c"backup_only", 0),
+    CacheBypass: Spec::any(c"cache_bypass", 0),
+    ConnLfactor: Spec::new(c"conn_lfactor", -4, -8, 8).elsewhere(-2).host_only(),
+    Conntrack: Spec::any(c"conntrack", 0),
+    EstCpulist: Spec::processors(c"est_cpulist").host_only(),
+    EstNice: Spec::new(c"est_nice", 0, -20, 19).host_only(),
+    IgnoreTunneled: Spec::any(c"ignore_tunneled", 0),
+    PmtuDisc: Spec::any(c"pmtu_disc", 1),
+    SnatReroute: Spec::any(c"snat_reroute", 1),
+    SvcLfactor: Spec::new(c"svc_lfactor", -3, -8, 8).elsewhere(-2).host_only(),
+    SyncPersistMode: Spec::any(c"sync_persist_mode", 0),
+    SyncPorts: Spec::power_of_two(c"sync_ports", 1),
+    SyncQlenMax: Spec::pages(c"sync_qlen_max").host_only(),
+    SyncRefreshPeriod: Spec::seconds(c"sync_refresh_period"),
+    SyncRetries: Spec::new(c"sync_retries", 0, 0, 3),
+    SyncSockSize: Spec::any(c"sync_sock_size", 0).host_only(),
+    SyncThreshold: Spec::pair(c"sync_threshold", 3, 50),
+    SyncVersion: Spec::new(c"sync_version", 1, 0, 1),
+}
 
 /// Those that are the [`Mode`] of a defence.
 const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::SecureTcp];
@@ -39,34 +67,14 @@ const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::S
 /// buckets the kernel must be able to allocate.
 const MOST_CONNECTIONS: i32 = 1 << 27;
 
-static SPECS: [Spec; COUNT] = [
-    Spec::new(c_str!("csum_complete"), 0, 1),
-    Spec::capped(c_str!("conn_max"), 0, MOST_CONNECTIONS),
-    Spec::new(c_str!("am_droprate"), 0, i32::MAX),
-    Spec::new(c_str!("amemthresh"), 0, i32::MAX),
-    Spec::new(c_str!("drop_entry"), 0, Mode::Always.number()),
-    Spec::new(c_str!("drop_packet"), 0, Mode::Always.number()),
-    Spec::new(c_str!("secure_tcp"), 0, Mode::Always.number()),
-    Spec::new(c_str!("sloppy_tcp"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("sloppy_sctp"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("conn_reuse_mode"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("expire_nodest_conn"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("expire_quiescent_template"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("nat_icmp_send"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("schedule_icmp"), i32::MIN, i32::MAX),
-    Spec::new(c_str!("run_estimation"), i32::MIN, i32::MAX),
-];
-
-const DEFAULTS: [i32; COUNT] = [0, 1 << 22, 10, 1024, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
-
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
 
 impl Sysctls {
     /// Settings with their defaults. May sleep.
     pub(crate) fn new(net: &Net) -> Result<Self> {
-        let path = c_str!("net/ipv4/vs");
-        Ok(Self(sysctl::Sysctls::new(net, path, &SPECS, DEFAULTS)?))
+        let path = c"net/ipv4/vs";
+        Ok(Self(sysctl::Sysctls::new(net, path, &SPECS)?))
     }
 
     /// How many connection entries and templates the namespace may have, of both families together.

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 
+from lib import ipvs
 from lib.clients import talk
 from lib.genl import N, Director, Error, attr, destination, nest, octets, service
 from lib.ktap import Failure, check, equal, fewer
@@ -19,6 +20,7 @@ LIMIT = 400
 FLOWS = [TCP4, UDP6]
 UNTOUCHED = (8001, 8002)
 CHURNED = (8003, 8006)  # first and last: all are there, or none
+HURRIED = 8007
 STEADY, PASSING = 80, 90  # ports of the service that stays and of the first of those that do not
 
 CUT = attr(N["RLVS_A_SERVICE_CUT"])
@@ -57,6 +59,18 @@ def change_services(director, flow):
     director.must(N["RLVS_CMD_SERVICE_DEL"], own + random.choice((b"", CUT)))
 
 
+def change_as_ip_vs(family, flow):
+    """A destination comes, is quiesced and goes, and no request waits for packets under way."""
+    to = ipvs.service(ipvs.identity(flow, STEADY))
+    for _ in range(20):
+        family.must(ipvs.NEW_DEST, to + ipvs.dest(ipvs.whole_dest(flow, HURRIED)))
+        family.must(ipvs.SET_DEST, to + ipvs.dest(ipvs.whole_dest(flow, HURRIED, weight=0)))
+        family.must(ipvs.DEL_DEST, to + ipvs.dest(ipvs.whole_dest(flow, HURRIED)))
+
+
+change_as_ip_vs.by = ipvs.Ipvs
+
+
 def flush_another(director, flow):
     """The same services in another namespace, which is flushed."""
     director.add(flow, STEADY, "8001-8004", "rr")
@@ -73,6 +87,7 @@ def read_all(director, flow):
         nest(N["RLVS_A_DESTINATION_SERVICE"], service(flow, STEADY)), dump=True)
     check(not isinstance(listed, Error), f"destinations: {listed}")
     ports = sorted(int.from_bytes(d[N["RLVS_A_DESTINATION_PORT"]], "big") for d in listed)
+    ports = [port for port in ports if port != HURRIED]
     if not director.interrupted:
         every = list(UNTOUCHED), sorted({*UNTOUCHED, *range(CHURNED[0], CHURNED[1] + 1)})
         check(ports in every, f"half a change is listed: {ports}")
@@ -107,7 +122,7 @@ class Worker:
         signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
         rounds, report = 0, ""
         try:
-            director = Director(namespace)
+            director = getattr(action, "by", Director)(namespace)
             while not stop:
                 action(director, FLOWS[rounds % len(FLOWS)])
                 rounds += 1
@@ -187,12 +202,13 @@ class Clients:
 def test_untouched_destinations_lose_nothing(lab):
     other = Namespace()
     for flow in FLOWS:
-        lab.servers.listen(flow, range(8001, 8007))
+        lab.servers.listen(flow, range(8001, 8008))
         lab.balance(flow, ports="8001-8002", port=STEADY)
     other.ip("addr add 198.51.100.10/32 dev lo", "addr add 2001:db8:1::10/128 dev lo nodad")
     clients = [Clients(flow, where) for where in (lab.client, lab.lb) for flow in FLOWS]
     # Processes first: a fork and threads do not go together.
-    workers = [Worker(lab.lb, action) for action in (change_services, change_destinations)]
+    workers = [Worker(lab.lb, action)
+               for action in (change_services, change_destinations, change_as_ip_vs)]
     workers += [Worker(other, flush_another), Worker(lab.lb, read_all), Worker(lab.lb, read_all)]
     results = []
     try:

@@ -125,7 +125,7 @@ def mask(text):
     return text
 
 
-PLAY = Play(GROUPS, mask)
+PLAY = Play(GROUPS, mask, [NET + "ip_vs_conn", NET + "ip_vs_conn_sync"])
 
 
 @each(GROUPS)

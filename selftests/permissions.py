@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Only CAP_NET_ADMIN in the namespace's own user namespace may change anything."""
 
-from lib.clients import served_by
-from lib.ktap import Skip, check, equal
-from lib.lab import TCP4
+from lib.clients import served_by, talk
+from lib.ktap import Skip, check, each, equal
+from lib.lab import TCP4, TCP6
 
 NOBODY = 65534
 CHANGES = (
@@ -54,6 +54,24 @@ def test_an_ordinary_user_does_not_see_connections(lab):
     equal(done.returncode, 1, "exit status of conns")
 
 
+CLIENTS = ("/proc/net/ip_vs_conn", "/proc/net/ip_vs_conn_sync")
+OTHERS = ("/proc/net/ip_vs", "/proc/net/ip_vs_stats", "/proc/net/ip_vs_stats_percpu")
+
+
+@each((TCP4, TCP6))
+def test_an_ordinary_user_does_not_see_connections_in_files(lab, flow):
+    """The files of ip_vs show the same."""
+    lab.servers.listen(flow, [8001])
+    lab.balance(flow, ports="8001")
+    with talk(lab.client, flow):
+        for file in (*CLIENTS, *OTHERS):
+            for who in ({}, {"user": NOBODY, "group": NOBODY, "extra_groups": []}):
+                done = lab.lb.run("cat", file, **who)
+                may = file in OTHERS or not who
+                equal(done.returncode == 0, may, f"whether {who} may read {file}: {done.stderr}")
+                equal("ESTABLISHED" in done.stdout, file in CLIENTS and may, "whether it shows it")
+
+
 def test_root_without_the_capability(lab):
     service = lab.balance(TCP4)
     before = lab.services()
@@ -78,6 +96,27 @@ def test_root_of_a_foreign_user_namespace(lab):
     done = lab.lb.run(*in_user_namespace(lab), f"rlvs service del {service}")
     equal(done.returncode, 1, f"exit status; stderr: {done.stderr}")
     equal(lab.services(), before, "services")
+
+
+def test_root_of_a_foreign_user_namespace_sees_no_connections(lab):
+    """The files are not its own."""
+    lab.balance(TCP4)
+    for file in CLIENTS:
+        # Whoever opened it: an ordinary user, who is root there.
+        done = lab.lb.run(*in_user_namespace(lab), f"cat {file}", user=NOBODY, group=NOBODY,
+                          extra_groups=[])
+        equal((done.returncode, done.stdout), (1, ""), f"what root there reads of {file}")
+
+
+def test_root_of_its_own_namespaces_sees_its_connections(lab):
+    """From the first service on: when the network namespace was made there was no root yet."""
+    lab.balance(TCP4)
+    done = lab.lb.run(*in_user_namespace(lab, "--net"),
+                      "rlvs service add tcp://198.51.100.10:80;"
+                      f"cat {' '.join(CLIENTS)}; stat -Lc %a:%u:%g {' '.join(CLIENTS)}",
+                      user=NOBODY, group=NOBODY, extra_groups=[])
+    equal((done.returncode, done.stderr), (0, ""), "exit status")
+    equal(done.stdout.splitlines()[-2:], ["440:0:0"] * 2, "mode and owner")
 
 
 def test_root_of_its_own_namespaces_may(lab):

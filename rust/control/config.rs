@@ -4,8 +4,7 @@
 //!
 //! [`Config`] is behind the namespace's mutex and is what changes start from. A change first makes
 //! everything it needs, so that it fails before anything is visible, then publishes it for the next
-//! packet. One that takes something away waits for a grace period, so that no packet goes there any
-//! more once it is answered; one that only adds leaves what it has replaced to [`Retired`].
+//! packet. It does not wait for packets that are under way: what has to is [`Unsettled`].
 
 use core::iter::{empty, once};
 use kernel::{
@@ -24,9 +23,11 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     netns::Handle,
-    rcu::{synchronize, Retired},
+    rcu::{RcuBox, Retired},
     task,
 };
+
+use super::unsettled::{Unsettled, MOST_RETIRED, NOTHING};
 
 use crate::{
     drain,
@@ -34,7 +35,7 @@ use crate::{
     namespace::State,
     notify::{self, Listeners},
     overall::Overall,
-    services::{Backends, Destination, DestinationSettings, Pool, Service, Services},
+    services::{Backends, Destination, DestinationSettings, NewPool, Pool, Service, Services},
     stats::{Report, Stats},
     timeouts,
 };
@@ -45,12 +46,24 @@ pub(crate) struct Configured {
     pub(crate) settings: Settings,
     /// In the order in which they were added, which schedulers go by.
     pub(crate) destinations: KVVec<Arc<Destination>>,
+    /// The number of the last change between rewriting and steering.
+    switched_by: u64,
 }
 
 impl Configured {
+    /// Whether the last change between rewriting and steering is settled.
+    fn has_switched(&self, state: &State) -> bool {
+        state.settled.has(self.switched_by)
+    }
+
+    /// Whether packets to any of its destinations may get an entry.
+    fn makes_entries(&self, state: &State) -> bool {
+        !self.service.steers_new() || !self.has_switched(state)
+    }
+
     /// Whether its packets are rewritten, or still those of some connections.
-    fn has_entries(&self) -> bool {
-        !self.service.steers() || self.destinations.iter().any(|d| d.has_entries())
+    fn has_entries(&self, state: &State) -> bool {
+        self.makes_entries(state) || self.destinations.iter().any(|d| d.has_entries())
     }
 
     /// Its destination of the key.
@@ -86,6 +99,8 @@ pub(crate) struct Config {
     estimated: Instant<Monotonic>,
     /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
     generation: u32,
+    /// The number of the last change: see [`Unsettled`].
+    published: u64,
     /// What packets may still see of what was replaced.
     retired: Retired,
 }
@@ -150,27 +165,6 @@ impl Edit {
     }
 }
 
-/// Destinations that a change has deleted.
-pub(crate) struct Deleted(KVVec<Arc<Destination>>);
-
-impl Deleted {
-    /// Whether their connections can be ended, if that is what a deletion `cuts`: all of them are
-    /// known.
-    fn check_cut(&self, cuts: bool) -> Result<(), Refusal> {
-        if cuts && self.0.iter().any(|destination| destination.has_unknown()) {
-            return Err(Refusal::UncountedCut);
-        }
-        Ok(())
-    }
-
-    /// Lets the next [`crate::cut::Cut`] end their connections.
-    pub(crate) fn mark_cut(&self) {
-        for destination in self.0.iter() {
-            destination.mark_cut();
-        }
-    }
-}
-
 /// Destinations on one address and the ports of a range.
 pub(crate) struct Range {
     pub(crate) address: Address,
@@ -200,13 +194,13 @@ impl Range {
     }
 
     /// Those of `destinations` that are in the range; refused when one of the range is missing.
-    fn of(&self, destinations: &[Arc<Destination>]) -> Result<Deleted, Failure> {
+    fn of(&self, destinations: &[Arc<Destination>]) -> Result<KVVec<Arc<Destination>>, Failure> {
         let found = copy_of(destinations.iter().filter(|d| self.contains(d)))?;
         // Keys are unique, so that as many are the same ones.
         if u32::try_from(found.len()) != Ok(self.ports.len()) {
             return Err(Refusal::NoDestination.into());
         }
-        Ok(Deleted(found))
+        Ok(found)
     }
 }
 
@@ -221,7 +215,8 @@ impl Config {
             overall: Overall::new()?,
             estimated: Instant::now(),
             generation: 1,
-            retired: Retired::new()?,
+            published: NOTHING,
+            retired: Retired::default(),
         })
     }
 
@@ -297,8 +292,14 @@ impl Config {
             drain::walked(destination, complete);
         }
         notify::look_at_all(ns, listeners, all());
+        for configured in services.iter() {
+            let service = &configured.service;
+            let is_over = !service.steers_new() && configured.has_switched(ns.state());
+            if is_over && service.steers() {
+                service.end_steering();
+            }
+        }
         self.forget_drained(ns.state());
-        self.retired.free();
         if self.overall.has_left() {
             let draining = &self.draining;
             self.overall.forget(|key, stats| {
@@ -310,20 +311,21 @@ impl Config {
 
     /// Lets go of deleted destinations without connections, and of ports that nothing has.
     fn forget_drained(&mut self, state: &State) {
-        self.stale_ports |= self.draining.forget_drained();
+        self.stale_ports |= self.draining.forget_drained(|d| is_settled(d, state));
         if !self.stale_ports {
             return;
         }
         // Connections outlive their service, and its method: their ports are needed as long as they
-        // are there.
-        let left = || self.draining.iter().filter(|d| d.has_entries());
-        let listed = self.services.iter().filter(|c| c.has_entries());
+        // are there. So are those of what packets under way may still make an entry of.
+        let may_have = |d: &Destination| d.has_entries() || !is_settled(d, state);
+        let left = || self.draining.iter().filter(|d| may_have(d));
+        let listed = self.services.iter().filter(|c| c.has_entries(state));
         let listed = listed.map(|c| c.service.key.port);
         let services = Iterator::chain(listed, left().map(|d| d.service_key.port));
         let listed = self.services.iter().flat_map(|c| {
-            let steers = c.service.steers();
+            let all = c.makes_entries(state);
             let of = c.destinations.iter();
-            of.filter(move |d| !steers || d.has_entries())
+            of.filter(move |d| all || d.has_entries())
         });
         let destinations = Iterator::chain(listed, left()).map(|d| d.key.port);
         let steered = self.services.iter().filter(|c| c.service.steers());
@@ -336,8 +338,31 @@ impl Config {
                 .clear_and_add(destinations, self)
                 .is_err();
         // Some end while their service, or other connections of their destination, go on.
-        let switched = |c: &KBox<Configured>| c.service.steers() && c.has_entries();
-        self.stale_ports = stale || left().count() != 0 || self.services.iter().any(switched);
+        let switches = |c: &KBox<Configured>| {
+            !c.has_switched(state) || c.service.steers_new() && c.has_entries(state)
+        };
+        self.stale_ports = stale || left().count() != 0 || self.services.iter().any(switches);
+    }
+
+    /// Publishes a pool of a service.
+    fn publish(&mut self, index: usize, pool: NewPool) {
+        let number = self.next();
+        if let Some(configured) = self.services.get_mut(index) {
+            if configured.service.steers_new() != pool.steers() {
+                configured.switched_by = number;
+            }
+            configured.service.publish(pool, &mut self.retired);
+        }
+    }
+
+    /// The number of the change that is being made.
+    fn next(&self) -> u64 {
+        self.published.saturating_add(1)
+    }
+
+    /// Whether all changes are settled.
+    pub(crate) fn is_settled(&self, state: &State) -> bool {
+        self.retired.is_empty() && state.settled.has(self.published)
     }
 
     /// Adds the ports that packets are to be looked at for once a service has these destinations.
@@ -358,6 +383,21 @@ impl Config {
             state.destination_ports.add(destination.key.port, self);
         }
     }
+}
+
+/// Whether no packet is under way that may give the destination a connection, if it is given none
+/// any more.
+fn is_settled(destination: &Destination, state: &State) -> bool {
+    state.settled.has(destination.left_by())
+}
+
+/// Whether the connections of destinations that are to be deleted can be ended, if that is what the
+/// deletion `cuts`: all of them are known.
+fn check_cut(destinations: &[Arc<Destination>], cuts: bool) -> Result<(), Refusal> {
+    if cuts && destinations.iter().any(|d| d.has_unknown()) {
+        return Err(Refusal::UncountedCut);
+    }
+    Ok(())
 }
 
 /// Whether a service can have its flags with these destinations.
@@ -422,8 +462,53 @@ impl<'a> Changes<'a> {
         self.ns.state().backends.read(&rcu::read_lock()).clone()
     }
 
-    fn changed(&mut self) {
-        self.config.generation = self.config.generation.checked_add(1).unwrap_or(1);
+    /// A grace period has passed after the change of this number; sends the events of the
+    /// destinations that it has changed.
+    pub(super) fn settled(self, number: u64, changed: &[Arc<Destination>]) {
+        self.ns.state().settled.set(number);
+        self.tell(changed);
+    }
+
+    /// All changes that were made so far, if they are not settled, with all that was replaced.
+    pub(crate) fn unsettled(mut self) -> Option<Unsettled<'a>> {
+        if self.config.is_settled(self.ns.state()) {
+            return None;
+        }
+        Some(Unsettled {
+            ns: self.ns,
+            number: self.config.published,
+            destinations: KVVec::new(),
+            retired: core::mem::take(&mut self.config.retired),
+        })
+    }
+
+    /// The change was made, and no packet has to be waited for.
+    fn added(self) -> Unsettled<'a> {
+        self.made(NOTHING, KVVec::new())
+    }
+
+    /// The change was made: packets under way may go by what was before, of these destinations too.
+    fn changed(self, destinations: KVVec<Arc<Destination>>) -> Unsettled<'a> {
+        self.tell(&destinations);
+        let number = self.config.next();
+        self.made(number, destinations)
+    }
+
+    /// The change was made. `number` is what its request may wait for.
+    fn made(mut self, number: u64, destinations: KVVec<Arc<Destination>>) -> Unsettled<'a> {
+        let config = &mut *self.config;
+        config.generation = config.generation.checked_add(1).unwrap_or(1);
+        config.published = config.next();
+        let retired = match config.retired.len() {
+            ..MOST_RETIRED => Retired::default(),
+            _ => core::mem::take(&mut config.retired),
+        };
+        Unsettled {
+            ns: self.ns,
+            number,
+            destinations,
+            retired,
+        }
     }
 
     fn configured(&mut self, key: &ServiceKey) -> Result<&mut Configured, Failure> {
@@ -438,7 +523,7 @@ impl<'a> Changes<'a> {
         key: ServiceKey,
         change: &Change,
         timeouts: &timeouts::Change,
-    ) -> Result<(), Failure> {
+    ) -> Result<Unsettled<'a>, Failure> {
         let settings = Settings::new(Kind::Wlc).changed(change)?;
         let Err(index) = self.config.position(&key) else {
             return Err(Refusal::ServiceExists.into());
@@ -448,11 +533,12 @@ impl<'a> Changes<'a> {
         let pool = pool_of(&settings, false, [].iter(), |_| None)?;
         let left = self.config.draining.of(key).next();
         let service = Service::new(key, pool, left.as_ref())?;
-        let services = KBox::new(self.services().with(&service)?, GFP_KERNEL)?;
+        let services = RcuBox::new(self.services().with(&service)?)?;
         let configured = Configured {
             service: service.clone(),
             settings,
             destinations: KVVec::new(),
+            switched_by: NOTHING,
         };
         let configured = KBox::new(configured, GFP_KERNEL)?;
         self.config.services.reserve(1, GFP_KERNEL)?;
@@ -483,11 +569,8 @@ impl<'a> Changes<'a> {
             .insert_within_capacity(index, configured);
         let state = self.ns.state();
         state.service_ports.add(key.port, &self.config);
-        state
-            .services
-            .replace_later(services, &mut self.config.retired);
-        self.changed();
-        Ok(())
+        state.services.replace(services, &mut self.config.retired);
+        Ok(self.added())
     }
 
     /// Changes how a service schedules, and its timeouts.
@@ -496,11 +579,13 @@ impl<'a> Changes<'a> {
         key: &ServiceKey,
         change: &Change,
         timeouts: &timeouts::Change,
-    ) -> Result<(), Failure> {
+    ) -> Result<Unsettled<'a>, Failure> {
         let state = self.ns.state();
-        let configured = self.config.find(key).ok_or(Refusal::NoService)?;
+        let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
+        let configured = self.config.services.get(index).ok_or(Refusal::NoService)?;
         let settings = configured.settings.changed(change)?;
-        if settings != configured.settings {
+        let is_other = settings != configured.settings;
+        if is_other {
             let all = &configured.destinations;
             let steers = configured.would_steer(&settings, all.iter())?;
             let pool = pool_of(&settings, steers, all.iter(), |_| None)?;
@@ -508,24 +593,22 @@ impl<'a> Changes<'a> {
             check_uncounted(key.protocol, &settings, all.iter().map(|d| d.thresholds()))?;
             let backends = without_all(self.backends(), all.iter())?;
             let backends = with_all(backends, settings.flags, all.iter())?;
-            let backends = KBox::new(backends, GFP_KERNEL)?;
+            let backends = RcuBox::new(backends)?;
             self.config.add_ports(state, configured, steers, all);
             self.config.stale_ports = true;
-            state
-                .backends
-                .replace_later(backends, &mut self.config.retired);
+            state.backends.replace(backends, &mut self.config.retired);
             let configured = self.configured(key)?;
             configured.settings = settings;
             // First: a packet that finds the service persistent takes the seconds for its own.
-            let service = &configured.service;
             let seconds = settings.persistence.seconds();
-            service.timeouts.set_persistence(seconds);
-            let service = service.clone();
-            service.publish(pool, &mut self.config.retired);
+            configured.service.timeouts.set_persistence(seconds);
+            self.config.publish(index, pool);
         }
         self.configured(key)?.service.timeouts.set(timeouts);
-        self.changed();
-        Ok(())
+        Ok(match is_other {
+            true => self.changed(KVVec::new()),
+            false => self.added(),
+        })
     }
 
     /// Changes the timeouts of the namespace.
@@ -533,88 +616,81 @@ impl<'a> Changes<'a> {
         self.ns.state().timeouts.set(timeouts);
     }
 
-    /// Deletes a service with its destinations. Refused if it `cuts`, and not all of their
-    /// connections are known.
+    /// Deletes a service with its destinations. If it `cuts`, their connections are marked for
+    /// [`crate::cut::Cut`], and it is refused unless all of them are known.
     pub(crate) fn delete_service(
         mut self,
         key: &ServiceKey,
         cuts: bool,
-    ) -> Result<Deleted, Failure> {
+    ) -> Result<Unsettled<'a>, Failure> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
-        let services = KBox::new(self.services().without(key)?, GFP_KERNEL)?;
-        let count = self.configured(key)?.destinations.len();
-        let room = Room::new(count)?;
+        let services = RcuBox::new(self.services().without(key)?)?;
+        let deleted = copy_of(self.configured(key)?.destinations.iter())?;
+        let room = Room::new(deleted.len())?;
         self.config.overall.reserve(1)?;
-        let deleted = Deleted(copy_of(self.configured(key)?.destinations.iter())?);
-        deleted.check_cut(cuts)?;
-        let backends = without_all(self.backends(), deleted.0.iter())?;
-        let backends = KBox::new(backends, GFP_KERNEL)?;
+        check_cut(&deleted, cuts)?;
+        let backends = RcuBox::new(without_all(self.backends(), deleted.iter())?)?;
 
-        if let Ok(removed) = self.config.services.remove(index) {
-            self.config.overall.leave(&removed.service);
-            let (state, retired) = (self.ns.state(), &mut self.config.retired);
-            state.services.replace_later(services, retired);
-            // The grace period is for both: it begins after this.
-            state.backends.replace(backends);
-            self.drain(&deleted, room);
-        }
-        Ok(deleted)
+        let removed = self.config.services.remove(index);
+        let removed = removed.map_err(|_| Refusal::NoService)?;
+        self.config.overall.leave(&removed.service);
+        let (state, retired) = (self.ns.state(), &mut self.config.retired);
+        state.services.replace(services, retired);
+        state.backends.replace(backends, retired);
+        Ok(self.deleted(deleted, room, cuts))
     }
 
-    /// Deletes every service; what was deleted before and still has connections is told as well.
-    /// Refused as [`Self::delete_service`] is.
-    pub(crate) fn flush(mut self, cuts: bool) -> Result<Deleted, Failure> {
-        let empty = KBox::new(Services::default(), GFP_KERNEL)?;
-        let no_backends = KBox::new(Backends::default(), GFP_KERNEL)?;
+    /// Deletes every service. If it `cuts`, what was deleted before and still has connections is
+    /// meant as well. Refused as [`Self::delete_service`] is.
+    pub(crate) fn flush(mut self, cuts: bool) -> Result<Unsettled<'a>, Failure> {
+        let empty = RcuBox::new(Services::default())?;
+        let no_backends = RcuBox::new(Backends::default())?;
         let config = &mut *self.config;
         let listed = config.services.iter().flat_map(|c| c.destinations.iter());
-        let deleted = Deleted(copy_of(listed)?);
-        deleted.check_cut(cuts)?;
-        let all = Deleted(copy_of(Iterator::chain(
-            deleted.0.iter(),
-            config.draining.iter(),
-        ))?);
-        let room = Room::new(deleted.0.len())?;
+        let deleted = copy_of(listed)?;
+        check_cut(&deleted, cuts)?;
+        let room = Room::new(deleted.len())?;
         config.overall.reserve(config.services.len())?;
 
+        if cuts {
+            config.draining.iter().for_each(|d| d.mark_cut());
+        }
         for configured in config.services.iter() {
             config.overall.leave(&configured.service);
         }
         config.services.clear();
-        let state = self.ns.state();
-        state.services.replace_later(empty, &mut config.retired);
-        state
-            .backends
-            .replace_later(no_backends, &mut config.retired);
-        config.retired.free();
-        self.drain(&deleted, room);
-        Ok(all)
+        let (state, retired) = (self.ns.state(), &mut config.retired);
+        state.services.replace(empty, retired);
+        state.backends.replace(no_backends, retired);
+        Ok(self.deleted(deleted, room, cuts))
     }
 
-    /// Remembers destinations that packets no longer pick, a grace period ago, until their
-    /// connections are gone.
-    fn drain(&mut self, deleted: &Deleted, mut room: Room) {
-        let Config {
-            draining,
-            listeners,
-            ..
-        } = &mut *self.config;
-        for destination in deleted.0.iter() {
+    /// Remembers destinations that packets which come now no longer pick, until their connections
+    /// are gone: those that were found by packets under way too.
+    fn deleted(
+        mut self,
+        deleted: KVVec<Arc<Destination>>,
+        mut room: Room,
+        cuts: bool,
+    ) -> Unsettled<'a> {
+        let number = self.config.next();
+        for destination in deleted.iter() {
             destination.set_deleted(true);
-            // Who listens is told the rest by the periodic work.
-            if listeners.are_present() || !destination.counts.is_drained() {
-                draining.add(destination, &mut room);
+            destination.leave(number);
+            // Before the mutex is given back: what is to be cut does not come back.
+            if cuts {
+                destination.mark_cut();
             }
+            self.config.draining.add(destination, &mut room);
         }
         self.config.stale_ports = true;
-        self.changed();
-        self.tell(deleted);
+        self.changed(deleted)
     }
 
     /// Tells what has become of changed destinations; the periodic work tells it otherwise.
-    fn tell(&self, changed: &Deleted) {
+    fn tell(&self, changed: &[Arc<Destination>]) {
         if self.config.listeners.are_present() {
-            for destination in changed.0.iter() {
+            for destination in changed {
                 notify::look_at(self.ns, destination);
             }
         }
@@ -647,7 +723,7 @@ impl<'a> Changes<'a> {
         service: &ServiceKey,
         range: &Range,
         settings: DestinationSettings,
-    ) -> Result<(), Failure> {
+    ) -> Result<Unsettled<'a>, Failure> {
         let state = self.ns.state();
         let index = self
             .config
@@ -658,9 +734,15 @@ impl<'a> Changes<'a> {
             return Err(Refusal::DestinationExists.into());
         }
         // One that was deleted and still has connections comes back with them, so that they are
-        // counted: as the present service's, which it was before.
+        // counted: as the present service's, which it was before. One without any is as good as
+        // new, but its events go on.
         let stats = configured.service.stats.clone();
-        let returns = |d: &Destination| !d.is_cut() && Arc::ptr_eq(&d.service_stats, &stats);
+        let has_events = self.config.listeners.are_present();
+        let returns = |d: &Destination| {
+            !d.is_cut()
+                && Arc::ptr_eq(&d.service_stats, &stats)
+                && (has_events || !d.counts.is_drained())
+        };
         let mut all = copy_of(configured.destinations.iter())?;
         for key in range.keys() {
             let mut left = self.config.draining.at(*service, key);
@@ -683,7 +765,7 @@ impl<'a> Changes<'a> {
         let bounds = once(settings.thresholds);
         check_uncounted(service.protocol, &configured.settings, bounds)?;
         let added = all.iter().filter(|d| range.contains(d));
-        let backends = KBox::new(with_all(self.backends(), flags, added)?, GFP_KERNEL)?;
+        let backends = RcuBox::new(with_all(self.backends(), flags, added)?)?;
 
         self.config.add_ports(state, configured, steers, &all);
         self.config.stale_ports = true;
@@ -701,10 +783,9 @@ impl<'a> Changes<'a> {
         }
         configured.destinations = all;
         // First: a packet may come from a destination as soon as one is sent there.
-        state.backends.replace_later(backends, retired);
-        configured.service.publish_later(pool, retired);
-        self.changed();
-        Ok(())
+        state.backends.replace(backends, retired);
+        self.config.publish(index, pool);
+        Ok(self.added())
     }
 
     /// Changes destinations: all of them or none.
@@ -713,10 +794,12 @@ impl<'a> Changes<'a> {
         service: &ServiceKey,
         range: &Range,
         edit: &Edit,
-    ) -> Result<(), Failure> {
-        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
+    ) -> Result<Unsettled<'a>, Failure> {
+        let index = self.config.position(service);
+        let index = index.map_err(|_| Refusal::NoService)?;
+        let configured = self.config.services.get(index).ok_or(Refusal::NoService)?;
         let changed = range.of(&configured.destinations)?;
-        for destination in changed.0.iter() {
+        for destination in changed.iter() {
             let bounds = once(edit.of(destination)?.thresholds);
             check_uncounted(service.protocol, &configured.settings, bounds)?;
         }
@@ -726,7 +809,7 @@ impl<'a> Changes<'a> {
             false => d.method(),
         });
         let steers = config::steers(service.protocol, &configured.settings, methods)?;
-        let switches = steers != configured.service.steers();
+        let switches = steers != configured.service.steers_new();
         // A scheduler that follows the weights keeps its place in the order.
         let weight = edit.weight;
         let for_weights = weight.is_some() && configured.settings.kind.is_made_for_weights();
@@ -739,23 +822,23 @@ impl<'a> Changes<'a> {
         self.config
             .add_ports(self.ns.state(), configured, steers, all);
         self.config.stale_ports |= switches;
-        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
-        for destination in changed.0.iter() {
+        let number = self.config.next();
+        for destination in changed.iter() {
+            // A packet that has just seen the old weight may be giving its connection there still.
+            if weight == Some(0) && destination.weight() != 0 {
+                destination.leave(number);
+            }
             destination.set(edit.of(destination)?);
         }
-        match pool {
-            Some(pool) => {
-                let service = configured.service.clone();
-                service.publish(pool, &mut self.config.retired);
-            }
-            // A packet that has just seen the old weight may be giving its connection there still:
-            // once the request is answered, none is on its way there.
-            None if weight == Some(0) => synchronize(),
-            None => {}
+        let is_seen = pool.is_none() && weight != Some(0);
+        if let Some(pool) = pool {
+            self.config.publish(index, pool);
         }
-        self.changed();
-        self.tell(&changed);
-        Ok(())
+        if is_seen {
+            self.tell(&changed);
+            return Ok(self.added());
+        }
+        Ok(self.changed(changed))
     }
 
     /// Deletes destinations: all of them or none. Refused as [`Self::delete_service`] is.
@@ -764,30 +847,25 @@ impl<'a> Changes<'a> {
         service: &ServiceKey,
         range: &Range,
         cuts: bool,
-    ) -> Result<Deleted, Failure> {
+    ) -> Result<Unsettled<'a>, Failure> {
         let state = self.ns.state();
-        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
+        let index = self.config.position(service);
+        let index = index.map_err(|_| Refusal::NoService)?;
+        let configured = self.config.services.get(index).ok_or(Refusal::NoService)?;
         let deleted = range.of(&configured.destinations)?;
-        deleted.check_cut(cuts)?;
+        check_cut(&deleted, cuts)?;
         let staying = configured.destinations.iter();
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
         let steers = configured.would_steer(&configured.settings, staying.iter())?;
         let pool = pool_of(&configured.settings, steers, staying.iter(), |_| None)?;
-        let backends = without_all(self.backends(), deleted.0.iter())?;
-        let backends = KBox::new(backends, GFP_KERNEL)?;
-        let room = Room::new(deleted.0.len())?;
+        let backends = RcuBox::new(without_all(self.backends(), deleted.iter())?)?;
+        let room = Room::new(deleted.len())?;
 
-        let configured = self.config.find(service).ok_or(Refusal::NoService)?;
         self.config.add_ports(state, configured, steers, &staying);
-        state
-            .backends
-            .replace_later(backends, &mut self.config.retired);
-        let configured = self.configured(service)?;
-        configured.destinations = staying;
-        let service = configured.service.clone();
-        service.publish(pool, &mut self.config.retired);
-        self.drain(&deleted, room);
-        Ok(deleted)
+        state.backends.replace(backends, &mut self.config.retired);
+        self.configured(service)?.destinations = staying;
+        self.config.publish(index, pool);
+        Ok(self.deleted(deleted, room, cuts))
     }
 }
 
@@ -800,7 +878,7 @@ fn stats_of(services: &[KBox<Configured>]) -> impl Iterator<Item = &Arc<Stats>> 
 fn copy_of<'a>(
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
 ) -> Result<KVVec<Arc<Destination>>, Failure> {
-    let mut copy = KVVec::new();
+    let mut copy = KVVec::with_capacity(destinations.size_hint().0, GFP_KERNEL)?;
     for destination in destinations {
         copy.push(destination.clone(), GFP_KERNEL)?;
     }
@@ -814,7 +892,7 @@ fn pool_of<'a>(
     steers: bool,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
     planned: impl Fn(&Destination) -> Option<u16>,
-) -> Result<KBox<Pin<KBox<Pool>>>, Failure> {
+) -> Result<NewPool, Failure> {
     let pool = Pool::new(settings, steers, copy_of(destinations)?, planned)?;
-    Ok(KBox::new(pool, GFP_KERNEL)?)
+    Ok(RcuBox::new(pool)?)
 }

@@ -157,7 +157,7 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Re
         out.u32(id, configured.service.timeouts.get(tunable))?;
     }
     let service = &configured.service;
-    write_stats(out, service::STATS, &service.stats, service.steers())
+    write_stats(out, service::STATS, &service.stats, service.steers_new())
 }
 
 /// Whether somebody listens at a destination, on whichever device; none where only a client's packet
@@ -177,7 +177,7 @@ fn write_destination(
     ns: &Handle<'_, State>,
 ) -> Result {
     let state = ns.state();
-    let steers = with.service.steers();
+    let steers = with.service.steers_new();
     let in_use = if steers { Method::Steer } else { Method::Nat };
     out.bytes(destination::ADDRESS, of.key.address.octets())?;
     out.u16_be(destination::PORT, of.key.port)?;

@@ -89,14 +89,19 @@ err_free:
 }
 
 /*
- * After this none of the hooks runs: unregistering does not wait for hooks that
- * are running, so the grace period is waited for here. May sleep.
+ * No packet that comes from now on is handled by the hooks. Those that are being
+ * handled are not waited for: see rlvs_hooks_free(). May sleep.
  */
 void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered)
 {
 	nf_unregister_net_hooks(net, registered->ops, registered->count);
 	rlvs_defrag6_disable(net);
 	nf_defrag_ipv4_disable(net);
+}
+
+/* Waits until none of the unregistered hooks runs any more. May sleep. */
+void rlvs_hooks_free(struct rlvs_hooks *registered)
+{
 	synchronize_net();
 	kfree(registered);
 }

@@ -6,6 +6,7 @@
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/uidgid.h>
 #include <net/net_namespace.h>
 
 #include "rlvs_helpers.h"
@@ -14,6 +15,7 @@
 struct rlvs_proc_file {
 	struct rlvs_netns *ns;
 	const struct rlvs_proc_ops *ops;
+	struct proc_dir_entry *entry;
 };
 
 /* One that has it open; seq_file lets in one thread at a time. */
@@ -125,8 +127,28 @@ static void rlvs_proc_remove(struct rlvs_netns *ns, u32 count)
 }
 
 /*
- * Makes @count files, which everybody may read. -ENOMEM, and none is made, when
- * memory is short. May sleep.
+ * Gives private files to root of the namespace, who may be somebody else than
+ * the host's. A user namespace may get its root only after the network namespace
+ * was made with it: until then the files are the host's. May be repeated.
+ */
+void rlvs_proc_own(struct rlvs_netns *ns, u32 count)
+{
+	kuid_t uid = make_kuid(ns->net->user_ns, 0);
+	kgid_t gid = make_kgid(ns->net->user_ns, 0);
+	u32 i;
+
+	if (!uid_valid(uid) || !gid_valid(gid))
+		return;
+	for (i = 0; i < count; i++) {
+		if (ns->files[i].ops->private)
+			proc_set_user(ns->files[i].entry, uid, gid);
+	}
+}
+
+/*
+ * Makes @count files. One that is private belongs to root of the namespace, and
+ * nobody else may read it. -ENOMEM, and none is made, when memory is short. May
+ * sleep.
  */
 int rlvs_proc_register(struct rlvs_netns *ns,
 		       const struct rlvs_proc_ops *const *ops, u32 count)
@@ -137,15 +159,21 @@ int rlvs_proc_register(struct rlvs_netns *ns,
 	if (!ns->files)
 		return -ENOMEM;
 	for (i = 0; i < count; i++) {
-		ns->files[i].ns = ns;
-		ns->files[i].ops = ops[i];
-		if (proc_create_data(ops[i]->name, 0444, ns->net->proc_net,
-				     &rlvs_proc_file_operations,
-				     &ns->files[i]))
-			continue;
-		rlvs_proc_remove(ns, i);
-		return -ENOMEM;
+		struct rlvs_proc_file *file = &ns->files[i];
+
+		file->ns = ns;
+		file->ops = ops[i];
+		file->entry = proc_create_data(ops[i]->name,
+					       ops[i]->private ? 0440 : 0444,
+					       ns->net->proc_net,
+					       &rlvs_proc_file_operations,
+					       file);
+		if (!file->entry) {
+			rlvs_proc_remove(ns, i);
+			return -ENOMEM;
+		}
 	}
+	rlvs_proc_own(ns, count);
 	return 0;
 }
 

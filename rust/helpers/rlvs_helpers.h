@@ -119,6 +119,7 @@ struct rlvs_hooks *rlvs_hooks_register(struct net *net,
 				       const struct rlvs_hook *hooks, u32 count,
 				       void *priv);
 void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered);
+void rlvs_hooks_free(struct rlvs_hooks *registered);
 bool rlvs_hook_concerns(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
@@ -254,19 +255,38 @@ bool rlvs_steer_sent_cookies(const struct sock *sk);
 void rlvs_steer_give(struct sk_buff *skb, struct sock *sk);
 
 /* sysctl.c */
+enum rlvs_sysctl_kind {
+	RLVS_SYSCTL_NUMBER,
+	RLVS_SYSCTL_SECONDS,
+	RLVS_SYSCTL_POWER_OF_2,
+	/* Two numbers. No two files have one of these kinds and the next. */
+	RLVS_SYSCTL_PAIR,
+	/* By default, a share of the memory. */
+	RLVS_SYSCTL_PAGES,
+	RLVS_SYSCTL_CPUS,
+};
+
 struct rlvs_sysctl {
 	const char *name;
+	enum rlvs_sysctl_kind kind;
+	/* The default in the first network namespace, and in others. */
+	int first;
+	int others;
+	/* The values that it takes; of a pair, the default. */
 	int min;
 	int max;
 	/* Only the host's administrator may set more than the cap. */
 	bool capped;
+	/* Namespaces that are not of the host's user namespace only read it. */
+	bool host_only;
 };
 
-struct ctl_table_header *rlvs_sysctl_register(struct net *net, const char *path,
-					      const struct rlvs_sysctl *specs,
-					      u32 count, int *values,
-					      int *caps);
-void rlvs_sysctl_unregister(struct ctl_table_header *header);
+struct rlvs_sysctls;
+
+struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
+					  const struct rlvs_sysctl *specs,
+					  u32 count, int *values, int *caps);
+void rlvs_sysctl_unregister(struct rlvs_sysctls *sysctls);
 
 /* log.c */
 bool rlvs_net_ratelimit(void);
@@ -276,6 +296,9 @@ u64 rlvs_available_pages(void);
 
 /* random.c */
 u32 rlvs_random_u32(void);
+
+/* rcu.c */
+void rlvs_synchronize_rcu_expedited(void);
 
 /* task.c */
 void rlvs_cond_resched(void);
@@ -307,6 +330,8 @@ u32 rlvs_netns_inode(const struct net *net);
 /* proc.c: a piece of text is as long as fill() says; 0 at the end. */
 struct rlvs_proc_ops {
 	const char *name;
+	/* Only root of the namespace may read it. */
+	bool private;
 	void *(*open)(void);
 	int (*fill)(struct rlvs_netns *ns, void *cursor, bool first,
 		    const u8 **text);
@@ -315,6 +340,7 @@ struct rlvs_proc_ops {
 
 int rlvs_proc_register(struct rlvs_netns *ns,
 		       const struct rlvs_proc_ops *const *ops, u32 count);
+void rlvs_proc_own(struct rlvs_netns *ns, u32 count);
 void rlvs_proc_unregister(struct rlvs_netns *ns, u32 count);
 
 /* genetlink.c */

@@ -143,6 +143,9 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
         c"ip_vs_conn"
     };
 
+    /// Clients' addresses are not everybody's to see.
+    const PRIVATE: bool = true;
+
     fn next(&mut self, ns: &Handle<'_, State>, text: &mut Text) -> Result {
         if !self.has_header {
             self.has_header = text.fits(if ORIGIN {

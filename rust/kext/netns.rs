@@ -59,6 +59,19 @@ struct Slot<T> {
 /// What C gave for registered hooks.
 struct Registered(NonNull<bindings::rlvs_hooks>);
 
+/// Hooks that were unregistered and may still be running. Dropping it waits until none does; sleeps
+/// for a grace period.
+#[must_use = "hooks may still be running until this is dropped"]
+pub struct Detached(Registered);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        let Registered(ops) = self.0;
+        // SAFETY: The hooks were unregistered before this value was made, which is freed once.
+        unsafe { bindings::rlvs_hooks_free(ops.as_ptr()) };
+    }
+}
+
 // SAFETY: The pointer is only handed back to C, from whichever thread unregisters.
 unsafe impl Send for Registered {}
 
@@ -125,23 +138,28 @@ impl<'a, T: Namespace> Handle<'a, T> {
             )
         })?;
         *hooks = NonNull::new(registered).map(Registered);
+        // SAFETY: `init` has made the files, and `pre_exit` removes them when no handle is left.
+        unsafe { proc::own::<T>(self.raw) };
         self.schedule_tick();
         Ok(())
     }
 
-    /// Unregisters the hooks and waits until none of them runs; the periodic work ends with the
-    /// present or next tick. Does nothing when they are not registered.
+    /// Unregisters the hooks, if they are registered. Those that run go on until what is given was
+    /// dropped. The periodic work ends with the present or next tick.
     ///
     /// # Context
     ///
-    /// Process context; sleeps for a grace period.
-    pub fn detach(&self) {
+    /// Process context; may sleep.
+    pub fn detach(&self) -> Option<Detached> {
+        // Held until they are unregistered: no packet is to pass two sets of hooks.
         let mut hooks = self.slot.hooks.lock();
-        if let Some(Registered(hooks)) = hooks.take() {
-            // SAFETY: The namespace is alive, `hooks` came from registering in it, and taking it
-            // out of the option makes this the only time that they are unregistered.
-            unsafe { bindings::rlvs_hooks_unregister(self.net.as_ptr(), hooks.as_ptr()) };
-        }
+        let registered = hooks.take()?;
+        // SAFETY: The namespace is alive, the pointer came from registering hooks in it, and taking
+        // it out of the option makes this the only time that they are unregistered. Hooks that run
+        // use the state: `exit` frees it after a grace period that begins after `pre_exit`, which
+        // itself waits for what it unregisters.
+        unsafe { bindings::rlvs_hooks_unregister(self.net.as_ptr(), registered.0.as_ptr()) };
+        Some(Detached(registered))
     }
 
     fn attached(&self) -> bool {
@@ -233,7 +251,8 @@ unsafe extern "C" fn pre_exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
         // SAFETY: `init` has made the files, and this is called once.
         unsafe { proc::remove::<T>(ns) };
         // SAFETY: `init` has set the state, and `exit` comes after.
-        unsafe { Handle::<T>::from_raw(ns) }.detach();
+        let ns = unsafe { Handle::<T>::from_raw(ns) };
+        drop(ns.detach());
     }
 }
 

@@ -31,6 +31,9 @@ pub trait File<T: Namespace>: Default + Send + 'static {
     /// The name below `/proc/net`.
     const NAME: &'static CStr;
 
+    /// Whether only root of the namespace may read it.
+    const PRIVATE: bool = false;
+
     /// Writes the next lines, as many as fit; none when there are no more.
     ///
     /// # Context
@@ -100,6 +103,7 @@ struct Callbacks<T, F>(PhantomData<(T, F)>);
 impl<T: Namespace, F: File<T>> Callbacks<T, F> {
     const OPS: &'static bindings::rlvs_proc_ops = &bindings::rlvs_proc_ops {
         name: as_char_ptr_in_const_context(F::NAME),
+        private: F::PRIVATE,
         open: Some(open::<T, F>),
         fill: Some(fill::<T, F>),
         close: Some(close::<T, F>),
@@ -127,6 +131,16 @@ pub(crate) unsafe fn create<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) -> 
     to_result(unsafe {
         bindings::rlvs_proc_register(ns.as_ptr(), T::FILES.as_ptr().cast(), file_count::<T>())
     })
+}
+
+/// Gives the private files of a namespace to its root, whom it may not have had when it was made.
+///
+/// # Safety
+///
+/// `ns` must be valid, and this called between [`create`] and [`remove`] of the same `T`.
+pub(crate) unsafe fn own<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::rlvs_proc_own(ns.as_ptr(), file_count::<T>()) };
 }
 
 /// Removes the files of a namespace; no callback of theirs runs afterwards, and what readers had is

@@ -7,15 +7,42 @@
 //! Upstream: the `Rcu<P>` prototype; not merged.
 
 use core::marker::PhantomData;
-use core::ptr::NonNull;
+use core::ops::Deref;
+use core::ptr::{addr_of_mut, NonNull};
 use kernel::{
-    alloc::kvec::PushError,
     bindings,
     prelude::*,
     sync::atomic::{Atomic, Full, Relaxed},
     sync::rcu::Guard,
     task::might_sleep,
 };
+
+/// A value, and the place of the next one that waits for the same grace period.
+struct Node<T: ?Sized> {
+    /// Belongs to the [`Retired`] that has the node. Readers have the value only.
+    next: Option<NonNull<Node<dyn Send>>>,
+    value: T,
+}
+
+/// A value in memory that an [`Rcu`] can publish and a [`Retired`] take over: both without a further
+/// allocation, so that neither fails.
+pub struct RcuBox<T>(KBox<Node<T>>);
+
+impl<T> RcuBox<T> {
+    /// Moves the value there. May sleep.
+    pub fn new(value: T) -> Result<Self> {
+        let node = Node { next: None, value };
+        Ok(Self(KBox::new(node, GFP_KERNEL)?))
+    }
+}
+
+impl<T> Deref for RcuBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
 
 /// A boxed value that is read without a lock and replaced as a whole.
 ///
@@ -24,16 +51,16 @@ use kernel::{
 /// `pointer` is not null and came from [`KBox::into_raw`]; a value that it has left is freed only
 /// after a grace period.
 pub struct Rcu<T: Send + Sync> {
-    pointer: Atomic<*mut T>,
+    pointer: Atomic<*mut Node<T>>,
     owned: PhantomData<KBox<T>>,
 }
 
 impl<T: Send + Sync> Rcu<T> {
     /// Wraps a first value.
-    pub fn new(value: KBox<T>) -> Self {
+    pub fn new(value: RcuBox<T>) -> Self {
         // INVARIANT: The pointer comes from `into_raw`.
         Self {
-            pointer: Atomic::new(KBox::into_raw(value)),
+            pointer: Atomic::new(KBox::into_raw(value.0)),
             owned: PhantomData,
         }
     }
@@ -50,69 +77,55 @@ impl<T: Send + Sync> Rcu<T> {
         let pointer = unsafe { self.pointer.as_ptr().read_volatile() };
         // SAFETY: By the type's invariant the pointer is valid, and a value that `replace` takes
         // out meanwhile is not freed before the read-side section of `_guard` has ended. `Drop`
-        // cannot run while `self` is borrowed. Only shared references are ever handed out.
-        unsafe { &*pointer }
+        // cannot run while `self` is borrowed. Only shared references to the value are ever handed
+        // out, and `Retired` writes beside it.
+        unsafe { &(*pointer).value }
     }
 
-    /// Publishes `value` and frees the one before it after a grace period.
+    /// Publishes `value` and leaves the one before it to `retired`: readers that run now may go on
+    /// with that.
     ///
     /// # Context
     ///
-    /// Process context; sleeps for a grace period. Must not be called inside a read-side section.
-    pub fn replace(&self, value: KBox<T>) {
-        might_sleep();
-        // INVARIANT: The new pointer comes from `into_raw`.
-        let old = self.pointer.xchg(KBox::into_raw(value), Full);
-        // SAFETY: An FFI call that may sleep, which this function's context allows.
-        unsafe { bindings::synchronize_rcu() };
-        // SAFETY: `old` came from `into_raw`; the exchange took it out for this caller alone, and
-        // the grace period has ended every reader that could have seen it.
-        drop(unsafe { KBox::from_raw(old) });
-    }
-
-    /// Publishes `value` and does not wait: readers that run now may go on with the one before it,
-    /// which is left to `retired`.
-    ///
-    /// # Context
-    ///
-    /// As for [`Rcu::replace`]; sleeps for a grace period only when `retired` is full.
-    pub fn replace_later(&self, value: KBox<T>, retired: &mut Retired)
+    /// Any, also inside a read-side section.
+    pub fn replace(&self, value: RcuBox<T>, retired: &mut Retired)
     where
         T: 'static,
     {
-        might_sleep();
         // INVARIANT: The new pointer comes from `into_raw`; `Retired` frees the old one, after a
         // grace period.
-        let old = self.pointer.xchg(KBox::into_raw(value), Full);
-        // SAFETY: `old` came from `into_raw`; the exchange took it out for this caller alone.
-        unsafe { retired.add(old) };
+        let old = self.pointer.xchg(KBox::into_raw(value.0), Full);
+        if let Some(old) = NonNull::new(old) {
+            // SAFETY: `old` came from `into_raw`; the exchange took it out for this caller alone.
+            unsafe { retired.add(old) };
+        }
     }
 }
 
 /// Values that were replaced and are to be freed after a grace period: one for all of them.
 ///
-/// They are freed when there is no room for another one, when [`Retired::free`] is called, and at
-/// the end; each of these sleeps.
-///
 /// # Invariants
 ///
-/// Each pointer came from [`KBox::into_raw`], nobody else owns it, and only readers that found it
-/// before it was added can have it.
+/// `first` and the nodes that follow it are `len` nodes that came from [`KBox::into_raw`] and that
+/// nobody else owns; only readers that found a node before it was added can have its value.
+#[derive(Default)]
 pub struct Retired {
-    values: KVec<*mut dyn Send>,
+    first: Option<NonNull<Node<dyn Send>>>,
+    len: usize,
 }
 
-// SAFETY: The pointers are owned, and what they point to may be freed by any thread.
+// SAFETY: The nodes are owned, and what they hold may be freed by any thread.
 unsafe impl Send for Retired {}
 
 impl Retired {
-    /// So many values are kept at most.
-    const ROOM: usize = 128;
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
 
-    /// A list without values. May sleep.
-    pub fn new() -> Result<Self> {
-        let values = KVec::with_capacity(Self::ROOM, GFP_KERNEL)?;
-        Ok(Self { values })
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Takes over a value.
@@ -121,42 +134,54 @@ impl Retired {
     ///
     /// `old` must have come from [`KBox::into_raw`] and belong to the caller alone; readers that
     /// begin now must not find it.
-    unsafe fn add<T: Send + 'static>(&mut self, old: *mut T) {
-        // INVARIANT: The caller promises it.
-        if let Err(PushError(old)) = self.values.push_within_capacity(old) {
-            self.wait_and_free();
-            // SAFETY: The caller promises that the pointer came from `into_raw` and is this
-            // function's alone; a grace period has ended every reader that could have seen it.
-            drop(unsafe { KBox::from_raw(old) });
-        }
+    unsafe fn add<T: Send + 'static>(&mut self, old: NonNull<Node<T>>) {
+        // SAFETY: The caller promises that the node is valid and its own: only its value is read
+        // by others.
+        let next = unsafe { addr_of_mut!((*old.as_ptr()).next) };
+        // SAFETY: As above, and a pointer to a field is aligned. There was nothing to drop.
+        unsafe { next.write(self.first) };
+        // INVARIANT: The caller promises what holds of a node.
+        self.first = Some(old);
+        self.len = self.len.saturating_add(1);
     }
 
-    /// Frees the values.
+    /// Waits for a grace period, also when there is no value, and frees the values.
     ///
     /// # Context
     ///
-    /// Process context; sleeps for a grace period if there are any. Must not be called inside a
-    /// read-side section.
-    pub fn free(&mut self) {
-        if !self.values.is_empty() {
-            self.wait_and_free();
-        }
+    /// Process context; sleeps. Must not be called inside a read-side section.
+    pub fn free(mut self, pace: Pace) {
+        self.wait_and_free(pace);
     }
 
-    fn wait_and_free(&mut self) {
-        synchronize();
-        for old in self.values.drain_all() {
+    fn wait_and_free(&mut self, pace: Pace) {
+        synchronize(pace);
+        self.len = 0;
+        while let Some(node) = self.first.take() {
             // SAFETY: By the type's invariant the pointer came from `into_raw` and is owned; the
             // grace period has ended every reader that could have seen it. It has left the list.
-            drop(unsafe { KBox::from_raw(old) });
+            let mut node = unsafe { KBox::from_raw(node.as_ptr()) };
+            self.first = node.next.take();
         }
     }
 }
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        self.free();
+        if !self.is_empty() {
+            self.wait_and_free(Pace::Usual);
+        }
     }
+}
+
+/// How a grace period is waited for.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// Until it is over by itself, some ticks of the clock later.
+    Usual,
+    /// For a task that somebody waits for: less than a tick, at the cost of interrupting the other
+    /// processors that run kernel code.
+    Hurried,
 }
 
 /// Waits until every read-side section that runs now has ended.
@@ -164,10 +189,14 @@ impl Drop for Retired {
 /// # Context
 ///
 /// Process context; sleeps for a grace period. Must not be called inside a read-side section.
-pub fn synchronize() {
+pub fn synchronize(pace: Pace) {
     might_sleep();
-    // SAFETY: An FFI call that may sleep, which this function's context allows.
-    unsafe { bindings::synchronize_rcu() };
+    match pace {
+        // SAFETY: An FFI call that may sleep, which this function's context allows.
+        Pace::Usual => unsafe { bindings::synchronize_rcu() },
+        // SAFETY: As above.
+        Pace::Hurried => unsafe { crate::bindings::rlvs_synchronize_rcu_expedited() },
+    }
 }
 
 impl<T: Send + Sync> Drop for Rcu<T> {

@@ -14,6 +14,10 @@ pub enum Error {
     Usage(String),
     /// The kernel has no family of this name.
     NotLoaded,
+    /// The same, and ip_vs is in the module's place.
+    IpvsLoaded,
+    /// The same, and the program named first could not load it, for this reason.
+    NotLoadable(String, String),
     /// The family is gone.
     Unloaded,
     /// Destinations were to be drained, and are not.
@@ -38,8 +42,16 @@ impl fmt::Display for Error {
             Self::Usage(text) | Self::NotDrained(text) => f.write_str(text),
             Self::Unloaded => f.write_str("the rlvs module was unloaded"),
             Self::NotLoaded => {
-                f.write_str("the rlvs module is not loaded: run 'insmod rlvs.ko' or 'modprobe rlvs'")
+                f.write_str("the rlvs module is not loaded: as root, run 'modprobe rlvs' or 'insmod rlvs.ko'")
             }
+            Self::IpvsLoaded => f.write_str(
+                "the rlvs module is not loaded, and ip_vs is, of which only one can be: as root, \
+                 run 'modprobe -r ip_vs', then 'modprobe rlvs'",
+            ),
+            Self::NotLoadable(program, reason) => write!(
+                f,
+                "the rlvs module is not loaded, and '{program} rlvs' did not load it: {reason}"
+            ),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Unsteady => f.write_str("the configuration kept changing while it was read: try again"),
             Self::Socket(error) => write!(f, "cannot talk to the kernel: {error}"),
@@ -302,6 +314,9 @@ mod tests {
         assert_eq!(refusal(17, None, None), "File exists (EEXIST)");
         assert!(refusal(95, None, None).contains("load the version of this tool"));
         assert!(refusal(125, None, None).ends_with("(errno 125)"));
-        assert!(Error::NotLoaded.to_string().contains("modprobe rlvs"));
+        for error in [Error::NotLoaded, Error::IpvsLoaded] {
+            let text = error.to_string();
+            assert!(text.contains("as root") && text.contains("modprobe rlvs"));
+        }
     }
 }

@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod flags;
 mod model;
+mod module;
 mod netlink;
 mod output;
 mod rates;

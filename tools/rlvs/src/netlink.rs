@@ -14,6 +14,7 @@ use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
 
 use crate::attribute::{Attr, Attributes, Builder, Nest, Set, Text, U16, U32};
 use crate::error::{Error, Fault, Refusal};
+use crate::module;
 use crate::spec;
 use crate::transport::{Command, Reply, Request, Transport};
 
@@ -121,7 +122,8 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Opens a socket and looks the family up.
+    /// Opens a socket and looks the family up; if it is not there, has the module loaded, as far as
+    /// the caller may.
     pub fn connect() -> Result<Self, Error> {
         let socket = Socket::new(NETLINK_GENERIC).map_err(Error::Socket)?;
         // Both only shape the replies: with the text of a refusal, without a
@@ -133,7 +135,13 @@ impl Netlink {
             family: control::ID,
             sequence: 0,
         };
-        netlink.family = netlink.resolve(spec::FAMILY_NAME)?;
+        netlink.family = match netlink.resolve(spec::FAMILY_NAME) {
+            Err(Error::NotLoaded) => {
+                module::load()?;
+                netlink.resolve(spec::FAMILY_NAME)?
+            }
+            found => found?,
+        };
         Ok(netlink)
     }
 

@@ -7,7 +7,7 @@
 use crate::{
     explore,
     machine::{Fault, NeverRemoved, NeverUncounted, Sound, Torn},
-    races::{FLOW, OTHER_DESTINATION, UNRELATED},
+    races::{FLOW, OTHER_DESTINATION},
     world::{nothing, Mistakes, Plan, Role, World, ACK, RST, SOON, SYN},
 };
 
@@ -108,12 +108,37 @@ fn connections_that_are_cut_without_a_grace_period() {
 fn destinations_that_are_forgotten_without_a_grace_period() {
     race::<Sound, 2>(
         Mistakes {
-            cuts_at_once: true,
+            settles_at_once: true,
             ..Mistakes::default()
         },
-        &[UNRELATED],
+        &[FLOW],
         nothing,
-        [|cpu| cpu.client_sends(0, SYN, SOON), |cpu| cpu.drain(0)],
+        [
+            |cpu| cpu.client_sends(0, SYN, SOON),
+            |cpu| {
+                cpu.leave(0);
+                cpu.settle();
+            },
+        ],
+    );
+}
+
+/// The destination is deleted while the periodic work waits, for packets before that.
+#[test]
+#[should_panic(expected = "a connection of a forgotten destination is left")]
+fn changes_that_are_settled_by_a_grace_period_before_them() {
+    race::<Sound, 3>(
+        Mistakes {
+            settles_too_many: true,
+            ..Mistakes::default()
+        },
+        &[FLOW],
+        nothing,
+        [
+            |cpu| cpu.client_sends(0, SYN, SOON),
+            |cpu| cpu.leave(0),
+            |cpu| cpu.settle(),
+        ],
     );
 }
 

@@ -220,7 +220,41 @@ fn draining_against_insertion_and_removal() {
         [
             |cpu| cpu.remove_found(0),
             |cpu| cpu.client_sends(1, SYN, SOON),
-            |cpu| cpu.drain(0),
+            |cpu| {
+                cpu.leave(0);
+                cpu.settle();
+            },
+        ],
+        any,
+    );
+}
+
+#[test]
+fn deletion_against_insertion_and_the_periodic_work() {
+    race(
+        &[FLOW],
+        nothing,
+        [
+            |cpu| cpu.client_sends(0, SYN, SOON),
+            |cpu| cpu.leave(0),
+            |cpu| cpu.settle(),
+        ],
+        any,
+    );
+}
+
+#[test]
+fn a_destination_that_comes_back_against_insertion_and_the_periodic_work() {
+    race(
+        &[FLOW],
+        |cpu| cpu.leave(0),
+        [
+            |cpu| cpu.client_sends(0, SYN, SOON),
+            |cpu| {
+                cpu.come_back(0);
+                cpu.leave(0);
+            },
+            |cpu| cpu.settle(),
         ],
         any,
     );

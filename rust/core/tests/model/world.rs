@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the CPUs do with flows, step by step as `rust/kext/flow_table.rs`, `rust/hooks.rs`,
-//! `rust/expiry.rs` and `rust/control/config.rs` do it, and what must hold when they have done it.
+//! `rust/expiry.rs` and `rust/control/` do it, and what must hold when they have done it.
 
 use std::{
     cell::RefCell,
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
 pub(crate) struct Mistakes {
     /// A removed flow is freed without a grace period.
     pub(crate) frees_at_once: bool,
-    /// The connections of a deleted destination are cut or counted without a grace period before.
+    /// The connections of a deleted destination are cut without a grace period before.
     pub(crate) cuts_at_once: bool,
     /// Whoever takes the reply link out removes the flow.
     pub(crate) removes_reply_first: bool,
@@ -55,6 +55,19 @@ pub(crate) struct Mistakes {
     pub(crate) inserts_inbound_first: bool,
     /// A resize takes a link out of the old table before it is in the new one.
     pub(crate) moves_unlink_first: bool,
+    /// The periodic work takes changes for settled without a grace period.
+    pub(crate) settles_at_once: bool,
+    /// It takes those for settled that were made while it waited.
+    pub(crate) settles_too_many: bool,
+}
+
+/// What the configuration's mutex guards.
+#[derive(Default)]
+struct Config {
+    /// The number of the last change.
+    published: u32,
+    /// The change that has deleted each destination, if it is deleted and not forgotten.
+    left_by: [Option<u32>; 2],
 }
 
 struct Flow<F> {
@@ -115,6 +128,7 @@ pub(crate) struct World<F> {
     table: Table,
     flows: Vec<Flow<F>>,
     destinations: [Destination<F>; 2],
+    config: loom::sync::Mutex<Config>,
     timeouts: Timeouts,
     mistakes: Mistakes,
     /// The flows that packets of clients were forwarded by.
@@ -146,6 +160,7 @@ impl<F: Fault> World<F> {
                 cut: AtomicBool::new(false),
                 forgotten: false.into(),
             }),
+            config: loom::sync::Mutex::new(Config::default()),
             timeouts: Timeouts::default(),
             mistakes,
             used: Mutex::default(),
@@ -452,14 +467,46 @@ impl<F: Fault> Cpu<'_, F> {
         drop(section);
     }
 
-    /// Deletes a destination and leaves its connections alone: it is forgotten without any.
-    pub(crate) fn drain(&self, destination: usize) {
+    fn config(&self) -> loom::sync::MutexGuard<'_, Config> {
+        self.world.config.lock().expect("nothing panicked")
+    }
+
+    /// Deletes a destination, leaves its connections alone and does not wait.
+    pub(crate) fn leave(&self, destination: usize) {
+        let mut config = self.config();
         let deleted = &self.world.destinations[destination];
         deleted.picked.store(false, Release);
-        if !self.world.mistakes.cuts_at_once {
+        config.published += 1;
+        config.left_by[destination] = Some(config.published);
+    }
+
+    /// Adds a destination again that was deleted and not forgotten.
+    pub(crate) fn come_back(&self, destination: usize) {
+        let mut config = self.config();
+        if config.left_by[destination].take().is_some() {
+            let back = &self.world.destinations[destination];
+            back.picked.store(true, Release);
+        }
+    }
+
+    /// The periodic work settles changes, and forgets deleted destinations without connections.
+    pub(crate) fn settle(&self) {
+        let mistakes = self.world.mistakes;
+        let mut settled = self.config().published;
+        if !mistakes.settles_at_once {
             self.world.rcu.synchronize();
         }
-        deleted.forgotten.store(deleted.counts.is_drained(), SeqCst);
+        let mut config = self.config();
+        if mistakes.settles_too_many {
+            settled = config.published;
+        }
+        for (left_by, destination) in config.left_by.iter_mut().zip(&self.world.destinations) {
+            let is_settled = left_by.is_some_and(|number| number <= settled);
+            if is_settled && destination.counts.is_drained() {
+                *left_by = None;
+                destination.forgotten.store(true, SeqCst);
+            }
+        }
     }
 
     /// Ends the connections that a walk shows; false when it shows none.
