@@ -32,7 +32,7 @@ use rlvs_kext::{
 use crate::{
     control::{
         config::{self, Changes, Configured, Edit, Range},
-        end_connections, failed, local_view, prepare_cut, refuse, Answer,
+        end_connections, failed, prepare_cut, refuse, Answer,
     },
     namespace::State,
     services::DestinationSettings,
@@ -323,9 +323,10 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     }
     let (weight, thresholds) = wanted.settings().map_err(refused)?;
     let range = Range::one(key).map_err(refused)?;
-    let local = local_view(ns.net(), &key.address);
-    let steers = found.service.steers();
-    let method = destination::method(&service, &key, weight, local, steers).map_err(refused)?;
+    let presence = changes.presence(&key.address);
+    let (localnet, steers) = (ns.net().route_localnet(), found.service.steers());
+    let method =
+        destination::method(&service, &key, weight, presence, localnet, steers).map_err(refused)?;
     let settings = DestinationSettings {
         weight,
         thresholds,
