@@ -8,7 +8,7 @@
 use kernel::prelude::*;
 use rlvs_core::{
     address::{self, Address, PortRange},
-    config::{check_destination, LocalView, Method, ServiceKey},
+    config::{check_destination, Method, ServiceKey},
     flow::Tunable,
     persistence,
     refusal::{Errno, Refusal},
@@ -18,7 +18,8 @@ use rlvs_core::{
 use rlvs_kext::{
     errno,
     genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request, Writer},
-    inet::{self, Net},
+    inet::{self, Ends, Net},
+    local::Routing,
     netns::Handle,
     rcu::Pace,
     uapi::{command, counters, destination, service, stats, timeouts},
@@ -48,6 +49,12 @@ const SERVICE_TIMEOUTS: [u16; Tunable::ALL.len()] = [
 
 /// Those with the timeouts of a namespace, in the same order.
 const TIMEOUTS: [u16; Tunable::ALL.len()] = [timeouts::TCP, timeouts::TCP_FIN, timeouts::UDP];
+
+/// What is said of a service that was added, and of a destination, whose address is not the host's.
+const SERVICE_ELSEWHERE: &CStr =
+    c"the address is not one of this host: until it is, packets to it are left alone";
+const DESTINATION_ELSEWHERE: &CStr =
+    c"the address is not one of this host: until it is, the destination gets no connections";
 
 pub(crate) type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
 
@@ -97,7 +104,6 @@ pub(crate) fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
         Errno::Range => ERANGE,
         Errno::OpNotSupp => errno::not_supported(),
         Errno::AddrInUse => errno::address_in_use(),
-        Errno::AddrNotAvail => errno::address_not_available(),
         Errno::AfNoSupport => errno::family_not_supported(),
         Errno::HostUnreach => errno::host_unreachable(),
         Errno::Loop => errno::points_to_itself(),
@@ -230,6 +236,9 @@ fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
         .add_service(key, &scheduling, &timeouts)
         .map_err(|failure| scheduling_failed(request, failure))?
         .leave();
+    if is_here(ns.net(), &key.address, true) == Some(false) {
+        request.warn(SERVICE_ELSEWHERE);
+    }
     Ok(())
 }
 
@@ -352,34 +361,41 @@ impl Destinations {
         method: Method,
         weight: u32,
     ) -> Answer<'a, (u16, Method)> {
-        let local = local_view(net, &self.range.address);
+        let route_localnet = net.route_localnet();
         let mut checked = (0, method);
         for key in self.range.keys() {
-            let weight = check_destination(&self.service, &key, method, weight, local).map_err(
-                |refusal| {
+            let weight = check_destination(&self.service, &key, method, weight, route_localnet)
+                .map_err(|refusal| {
                     refuse(refusal).about(request.get(match refusal {
                         Refusal::WeightRange => destination::WEIGHT,
                         Refusal::OwnService => destination::PORT,
                         Refusal::SteerProtocol => destination::METHOD,
                         _ => destination::ADDRESS,
                     }))
-                },
-            )?;
-            checked = (weight, method.settled(&self.service, &key, local));
+                })?;
+            checked = (weight, method.settled(&self.service, &key, route_localnet));
         }
         Ok(checked)
     }
 }
 
-/// What the kernel says of a destination's address.
-pub(crate) fn local_view(net: &Net, address: &Address) -> LocalView {
-    LocalView {
-        is_local: match address {
-            Address::V4(octets) => net.is_local4(octets) || net.is_vrf_local4(octets),
-            Address::V6(octets) => net.is_local6(octets) || net.is_vrf_local6(octets),
-        },
-        route_localnet: net.route_localnet(),
+/// Whether an address is the host's at the moment, in a VRF or not; none of the wildcard. If it is a
+/// service's own (`is_service`), it is enough that it may be for packets with a mark.
+pub(crate) fn is_here(net: &Net, address: &Address, is_service: bool) -> Option<bool> {
+    if address.is_unspecified() {
+        return None;
     }
+    let (has, ends) = match address {
+        Address::V4(octets) => (
+            net.is_local4(octets) || net.is_vrf_local4(octets),
+            Ends::v4((octets, 0), (&[0; 4], 0)),
+        ),
+        Address::V6(octets) => (
+            net.is_local6(octets) || net.is_vrf_local6(octets),
+            Ends::v6((octets, 0), (&[0; 16], 0)),
+        ),
+    };
+    Some(has || is_service && net.routes_here_marked(&Routing::PLAIN, &ends, 0))
 }
 
 fn method<'a>(request: &Request<'a>) -> Answer<'a, Option<Method>> {
@@ -437,6 +453,10 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
         .add_destinations(&named.service, &named.range, settings)
         .map_err(|failure| destinations_failed(request, failure))?
         .leave();
+    let address = &named.range.address;
+    if is_here(ns.net(), address, *address == named.service.address) == Some(false) {
+        request.warn(DESTINATION_ELSEWHERE);
+    }
     Ok(())
 }
 
@@ -512,7 +532,7 @@ fn get_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let found = config
         .find(&key)
         .ok_or_else(|| refuse(Refusal::NoService))?;
-    request.reply(|out| dump::write_service(out, found))?;
+    request.reply(|out| dump::write_service(out, found, ns.net()))?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub(crate) trait Family: Ip<Words: Key> {
     /// The ends of a connection, as sockets are looked up.
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a>;
 
-    /// Whether the address is one of the host's.
+    /// Whether the address is one of the host's, outside of VRFs.
     fn is_local(&self, net: &Net) -> bool;
 }
 

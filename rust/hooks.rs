@@ -45,6 +45,7 @@ use crate::{
 
 mod choose;
 mod errors;
+mod local;
 mod one_packet;
 mod private;
 mod retry;
@@ -144,7 +145,7 @@ impl<A: Family> Hook<State> for Answer<A> {
                 return Verdict::Sent;
             }
             Some(entry) => passage.forward(skb, packet, entry, Side::Reply),
-            None => match passage.one_packet(packet.protocol, &packet.source) {
+            None => match passage.one_packet(skb, packet.protocol, &packet.source) {
                 Some((destination, service)) => {
                     passage.answer_once(skb, packet, destination, service)
                 }
@@ -294,7 +295,7 @@ impl<'a, A: Family> Passage<'a, A> {
         let port = packet.destination.port;
         let to_service = state.service_ports.contains(port);
         let to_destination = state.destination_ports.contains(port);
-        if to_destination && !self.keeps_apart(packet) {
+        if to_destination && !self.keeps_apart(packet) && self.is_here(skb, packet, true) {
             state.events.count(self.context.bh, Event::Conflict);
             return Verdict::Drop;
         }
@@ -305,7 +306,11 @@ impl<'a, A: Family> Passage<'a, A> {
             return self.straight(skb, packet);
         }
         match self.service(packet.protocol, &packet.destination) {
-            Some(service) if self.may_open(packet, service) => self.open(skb, packet, service),
+            Some(service)
+                if self.may_open(packet, service) && self.is_for(skb, packet, service) =>
+            {
+                self.open(skb, packet, service)
+            }
             Some(_) => Verdict::Accept,
             None => self.straight(skb, packet),
         }
@@ -323,13 +328,11 @@ impl<'a, A: Family> Passage<'a, A> {
         keys::digest(self.connections, &tuple)
     }
 
-    /// The service that a packet to this end is for.
+    /// The service that a packet to this end is for, if it is for the host at all:
+    /// [`Passage::is_for`].
     fn service(&self, protocol: Protocol, end: &Endpoint<A>) -> Option<&'a Arc<Service>> {
         let services = self.state.services.read(self.context.rcu);
-        let address = end.address;
-        services.find(protocol, address.to_address(), end.port, || {
-            address.is_local(self.context.net())
-        })
+        services.find(protocol, end.address.to_address(), end.port)
     }
 
     /// Returns `true` if a packet without an entry may open one: the first of a connection, or one
@@ -418,7 +421,7 @@ impl<'a, A: Family> Passage<'a, A> {
         if !self.state.sysctls.refuses_without_entry() || !flow::continues(packet.signal) {
             return Verdict::Accept;
         }
-        if self.backend(packet.protocol, &packet.source).is_none() {
+        if self.backend(skb, packet.protocol, &packet.source).is_none() {
             return Verdict::Accept;
         }
         self.state.events.count(self.context.bh, Event::NoEntry);
@@ -427,9 +430,14 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// The destination that has this end, of any service that there is.
-    fn backend(&self, protocol: Protocol, end: &Endpoint<A>) -> Option<&'a Arc<Destination>> {
+    fn backend(
+        &self,
+        skb: &Skb<'_>,
+        protocol: Protocol,
+        end: &Endpoint<A>,
+    ) -> Option<&'a Arc<Destination>> {
         let backends = self.state.backends.read(self.context.rcu);
-        let is_local = || end.address.is_local(self.context.net());
+        let is_local = || self.is_own(skb, protocol, end);
         backends.find(backend_end(protocol, end), is_local)
     }
 
@@ -489,7 +497,8 @@ impl<'a, A: Family> Passage<'a, A> {
     ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
         let digest = self.digest(packet);
-        let offer = Offer::new(self, packet, pool, Delivery::Translated(digest));
+        let by = self.context.routing(skb);
+        let offer = Offer::new(self, packet, pool, by, Delivery::Translated(digest));
         let mut choice = Choice::default();
         if pool.persistence().seconds() != 0 {
             if let Some(entry) = self.persist(skb, packet, digest, &offer, &mut choice)? {

@@ -33,7 +33,7 @@ use crate::{
     control::{
         self, check_family,
         config::{self, Changes, Configured, Edit, Range},
-        failed, local_view, prepare_cut, refuse,
+        failed, prepare_cut, refuse,
         unsettled::Unsettled,
         Answer,
     },
@@ -343,9 +343,10 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     }
     let (weight, thresholds) = wanted.settings().map_err(refused)?;
     let range = Range::one(key).map_err(refused)?;
-    let local = local_view(ns.net(), &key.address);
-    let steers = found.service.steers_new();
-    let method = destination::method(&service, &key, weight, local, steers).map_err(refused)?;
+    let presence = changes.presence(&key.address);
+    let (localnet, steers) = (ns.net().route_localnet(), found.service.steers_new());
+    let method =
+        destination::method(&service, &key, weight, presence, localnet, steers).map_err(refused)?;
     let settings = DestinationSettings {
         weight,
         thresholds,

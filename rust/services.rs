@@ -765,14 +765,13 @@ impl Services {
         Ok(Self(self.0.without(key)?))
     }
 
-    /// The service of a packet to `address` and `port`: that of the very address, else that of the
-    /// wildcard address, if `is_local` says that the address is the host's.
+    /// The service of a packet to `address` and `port`, if the address is the host's: that of the
+    /// very address, else that of the wildcard address.
     pub(crate) fn find(
         &self,
         protocol: Protocol,
         address: Address,
         port: u16,
-        is_local: impl FnOnce() -> bool,
     ) -> Option<&Arc<Service>> {
         let at = |address| {
             self.0.get(&ServiceKey {
@@ -781,10 +780,7 @@ impl Services {
                 port,
             })
         };
-        if let Some(service) = at(address) {
-            return Some(service);
-        }
-        at(Address::unspecified(address.family())).filter(|_| is_local())
+        at(address).or_else(|| at(Address::unspecified(address.family())))
     }
 }
 

@@ -30,7 +30,6 @@ REFUSED = (
     ("dest drain {s} :8002 --timeout 1", "destination"),
     ("dest drain {other} :8001 --timeout 1", "service"),
     ("dest add {s} :80", "own"),
-    ("dest add {s} {remote}", "remote"),
     ("dest add {s} {otherfamily}", "famil"),
 )
 
@@ -44,7 +43,6 @@ def names(flow):
         "zero": flow.service(0),
         "multicast": flow.service(80, "224.0.0.5" if four else "ff02::5"),
         "mapped": f"{flow.protocol}://[::ffff:198.51.100.10]:80",
-        "remote": flow.endpoint("203.0.113.9" if four else "2001:db8:9::9", 80),
         "otherfamily": "[2001:db8:1::10]:8001" if four else "198.51.100.10:8001",
     }
 

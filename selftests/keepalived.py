@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """keepalived, unmodified, with a real configuration: it takes workers out and puts them back.
 
-Its workers are on the host's own address, on ports of their own; VRRP gives the host the address
-of the services.
+Its workers are on the host's own address, on ports of their own, or on the floating one; VRRP
+gives the host the address of the services.
 """
 
 import collections
@@ -21,7 +21,8 @@ VIP = {4: "198.51.100.20", 6: "2001:db8:1::20"}
 PORTS = (8001, 8002, 8003)
 SORRY = 8009
 
-Worker = collections.namedtuple("Worker", "port weight inhibit", defaults=(1, False))
+Worker = collections.namedtuple("Worker", "port weight inhibit address",
+                                defaults=(1, False, None))
 
 TCP_CHECK = "TCP_CHECK {\n connect_timeout 2\n retry 0\n }"
 HTTP_GET = ("HTTP_GET {\n connect_timeout 5\n retry 0\n url {\n path /\n status_code 200\n }\n }")
@@ -46,7 +47,7 @@ vrrp_instance VIP{version} {{
 def virtual_server(flow, workers, checker=TCP_CHECK, more=""):
     """A service of these workers."""
     real = "".join(f"""
-    real_server {flow.host} {worker.port} {{
+    real_server {worker.address or flow.host} {worker.port} {{
         weight {worker.weight}
         {"inhibit_on_failure" if worker.inhibit else ""}
         {checker}
@@ -117,6 +118,18 @@ def test_workers_go_and_come_back(lab, flow):
             equal(served(lab, flow, 8), set(PORTS), f"who serves once {port} is back")
     equal(listed(lab, flow), None, "destinations once keepalived has ended")
     check(not has_address(lab, flow), "the address is still there")
+
+
+@each(FAMILIES)
+def test_workers_on_the_floating_address(lab, flow):
+    """They are added before the address is there, and never again."""
+    vip = VIP[flow.version]
+    freebind = (0, 15, 1) if flow.version == 4 else (41, 78, 1)
+    lab.servers.listen(flow, PORTS[:2], vip, options=[freebind])
+    workers = [Worker(port, address=vip) for port in PORTS[:2]]
+    with Keepalived(lab.lb, config(virtual_server(flow, workers, checker=""))) as keepalived:
+        begin(lab, keepalived, flow, {8001: 1, 8002: 1})
+        equal(served(lab, flow, 4), {8001, 8002}, "who serves")
 
 
 @each(FAMILIES)

@@ -68,6 +68,29 @@ def test_clients_in_a_vrf(lab, flow):
         lab.lb.ip("link del port", "link del red")
 
 
+@each([TCP4, UDP4, FLOWS[1], FLOWS[3]])
+def test_a_service_of_any_address_in_a_vrf(lab, flow):
+    """With entries, by steering, and with one-packet scheduling, whose answers have no entry."""
+    with_vrf(lab)
+    vip = VRF_VIP[flow.version]
+    inside = [(1, SO_BINDTODEVICE, b"red\0")]
+    try:
+        lab.servers.listen(flow, [8001], address=vip, options=inside)
+        service = flow.service(80, flow.any)
+        lab.rlvs(f"service add {service}")
+        lab.rlvs(f"dest add {service} :8001")
+        change = (f"service edit {service} --flags ops" if flow.protocol == "udp" else
+                  f"dest edit {service} :8001 --method steer")
+        for _ in range(2):
+            for where, options in ((lab.client, []), (lab.lb, inside)):
+                with talk(where, flow, address=vip, options=options) as conversation:
+                    conversation.bulk(20_000)
+                    equal(conversation.port, 8001, "who serves")
+            lab.rlvs(change)
+    finally:
+        lab.lb.ip("link del port", "link del red")
+
+
 @each(TCP)
 def test_steering_in_a_vrf(lab, flow):
     """To a listening socket that is bound to the VRF, and to nobody when it is not."""

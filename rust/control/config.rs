@@ -15,7 +15,7 @@ use kernel::{
 use rlvs_core::{
     address::{Address, PortRange},
     backends::check_one_packet,
-    config::{self, check_uncounted, DestinationKey, Method, ServiceKey},
+    config::{self, check_uncounted, DestinationKey, Method, Presence, ServiceKey},
     estimate::{self, Volume},
     refusal::Refusal,
     schedule::{flags::Flags, Change, Kind, Settings},
@@ -30,6 +30,7 @@ use rlvs_kext::{
 use super::unsettled::{Unsettled, MOST_RETIRED, NOTHING};
 
 use crate::{
+    control::is_here,
     drain,
     draining::{Draining, Room},
     namespace::State,
@@ -450,6 +451,20 @@ impl<'a> Changes<'a> {
     /// The service of the key, as it is now.
     pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
         self.config.find(key)
+    }
+
+    /// Whether an address is the host's, or may be expected to become it.
+    pub(crate) fn presence(&self, address: &Address) -> Presence {
+        let net = self.ns.net();
+        let is_tentative = || matches!(address, Address::V6(octets) if net.has_address6(octets));
+        let mut services = self.config.services.iter();
+        if is_here(net, address, false) != Some(false) {
+            Presence::Here
+        } else if services.any(|c| c.service.key.address == *address) || is_tentative() {
+            Presence::Expected
+        } else {
+            Presence::Elsewhere
+        }
     }
 
     /// What packets look services up in, as it is now.

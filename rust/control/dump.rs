@@ -17,7 +17,9 @@ use rlvs_kext::{
     uapi::{command, connection, destination, service},
 };
 
-use super::{config::Configured, nested_key, refuse, write_stats, Answer, SERVICE_TIMEOUTS};
+use super::{
+    config::Configured, is_here, nested_key, refuse, write_stats, Answer, SERVICE_TIMEOUTS,
+};
 use crate::{
     connections::{self, Connection, Entry},
     drain,
@@ -76,7 +78,7 @@ impl Dump {
             command::SERVICE_GET,
             &mut self.written,
             services,
-            |out, configured| write_service(out, configured),
+            |out, configured| write_service(out, configured, ns.net()),
         )?)
     }
 
@@ -129,7 +131,7 @@ fn all_templates<'a, A: Family>(
 }
 
 /// Writes a service's attributes.
-pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Result {
+pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured, net: &Net) -> Result {
     let key = &configured.service.key;
     out.u8(service::PROTOCOL, key.protocol.number())?;
     out.bytes(service::ADDRESS, key.address.octets())?;
@@ -155,6 +157,9 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured) -> Re
     }
     for (id, tunable) in SERVICE_TIMEOUTS.into_iter().zip(Tunable::ALL) {
         out.u32(id, configured.service.timeouts.get(tunable))?;
+    }
+    if let Some(here) = is_here(net, &key.address, true) {
+        out.u8(service::HERE, u8::from(here))?;
     }
     let service = &configured.service;
     write_stats(out, service::STATS, &service.stats, service.steers_new())
@@ -191,6 +196,9 @@ fn write_destination(
     out.u32(destination::MAX_CONNECTIONS, of.thresholds().upper())?;
     out.u32(destination::MIN_CONNECTIONS, of.thresholds().lower())?;
     out.u32(destination::TEMPLATES, of.templates())?;
+    if let Some(here) = notify::is_here(ns.net(), of) {
+        out.u8(destination::HERE, u8::from(here))?;
+    }
     if let Some(listening) = is_listening(of, ns.net()) {
         out.u8(destination::LISTENING, u8::from(listening))?;
     }

@@ -106,12 +106,11 @@ impl Method {
         self,
         service: &ServiceKey,
         destination: &DestinationKey,
-        local: LocalView,
+        route_localnet: bool,
     ) -> Self {
         let needs_steering = self == Self::Auto
             && service.protocol == Protocol::Tcp
-            && !destination.address.is_unspecified()
-            && check_reachable(service, destination, local).is_err();
+            && check_reachable(service, destination, route_localnet).is_err();
         if needs_steering {
             Self::Steer
         } else {
@@ -190,17 +189,21 @@ pub fn check_uncounted(
     }
 }
 
-/// What the kernel says of a destination's address.
+/// Whether an address is the host's, as far as the configuration asks. It may come and go at any
+/// time: packets ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalView {
-    /// Whether it is an address of the host.
-    pub is_local: bool,
-    /// Whether `net.ipv4.conf.all.route_localnet` is set: IPv4 then delivers packets from outside
-    /// to loopback addresses.
-    pub route_localnet: bool,
+pub enum Presence {
+    /// It is, or it is the wildcard.
+    Here,
+    /// It is not, but a service has it too, or duplicate address detection is not done with it.
+    Expected,
+    /// It is not, and nothing says that it will be.
+    Elsewhere,
 }
 
-/// Whether the service can have the destination; the weight when it can.
+/// Whether the service can have the destination; the weight when it can. Its address need not be the
+/// host's: it may come later. `route_localnet` is `net.ipv4.conf.all.route_localnet`: IPv4 then
+/// delivers packets from outside to loopback addresses.
 ///
 /// # Errors
 ///
@@ -211,7 +214,7 @@ pub fn check_destination(
     destination: &DestinationKey,
     method: Method,
     weight: u32,
-    local: LocalView,
+    route_localnet: bool,
 ) -> Result<u16, Refusal> {
     if destination.port == 0 {
         return Err(Refusal::PortZero);
@@ -224,16 +227,12 @@ pub fn check_destination(
     if destination.address.is_unspecified() && !service.is_wildcard() {
         return Err(Refusal::WildcardDestination);
     }
-    if is_own_service(service, destination, local) {
+    if is_own_service(service, destination) {
         return Err(Refusal::OwnService);
     }
-    if !destination.address.is_unspecified() {
-        let steerable = method != Method::Nat && service.protocol == Protocol::Tcp;
-        if !steerable {
-            check_reachable(service, destination, local)?;
-        } else if !local.is_local {
-            return Err(Refusal::NotLocal);
-        }
+    let steerable = method != Method::Nat && service.protocol == Protocol::Tcp;
+    if !steerable {
+        check_reachable(service, destination, route_localnet)?;
     }
     if method == Method::Steer && service.protocol != Protocol::Tcp {
         return Err(Refusal::SteerProtocol);
@@ -265,10 +264,9 @@ fn check_address(address: &Address) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether what goes to the destination is what the service takes.
-fn is_own_service(service: &ServiceKey, destination: &DestinationKey, local: LocalView) -> bool {
-    let same_address =
-        destination.address == service.address || (service.is_wildcard() && local.is_local);
+/// Whether what goes to the destination is what the service takes, once its address is the host's.
+fn is_own_service(service: &ServiceKey, destination: &DestinationKey) -> bool {
+    let same_address = destination.address == service.address || service.is_wildcard();
     same_address && destination.port == service.port
 }
 
@@ -276,18 +274,15 @@ fn is_own_service(service: &ServiceKey, destination: &DestinationKey, local: Loc
 fn check_reachable(
     service: &ServiceKey,
     destination: &DestinationKey,
-    local: LocalView,
+    route_localnet: bool,
 ) -> Result<(), Refusal> {
     // Clients of a service on a loopback address are on this host, and reach all of it.
     if destination.address.is_loopback() && !service.address.is_loopback() {
         match destination.address.family() {
-            Family::V4 if local.route_localnet => {}
+            Family::V4 if route_localnet => {}
             Family::V4 => return Err(Refusal::LoopbackForNat4),
             Family::V6 => return Err(Refusal::LoopbackForNat6),
         }
-    }
-    if !local.is_local {
-        return Err(Refusal::NotLocal);
     }
     Ok(())
 }
@@ -296,19 +291,6 @@ fn check_reachable(
 mod tests {
     use super::*;
     use crate::refusal::Errno;
-
-    const LOCAL: LocalView = LocalView {
-        is_local: true,
-        route_localnet: false,
-    };
-    const REMOTE: LocalView = LocalView {
-        is_local: false,
-        route_localnet: false,
-    };
-    const ROUTED: LocalView = LocalView {
-        is_local: true,
-        route_localnet: true,
-    };
 
     fn address(text: &str) -> Address {
         match text.parse().unwrap() {
@@ -321,16 +303,20 @@ mod tests {
         ServiceKey::new(6, address(at).octets(), port).unwrap()
     }
 
-    fn check(
+    fn check(service: &ServiceKey, at: &str, port: u16, weight: u32) -> Result<u16, Refusal> {
+        check_routed(service, at, port, weight, false)
+    }
+
+    fn check_routed(
         service: &ServiceKey,
         at: &str,
         port: u16,
         weight: u32,
-        local: LocalView,
+        route_localnet: bool,
     ) -> Result<u16, Refusal> {
         let address = address(at);
         let destination = DestinationKey { address, port };
-        check_destination(service, &destination, Method::Nat, weight, local)
+        check_destination(service, &destination, Method::Nat, weight, route_localnet)
     }
 
     #[test]
@@ -382,98 +368,75 @@ mod tests {
     #[test]
     fn destinations_of_one_address() {
         let vip = service("192.0.2.10", 80);
-        for (at, port, weight, local, expected) in [
-            ("192.0.2.10", 8001, 1, LOCAL, Ok(1)),
-            ("192.0.2.11", 80, 65535, LOCAL, Ok(65535)),
-            ("192.0.2.10", 8001, 0, LOCAL, Ok(0)),
-            ("192.0.2.10", 0, 1, LOCAL, Err(Refusal::PortZero)),
-            ("192.0.2.10", 8001, 65536, LOCAL, Err(Refusal::WeightRange)),
-            (
-                "192.0.2.10",
-                8001,
-                u32::MAX,
-                LOCAL,
-                Err(Refusal::WeightRange),
-            ),
-            ("2001:db8::10", 8001, 1, LOCAL, Err(Refusal::FamilyMismatch)),
-            ("0.0.0.0", 8001, 1, LOCAL, Err(Refusal::WildcardDestination)),
-            ("224.0.0.1", 8001, 1, REMOTE, Err(Refusal::NotUnicast)),
-            ("255.255.255.255", 8001, 1, REMOTE, Err(Refusal::NotUnicast)),
-            ("192.0.2.10", 80, 1, LOCAL, Err(Refusal::OwnService)),
-            ("192.0.2.10", 80, 1, REMOTE, Err(Refusal::OwnService)),
-            ("127.0.0.1", 8001, 1, LOCAL, Err(Refusal::LoopbackForNat4)),
-            ("127.0.0.1", 8001, 1, ROUTED, Ok(1)),
-            ("198.51.100.1", 8001, 1, REMOTE, Err(Refusal::NotLocal)),
+        for (at, port, weight, expected) in [
+            ("192.0.2.10", 8001, 1, Ok(1)),
+            ("192.0.2.11", 80, 65535, Ok(65535)),
+            ("192.0.2.10", 8001, 0, Ok(0)),
+            ("192.0.2.10", 0, 1, Err(Refusal::PortZero)),
+            ("192.0.2.10", 8001, 65536, Err(Refusal::WeightRange)),
+            ("192.0.2.10", 8001, u32::MAX, Err(Refusal::WeightRange)),
+            ("2001:db8::10", 8001, 1, Err(Refusal::FamilyMismatch)),
+            ("0.0.0.0", 8001, 1, Err(Refusal::WildcardDestination)),
+            ("224.0.0.1", 8001, 1, Err(Refusal::NotUnicast)),
+            ("255.255.255.255", 8001, 1, Err(Refusal::NotUnicast)),
+            ("192.0.2.10", 80, 1, Err(Refusal::OwnService)),
+            ("127.0.0.1", 8001, 1, Err(Refusal::LoopbackForNat4)),
+            // Whether it is the host's yet does not matter.
+            ("198.51.100.1", 8001, 1, Ok(1)),
         ] {
-            assert_eq!(
-                check(&vip, at, port, weight, local),
-                expected,
-                "{at}:{port}"
-            );
+            assert_eq!(check(&vip, at, port, weight), expected, "{at}:{port}");
         }
+        let routed = check_routed(&vip, "127.0.0.1", 8001, 1, true);
+        assert_eq!(routed, Ok(1));
     }
 
     #[test]
     fn destinations_of_one_ipv6_address() {
         let vip = service("2001:db8::10", 80);
-        for (at, port, local, expected) in [
-            ("2001:db8::10", 8001, LOCAL, Ok(1)),
-            ("192.0.2.10", 8001, LOCAL, Err(Refusal::FamilyMismatch)),
-            ("::", 8001, LOCAL, Err(Refusal::WildcardDestination)),
-            ("ff02::1", 8001, REMOTE, Err(Refusal::NotUnicast)),
-            (
-                "::ffff:192.0.2.10",
-                8001,
-                LOCAL,
-                Err(Refusal::MappedAddress),
-            ),
-            ("2001:db8::10", 80, LOCAL, Err(Refusal::OwnService)),
-            ("::1", 8001, LOCAL, Err(Refusal::LoopbackForNat6)),
-            // What IPv4 has a setting for, IPv6 has none for.
-            ("::1", 8001, ROUTED, Err(Refusal::LoopbackForNat6)),
-            ("2001:db8::99", 8001, REMOTE, Err(Refusal::NotLocal)),
+        for (at, port, expected) in [
+            ("2001:db8::10", 8001, Ok(1)),
+            ("192.0.2.10", 8001, Err(Refusal::FamilyMismatch)),
+            ("::", 8001, Err(Refusal::WildcardDestination)),
+            ("ff02::1", 8001, Err(Refusal::NotUnicast)),
+            ("::ffff:192.0.2.10", 8001, Err(Refusal::MappedAddress)),
+            ("2001:db8::10", 80, Err(Refusal::OwnService)),
+            ("::1", 8001, Err(Refusal::LoopbackForNat6)),
+            ("2001:db8::99", 8001, Ok(1)),
         ] {
-            assert_eq!(check(&vip, at, port, 1, local), expected, "[{at}]:{port}");
+            assert_eq!(check(&vip, at, port, 1), expected, "[{at}]:{port}");
         }
+        // What IPv4 has a setting for, IPv6 has none for.
+        let routed = check_routed(&vip, "::1", 8001, 1, true);
+        assert_eq!(routed, Err(Refusal::LoopbackForNat6));
     }
 
     #[test]
     fn destinations_of_any_address() {
         let any = service("0.0.0.0", 80);
-        for (at, port, local, expected) in [
-            // Whether the kernel calls the wildcard local does not matter.
-            ("0.0.0.0", 8001, LOCAL, Ok(1)),
-            ("0.0.0.0", 8001, REMOTE, Ok(1)),
-            ("0.0.0.0", 80, LOCAL, Err(Refusal::OwnService)),
-            ("0.0.0.0", 80, REMOTE, Err(Refusal::OwnService)),
-            ("192.0.2.10", 8001, LOCAL, Ok(1)),
-            ("192.0.2.10", 80, LOCAL, Err(Refusal::OwnService)),
-            ("127.0.0.1", 80, LOCAL, Err(Refusal::OwnService)),
-            ("127.0.0.1", 8001, LOCAL, Err(Refusal::LoopbackForNat4)),
-            ("127.0.0.1", 8001, ROUTED, Ok(1)),
-            ("198.51.100.1", 80, REMOTE, Err(Refusal::NotLocal)),
+        for (at, port, expected) in [
+            ("0.0.0.0", 8001, Ok(1)),
+            ("0.0.0.0", 80, Err(Refusal::OwnService)),
+            ("192.0.2.10", 8001, Ok(1)),
+            // It may become the host's.
+            ("192.0.2.10", 80, Err(Refusal::OwnService)),
+            ("127.0.0.1", 80, Err(Refusal::OwnService)),
+            ("127.0.0.1", 8001, Err(Refusal::LoopbackForNat4)),
         ] {
-            assert_eq!(check(&any, at, port, 1, local), expected, "{at}:{port}");
+            assert_eq!(check(&any, at, port, 1), expected, "{at}:{port}");
         }
         let any = service("::", 80);
-        assert_eq!(
-            check(&any, "::1", 8001, 1, LOCAL),
-            Err(Refusal::LoopbackForNat6)
-        );
-        assert_eq!(check(&any, "::", 8001, 1, LOCAL), Ok(1));
+        let loopback = check(&any, "::1", 8001, 1);
+        assert_eq!(loopback, Err(Refusal::LoopbackForNat6));
+        assert_eq!(check(&any, "::", 8001, 1), Ok(1));
     }
 
     #[test]
     fn services_on_a_loopback_address_have_loopback_destinations() {
-        assert_eq!(
-            check(&service("127.0.0.1", 80), "127.0.0.1", 81, 1, LOCAL),
-            Ok(1)
-        );
-        assert_eq!(check(&service("::1", 80), "::1", 81, 1, LOCAL), Ok(1));
-        assert_eq!(
-            check(&service("127.0.0.1", 80), "127.0.0.1", 80, 1, LOCAL),
-            Err(Refusal::OwnService)
-        );
+        let four = service("127.0.0.1", 80);
+        assert_eq!(check(&four, "127.0.0.1", 81, 1), Ok(1));
+        assert_eq!(check(&service("::1", 80), "::1", 81, 1), Ok(1));
+        let own = check(&four, "127.0.0.1", 80, 1);
+        assert_eq!(own, Err(Refusal::OwnService));
     }
 
     #[test]
@@ -510,14 +473,13 @@ mod tests {
             address: address(at),
             port: 8001,
         };
-        let check = |service, to, method| check_destination(service, &to, method, 1, LOCAL);
+        let check = |service, to, method| check_destination(service, &to, method, 1, false);
         let loopback = at("127.0.0.1");
         for method in [Method::Steer, Method::Auto] {
             assert_eq!(check(&vip, loopback, method), Ok(1));
-            assert_eq!(method.settled(&vip, &loopback, LOCAL), Method::Steer);
-            let remote = at("198.51.100.1");
-            let checked = check_destination(&vip, &remote, method, 1, REMOTE);
-            assert_eq!(checked, Err(Refusal::NotLocal));
+            assert_eq!(method.settled(&vip, &loopback, false), Method::Steer);
+            // One that is not the host's yet needs no steering.
+            assert_eq!(check(&vip, at("198.51.100.1"), method), Ok(1));
         }
         assert_eq!(
             check(&udp, loopback, Method::Auto),
@@ -527,17 +489,16 @@ mod tests {
         assert_eq!(check(&udp, own, Method::Auto), Ok(1));
         assert_eq!(check(&udp, own, Method::Steer), Err(Refusal::SteerProtocol));
         for method in Method::ALL {
-            assert_eq!(method.settled(&vip, &own, LOCAL), method);
-            assert_eq!(method.settled(&udp, &own, LOCAL), method);
+            for to in [own, at("198.51.100.1")] {
+                assert_eq!(method.settled(&vip, &to, false), method);
+                assert_eq!(method.settled(&udp, &to, false), method);
+            }
             let any = at("0.0.0.0");
-            assert_eq!(
-                method.settled(&service("0.0.0.0", 80), &any, REMOTE),
-                method
-            );
+            assert_eq!(method.settled(&service("0.0.0.0", 80), &any, false), method);
         }
-        let route_localnet = Method::Auto.settled(&vip, &loopback, ROUTED);
+        let route_localnet = Method::Auto.settled(&vip, &loopback, true);
         assert_eq!(route_localnet, Method::Auto);
-        assert_eq!(Method::Nat.settled(&vip, &loopback, LOCAL), Method::Nat);
+        assert_eq!(Method::Nat.settled(&vip, &loopback, false), Method::Nat);
     }
 
     #[test]
@@ -640,7 +601,6 @@ mod tests {
 
     #[test]
     fn error_numbers_say_what_kind() {
-        assert_eq!(Refusal::NotLocal.errno(), Errno::AddrNotAvail);
         assert_eq!(Refusal::LoopbackForNat4.errno(), Errno::HostUnreach);
         assert_eq!(Refusal::LoopbackForNat6.errno(), Errno::HostUnreach);
         assert_eq!(Refusal::OwnService.errno(), Errno::Loop);

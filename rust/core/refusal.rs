@@ -19,8 +19,6 @@ pub enum Errno {
     Range,
     /// `EOPNOTSUPP`
     OpNotSupp,
-    /// `EADDRNOTAVAIL`
-    AddrNotAvail,
     /// `EADDRINUSE`
     AddrInUse,
     /// `EAFNOSUPPORT`
@@ -153,9 +151,6 @@ then the one you want";
     /// An IPv6 address on a kernel without IPv6.
     NoIpv6 => AfNoSupport,
         c"this kernel runs without IPv6: boot it without ipv6.disable=1, or use an IPv4 address";
-    /// The destination's address is not the host's.
-    NotLocal => AddrNotAvail,
-        c"not an address of this host: remote destinations are not supported yet";
     /// IPv4 delivers nothing from outside to 127.0.0.0/8.
     LoopbackForNat4 => HostUnreach,
         c"the kernel delivers no remote client's packet there: bind the process to the service \
@@ -231,9 +226,9 @@ p2c or jsq";
     /// A service on all ports.
     IpvsAllPorts => OpNotSupp,
         c"a service on all ports is not supported yet: add one for each port";
-    /// Masquerading to another host.
+    /// Masquerading to another host, or to an address that may come and that no service has.
     IpvsRemote => OpNotSupp,
-        c"not an address of this host: masquerading to other hosts is not supported yet";
+        c"not an address of this host, nor of a service here: other hosts are not supported yet";
     /// The forwarding method of a host's own processes, which changes nothing in a packet.
     IpvsLocalNode => OpNotSupp,
         c"forwarding without a change of the port is not supported: use masquerading (-m)";

@@ -214,6 +214,33 @@ struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
 #endif
 
+/* local.c */
+/* What a packet is routed by, besides its ends. */
+struct rlvs_routing {
+	unsigned int mark;
+	/* IPv4: the type of service. IPv6: the flow information, __be32. */
+	unsigned int info;
+	/* 0: what this host sends to itself. */
+	int iif;
+};
+
+enum rlvs_route {
+	/* The packet has none yet. */
+	RLVS_ROUTE_NONE,
+	RLVS_ROUTE_HERE,
+	RLVS_ROUTE_ELSEWHERE,
+};
+
+struct rlvs_routing rlvs_hook_routing(const struct sk_buff *skb,
+				      const struct nf_hook_state *state);
+enum rlvs_route rlvs_hook_route(const struct sk_buff *skb,
+				const struct nf_hook_state *state);
+bool rlvs_routes_here(struct net *net, const struct rlvs_routing *by,
+		      const struct rlvs_ends *ends, u8 protocol);
+bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,
+			     const struct rlvs_ends *ends, u8 protocol);
+bool rlvs_has_address6(struct net *net, const u8 *address);
+
 /* steer.c */
 enum rlvs_steer_socket {
 	RLVS_STEER_SOCKET_NONE,

@@ -5,7 +5,7 @@
 use core::cell::Cell;
 
 use rlvs_core::{
-    address::Protocol,
+    address::{Endpoint, Protocol},
     choice::{Choice, Listening, Offers, Readiness, Tried},
     flow,
     schedule::Request,
@@ -14,6 +14,7 @@ use rlvs_core::{
 use rlvs_kext::{
     flow_table::Digest,
     inet::{Device, Ends, Listener},
+    local::Routing,
     random,
     steer::{Syn, Target, Way},
 };
@@ -43,11 +44,15 @@ pub(super) struct Offer<'o, 'p, 'a, A: Family> {
     packet: &'o Packet<A>,
     pub(super) pool: &'p Pool,
     request: Request,
+    /// What the packet is routed by, besides its ends.
+    by: Routing,
     delivery: Delivery<'o>,
     /// The age of the oldest process, once a new one was met: [`Pool::oldest`].
     oldest: Cell<Option<u32>>,
     /// The socket that was asked last of all for a steered packet, and the number of its destination.
     asked: Cell<Option<(u32, Target<'a>)>>,
+    /// The address that the routes were asked for last, and whether it is the host's.
+    routed: Cell<Option<(A, bool)>>,
 }
 
 impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
@@ -55,6 +60,7 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         passage: &'o Passage<'a, A>,
         packet: &'o Packet<A>,
         pool: &'p Pool,
+        by: Routing,
         delivery: Delivery<'o>,
     ) -> Self {
         Self {
@@ -62,9 +68,11 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
             packet,
             pool,
             request: passage.request(packet, pool),
+            by,
             delivery,
             oldest: Cell::new(None),
             asked: Cell::new(None),
+            routed: Cell::new(None),
         }
     }
 
@@ -97,9 +105,39 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         target
     }
 
-    /// Who waits for the packet at a destination. Of SCTP that cannot be asked without the module
-    /// sctp. A packet in mid-stream needs nobody who listens, but its connection.
+    /// Whether a destination's address is the host's. It is if it is the packet's, which was asked
+    /// for before.
+    fn is_here(&self, destination: &Destination) -> bool {
+        let end = destination.end(self.packet.destination.address);
+        if end.address == self.packet.destination.address {
+            return true;
+        }
+        match self.routed.get() {
+            Some((address, is_here)) if address == end.address => is_here,
+            _ => {
+                let is_here = self.leads_here(&end);
+                self.routed.set(Some((end.address, is_here)));
+                is_here
+            }
+        }
+    }
+
+    /// Whether the packet can get to an end on this host. One that is steered does not travel, and
+    /// gets to a loopback address even inside of a VRF.
+    fn leads_here(&self, end: &Endpoint<A>) -> bool {
+        let Self { passage, by, .. } = self;
+        passage.leads_here(by, self.packet, end)
+            || matches!(self.delivery, Delivery::Steered(..))
+                && end.address.is_local(passage.context.net())
+    }
+
+    /// Who waits for the packet at a destination. At an address that is not the host's no process
+    /// does, even if one listens on the wildcard address. Of SCTP that cannot be asked without the
+    /// module sctp. A packet in mid-stream needs nobody who listens, but its connection.
     fn listening(&self, destination: &Destination) -> Listening {
+        if !self.is_here(destination) {
+            return Listening::Nobody;
+        }
         if !flow::opens(self.packet.signal) || self.passage.quoted.is_some() {
             return Listening::Unknown;
         }

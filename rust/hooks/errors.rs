@@ -103,7 +103,7 @@ impl<A: Family> Passage<'_, A> {
         match side {
             Side::Inbound => self.open_for(skb, quoted),
             Side::Reply => {
-                let service = self.one_packet(quoted.protocol, &quoted.destination);
+                let service = self.one_packet(skb, quoted.protocol, &quoted.destination);
                 Ok(service.map(|(_, end)| end))
             }
         }
@@ -126,7 +126,7 @@ impl<A: Family> Passage<'_, A> {
         let pool = service.pool(self.context.rcu);
         let packet = quoted.answered();
         let has_entries = !pool.flags().has(Flags::ONE_PACKET) && !pool.steers();
-        if !has_entries || self.is_hosts_own(&packet) {
+        if !has_entries || self.is_hosts_own(&packet) || !self.is_for(skb, &packet, service) {
             return Ok(None);
         }
         let passage = Passage {

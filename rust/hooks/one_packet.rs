@@ -35,7 +35,8 @@ impl<'a, A: Family> Passage<'a, A> {
         if self.state.drop_packet.takes_next(&self.state.sysctls) {
             return Err(Event::DropPacket);
         }
-        let (destination, to) = self.pick_once(packet, pool).ok_or(Event::NoDestination)?;
+        let picked = self.pick_once(skb, packet, pool);
+        let (destination, to) = picked.ok_or(Event::NoDestination)?;
         let rewrite = Rewrite {
             side: Which::Destination,
             from: packet.destination,
@@ -54,11 +55,13 @@ impl<'a, A: Family> Passage<'a, A> {
     /// connection, and its end.
     fn pick_once<'p>(
         &self,
+        skb: &Skb<'_>,
         packet: &Packet<A>,
         pool: &'p Pool,
     ) -> Option<(&'p Arc<Destination>, Endpoint<A>)> {
         let digest = self.digest(packet);
-        let offer = Offer::new(self, packet, pool, Delivery::Translated(digest));
+        let by = self.context.routing(skb);
+        let offer = Offer::new(self, packet, pool, by, Delivery::Translated(digest));
         let mut choice = Choice::default();
         while let Some(destination) = offer.next(&mut choice) {
             let end = destination.end(packet.destination.address);
@@ -80,11 +83,12 @@ impl<'a, A: Family> Passage<'a, A> {
     /// itself, and the service's end.
     pub(super) fn one_packet(
         &self,
+        skb: &Skb<'_>,
         protocol: Protocol,
         end: &Endpoint<A>,
     ) -> Option<(&'a Destination, Endpoint<A>)> {
         let backends = self.state.backends.read(self.context.rcu);
-        let is_local = || end.address.is_local(self.context.net());
+        let is_local = || self.is_own(skb, protocol, end);
         let destination = backends.find_one_packet(backend_end(protocol, end), is_local)?;
         Some((destination, destination.service_end(end.address)))
     }

@@ -18,8 +18,11 @@ impl<A: Family> Passage<'_, A> {
         let end = backend_end(packet.protocol, &packet.destination);
         let backends = self.state.backends.read(self.context.rcu);
         let mut on_port = backends.on_port(end);
-        let is_private = on_port.any(|d| d.is_private() && self.leads_to(packet, d));
-        if !is_private || self.has_straight(packet) {
+        let Some(private) = on_port.find(|d| d.is_private() && self.leads_to(packet, d)) else {
+            return Verdict::Accept;
+        };
+        let is_named = private.key.address == packet.destination.address.to_address();
+        if self.has_straight(packet) || !self.is_here(skb, packet, is_named) {
             return Verdict::Accept;
         }
         self.state.events.count(self.context.bh, Event::Private);

@@ -155,10 +155,13 @@ impl<'a, A: Family> Arrival<'a, A> {
     }
 
     /// The service that the packet is for, if it steers.
-    fn service(&self) -> Option<&'a Arc<Service>> {
-        let packet = self.packet;
-        let service = self.passage.service(packet.protocol, &packet.destination)?;
-        service.steers().then_some(service)
+    fn service(&self, skb: &Skb<'_>) -> Option<&'a Arc<Service>> {
+        let Self {
+            passage, packet, ..
+        } = self;
+        let service = passage.service(packet.protocol, &packet.destination)?;
+        let steers = service.steers() && passage.is_for(skb, packet, service);
+        steers.then_some(service)
     }
 
     /// The socket that the packet has, or is for and was not given yet: TCP gives a loopback
@@ -174,7 +177,7 @@ impl<'a, A: Family> Arrival<'a, A> {
     /// Hands a SYN to a listening destination.
     fn open(&self, skb: &mut Skb<'_>) -> Verdict {
         let context = self.passage.context;
-        let Some(service) = self.service() else {
+        let Some(service) = self.service(skb) else {
             return Verdict::Accept;
         };
         let offset = self.packet.l4_offset;
@@ -190,7 +193,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             state.events.count(context.bh, Event::DropPacket);
             return Verdict::Drop;
         }
-        let offer = self.offer(service);
+        let offer = self.offer(skb, service);
         let key = self.key(offer.pool);
         let mut choice = Choice::default();
         while let Some(destination) = offer.next(&mut choice) {
@@ -212,14 +215,14 @@ impl<'a, A: Family> Arrival<'a, A> {
     /// segment without a socket is left to the host, which answers with a reset.
     fn take_cookie(&self, skb: &mut Skb<'_>) -> Verdict {
         let context = self.passage.context;
-        let Some(service) = self.service() else {
+        let Some(service) = self.service(skb) else {
             return Verdict::Accept;
         };
         let is_new = self.socket(skb) == Socket::None;
         if !is_new || !context.is_cookie(skb, self.packet.l4_offset) {
             return Verdict::Accept;
         }
-        let offer = self.offer(service);
+        let offer = self.offer(skb, service);
         let pool = offer.pool;
         let returned = Returned { offer };
         let mut choice = Choice::default();
@@ -237,10 +240,11 @@ impl<'a, A: Family> Arrival<'a, A> {
     }
 
     /// The destinations of a service, for the packet.
-    fn offer(&self, service: &'a Service) -> Offer<'_, 'a, 'a, A> {
+    fn offer(&self, skb: &Skb<'_>, service: &'a Service) -> Offer<'_, 'a, 'a, A> {
         let pool = service.pool(self.passage.context.rcu);
         let delivery = Delivery::Steered(&self.ends, self.device);
-        Offer::new(self.passage, self.packet, pool, delivery)
+        let by = self.passage.context.routing(skb);
+        Offer::new(self.passage, self.packet, pool, by, delivery)
     }
 
     /// The key of the connection's record; none where there is to be none.

@@ -22,8 +22,6 @@ macro_rules! errnos {
 errnos! {
     /// Address already in use.
     address_in_use = EADDRINUSE;
-    /// Cannot assign requested address.
-    address_not_available = EADDRNOTAVAIL;
     /// Address family not supported by protocol.
     family_not_supported = EAFNOSUPPORT;
     /// No route to host.

@@ -315,6 +315,16 @@ impl<'a> Request<'a> {
         unsafe { bindings::rlvs_genl_extack(self.info.as_ptr()) }
     }
 
+    /// Has the acknowledgement of a request that is carried out say what its sender should know of
+    /// it. A refusal's own text goes first.
+    pub fn warn(&self, text: &'static CStr) {
+        let extack = self.extack();
+        if !extack.is_null() {
+            // SAFETY: The acknowledgement of `info` is valid if it is not null; the text is static.
+            unsafe { (*extack)._msg = text.as_char_ptr() };
+        }
+    }
+
     /// Sends a reply with what `fill` writes. May sleep.
     pub fn reply(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
         self.reply_as(self.command, fill)

@@ -23,6 +23,7 @@ pub mod flow_table;
 pub mod genetlink;
 pub mod inet;
 pub mod kept;
+pub mod local;
 pub mod log;
 pub mod memory;
 pub mod netfilter;

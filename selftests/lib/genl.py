@@ -211,6 +211,8 @@ class Director(Genl):
             }
             if N[kind + "TABLE_SIZE"] in reply:
                 entry["table_size"] = _number(reply[N[kind + "TABLE_SIZE"]])
+            if N[kind + "HERE"] in reply:
+                entry["here"] = _number(reply[N[kind + "HERE"]]) != 0
             for name in ("persistent", "persistent_prefix", "slow_start"):
                 if N[kind + name.upper()] in reply:
                     entry[name] = _number(reply[N[kind + name.upper()]])
@@ -270,8 +272,9 @@ def _destination(reply):
         "drained": N[kind + "DRAINED"] in reply,
         "stats": _stats(reply[N[kind + "STATS"]]),
     }
-    if N[kind + "LISTENING"] in reply:
-        found["listening"] = _number(reply[N[kind + "LISTENING"]]) != 0
+    for name in ("listening", "here"):
+        if N[kind + name.upper()] in reply:
+            found[name] = _number(reply[N[kind + name.upper()]]) != 0
     return found
 
 

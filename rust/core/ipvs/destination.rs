@@ -8,7 +8,7 @@
 use super::{address, family, number16, number32, padded, port};
 use crate::{
     address::{Family, Protocol},
-    config::{check_destination, DestinationKey, LocalView, Method, ServiceKey},
+    config::{check_destination, DestinationKey, Method, Presence, ServiceKey},
     refusal::Refusal,
     threshold::Thresholds,
 };
@@ -190,6 +190,9 @@ impl Wanted {
 /// which are steered to is steered to as well, as a service has one method; and so is one on a
 /// loopback address, which nothing else reaches.
 ///
+/// What ip_vs would forward to another host is refused, as it would never get a connection, and its
+/// clients show no warnings. An address that may become the host's is taken.
+///
 /// # Errors
 ///
 /// [`Refusal::IpvsRemote`], or what [`check_destination`] says.
@@ -197,23 +200,28 @@ pub fn method(
     service: &ServiceKey,
     destination: &DestinationKey,
     weight: u16,
-    local: LocalView,
+    presence: Presence,
+    route_localnet: bool,
     steers: bool,
 ) -> Result<Method, Refusal> {
     let check = |method| {
-        check_destination(service, destination, method, u32::from(weight), local)?;
-        Ok(method.settled(service, destination, local))
+        let weight = u32::from(weight);
+        check_destination(service, destination, method, weight, route_localnet)?;
+        Ok(method.settled(service, destination, route_localnet))
     };
     let wanted = if steers { Method::Auto } else { Method::Nat };
-    check(wanted).or_else(|refusal| match refusal {
-        Refusal::NotLocal => Err(Refusal::IpvsRemote),
+    let checked = check(wanted).or_else(|refusal| match refusal {
         Refusal::LoopbackForNat4 | Refusal::LoopbackForNat6
             if service.protocol == Protocol::Tcp =>
         {
             check(Method::Auto)
         }
         other => Err(other),
-    })
+    })?;
+    match presence {
+        Presence::Elsewhere => Err(Refusal::IpvsRemote),
+        Presence::Here | Presence::Expected => Ok(checked),
+    }
 }
 
 #[cfg(test)]
@@ -222,10 +230,6 @@ mod tests {
     use crate::address::Address;
 
     const VIP: [u8; 4] = [192, 0, 2, 10];
-    const LOCAL: LocalView = LocalView {
-        is_local: true,
-        route_localnet: false,
-    };
 
     fn wanted(method: u32, weight: u32, upper: u32, lower: u32) -> Wanted {
         Wanted::read(&Attributes {
@@ -350,35 +354,33 @@ mod tests {
             address: Address::V4(octets),
             port: 8001,
         };
-        let remote = LocalView {
-            is_local: false,
-            ..LOCAL
-        };
-        let routed = LocalView {
-            route_localnet: true,
-            ..LOCAL
-        };
         let loopback = [127, 0, 0, 1];
-        for (service, octets, local, steers, expected) in [
-            (&tcp, VIP, LOCAL, false, Ok(Method::Nat)),
-            (&udp, VIP, LOCAL, false, Ok(Method::Nat)),
-            (&tcp, VIP, LOCAL, true, Ok(Method::Auto)),
-            (&tcp, loopback, LOCAL, false, Ok(Method::Steer)),
-            (&tcp, loopback, LOCAL, true, Ok(Method::Steer)),
-            (&tcp, loopback, routed, false, Ok(Method::Nat)),
-            (&udp, loopback, LOCAL, false, Err(Refusal::LoopbackForNat4)),
-            (&tcp, [10, 0, 0, 9], remote, false, Err(Refusal::IpvsRemote)),
-            (&tcp, [10, 0, 0, 9], remote, true, Err(Refusal::IpvsRemote)),
+        let far = [10, 0, 0, 9];
+        use Presence::{Elsewhere, Expected, Here};
+        for (service, octets, presence, steers, expected) in [
+            (&tcp, VIP, Here, false, Ok(Method::Nat)),
+            (&udp, VIP, Here, false, Ok(Method::Nat)),
+            (&tcp, VIP, Here, true, Ok(Method::Auto)),
+            (&tcp, VIP, Expected, false, Ok(Method::Nat)),
+            (&udp, VIP, Expected, false, Ok(Method::Nat)),
+            (&tcp, VIP, Expected, true, Ok(Method::Auto)),
+            (&tcp, loopback, Here, false, Ok(Method::Steer)),
+            (&tcp, loopback, Here, true, Ok(Method::Steer)),
+            (&udp, loopback, Here, false, Err(Refusal::LoopbackForNat4)),
+            (&tcp, far, Elsewhere, false, Err(Refusal::IpvsRemote)),
+            (&tcp, far, Elsewhere, true, Err(Refusal::IpvsRemote)),
             (
                 &tcp,
                 [224, 0, 0, 1],
-                remote,
+                Elsewhere,
                 false,
                 Err(Refusal::NotUnicast),
             ),
         ] {
-            let got = method(service, &at(octets), 1, local, steers);
+            let got = method(service, &at(octets), 1, presence, false, steers);
             assert_eq!(got, expected, "{octets:?} {steers}");
         }
+        let routed = method(&tcp, &at(loopback), 1, Here, true, false);
+        assert_eq!(routed, Ok(Method::Nat));
     }
 }

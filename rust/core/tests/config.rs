@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use rlvs_core::{
     address::Address,
-    config::{check_destination, DestinationKey, LocalView, Method, ServiceKey},
+    config::{check_destination, DestinationKey, Method, ServiceKey},
     refusal::Refusal,
 };
 
@@ -82,18 +82,17 @@ proptest! {
         service in service(),
         address in address(), port in port(),
         weight in prop_oneof![0u32..70000, any::<u32>()],
-        is_local: bool, route_localnet: bool,
+        route_localnet: bool,
     ) {
         let destination = DestinationKey { address, port };
-        let local = LocalView { is_local, route_localnet };
-        let checked = check_destination(&service, &destination, Method::Nat, weight, local);
+        let checked =
+            check_destination(&service, &destination, Method::Nat, weight, route_localnet);
         if let Ok(accepted) = checked {
             prop_assert_eq!(u32::from(accepted), weight);
             prop_assert!(port != 0);
             prop_assert_eq!(address.family(), service.address.family());
             prop_assert!(!address.is_multicast() && !address.is_limited_broadcast());
             prop_assert!(!address.is_ipv4_mapped());
-            prop_assert!(is_local || address.is_unspecified());
             prop_assert!(!address.is_unspecified() || service.is_wildcard());
             let every = service.is_wildcard();
             prop_assert!(port != service.port || !(every || address == service.address));

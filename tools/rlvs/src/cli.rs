@@ -64,7 +64,8 @@ Examples:
     /// address and port. A service of the wildcard address is shown as
     /// tcp://*:80 (IPv4) or tcp://[::]:80 (IPv6), in JSON with the address
     /// 0.0.0.0 or ::. A destination shown as :8001 is on the address that the
-    /// client connected to.
+    /// client connected to. "address not here" stands for an address that is
+    /// not one of this host at the moment.
     #[command(after_help = "\
 Examples:
   rlvs list
@@ -200,6 +201,9 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
     /// Add a virtual service
+    ///
+    /// Its address need not be this host's yet: a note says so then, and until
+    /// it is, packets to it are left alone.
     #[command(after_help = "\
 Examples:
   rlvs service add tcp://192.0.2.10:80
@@ -263,7 +267,9 @@ Examples:
 pub enum DestCommand {
     /// Add a destination, or one on each port of a range
     ///
-    /// If one of a range cannot be added, none is.
+    /// If one of a range cannot be added, none is. The address need not be
+    /// this host's yet: a note says so then, and until it is, the destination
+    /// gets no connections. Other hosts are not forwarded to.
     #[command(after_help = "\
 Examples:
   rlvs dest add tcp://192.0.2.10:80 :8001-8004

@@ -35,6 +35,9 @@ pub struct Service {
     /// In how many seconds a destination comes to its full share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<u32>,
+    /// Whether its address is one of the host's, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub here: Option<bool>,
     /// Its timeouts, where they are not those of the namespace.
     #[serde(flatten)]
     pub timeouts: ServiceTimeouts,
@@ -64,6 +67,7 @@ impl Service {
             persistent: attributes.get(PERSISTENT)?,
             persistent_prefix: attributes.get(PERSISTENT_PREFIX)?,
             slow_start: attributes.get(SLOW_START)?,
+            here: attributes.get(HERE)?.map(|here| here != 0),
             timeouts: ServiceTimeouts {
                 timeout_tcp: set(attributes.get(TIMEOUT_TCP)?),
                 timeout_fin: set(attributes.get(TIMEOUT_FIN)?),
@@ -144,6 +148,9 @@ pub struct Destination {
     pub min_connections: u32,
     /// Persistence templates that lead to it.
     pub templates: u32,
+    /// Whether its address is one of the host's, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub here: Option<bool>,
     /// Whether its process listens, where that can be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listening: Option<bool>,
@@ -178,6 +185,7 @@ impl Destination {
             max_connections: attributes.require(MAX_CONNECTIONS)?,
             min_connections: attributes.require(MIN_CONNECTIONS)?,
             templates: attributes.require(TEMPLATES)?,
+            here: attributes.get(HERE)?.map(|here| here != 0),
             listening: attributes.get(LISTENING)?.map(|listening| listening != 0),
             private: attributes.require(PRIVATE)? != 0,
             in_flight: attributes.get(IN_FLIGHT)?,

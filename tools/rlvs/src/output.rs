@@ -12,6 +12,9 @@ use crate::model::{Connection, Counters, Destination, Rates, Service, Stats, Tem
 /// What the specification says of an absent table size.
 const USUAL_TABLE_SIZE: u32 = 4093;
 
+/// What is shown of a service or a destination whose address is not the host's.
+const NOT_HERE: &str = "address not here";
+
 /// The services as JSON: `{"services":[...]}`.
 pub fn services_json(services: &[Service]) -> String {
     json("services", &services)
@@ -143,6 +146,9 @@ fn scheduler_cell(service: &Service) -> String {
             let _ = write!(cell, " {name}={seconds}s");
         }
     }
+    if service.here == Some(false) {
+        let _ = write!(cell, " ({NOT_HERE})");
+    }
     cell
 }
 
@@ -156,7 +162,7 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
     vec![
         name,
         method_cell(destination),
-        process(destination.listening).to_string(),
+        process(destination).to_string(),
         destination.weight.to_string(),
         bound(destination.max_connections),
         bound(destination.min_connections),
@@ -165,12 +171,13 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
     ]
 }
 
-/// Whether a process listens.
-fn process(listening: Option<bool>) -> &'static str {
-    match listening {
-        Some(true) => "listening",
-        Some(false) => "not listening",
-        None => "-",
+/// Whether a process listens, or why none is asked for.
+fn process(destination: &Destination) -> &'static str {
+    match (destination.here, destination.listening) {
+        (Some(false), _) => NOT_HERE,
+        (_, Some(true)) => "listening",
+        (_, Some(false)) => "not listening",
+        (_, None) => "-",
     }
 }
 

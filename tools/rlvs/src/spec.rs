@@ -162,6 +162,11 @@ pub mod service {
     /// absent in service-add, gives it at once.
     pub const SLOW_START: Attr<U32> = Attr::new(16, "slow-start");
 
+    /// 1 if the address is one of the host's at this moment, and 0 if not:
+    /// packets to it are left alone then. Absent of the wildcard address. In
+    /// replies only.
+    pub const HERE: Attr<U8> = Attr::new(17, "here");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -183,6 +188,7 @@ pub mod service {
             PERSISTENT.entry(None),
             PERSISTENT_PREFIX.entry(None),
             SLOW_START.entry(None),
+            HERE.entry(None),
         ],
     };
 }
@@ -258,8 +264,9 @@ pub mod destination {
     pub const TEMPLATES: Attr<U32> = Attr::new(13, "templates");
 
     /// 1 if a TCP socket listens there at this moment, or a UDP socket is
-    /// bound, and 0 if not; absent where that cannot be known: of SCTP, and
-    /// when only the client's packet tells the address. In replies only.
+    /// bound, and 0 if not, or if the address is not the host's; absent
+    /// where that cannot be known: of SCTP, and when only the client's
+    /// packet tells the address. In replies only.
     pub const LISTENING: Attr<U8> = Attr::new(14, "listening");
 
     /// 1: new connections from outside of the host straight to the
@@ -282,6 +289,11 @@ pub mod destination {
     /// The forwarding method that was asked for, steer for auto where only
     /// that reaches the destination. In replies only.
     pub const REQUESTED_METHOD: Attr<U8> = Attr::new(18, "requested-method");
+
+    /// 1 if the address is one of the host's at this moment, and 0 if not:
+    /// the destination gets no connections then. Absent of the wildcard
+    /// address. In replies only.
+    pub const HERE: Attr<U8> = Attr::new(19, "here");
 
     /// All attributes of the set.
     #[rustfmt::skip]
@@ -306,6 +318,7 @@ pub mod destination {
             IN_FLIGHT.entry(None),
             DRAINED.entry(None),
             REQUESTED_METHOD.entry(None),
+            HERE.entry(None),
         ],
     };
 }
@@ -631,7 +644,8 @@ pub mod command {
     use crate::transport::Command;
 
     /// Add a virtual service. protocol, address and port are required;
-    /// scheduler is wlc when absent.
+    /// scheduler is wlc when absent. The address need not be the host's yet:
+    /// the acknowledgement has a text then.
     pub static SERVICE_ADD: Command = Command {
         number: 1,
         attributes: &super::service::SET,
@@ -666,7 +680,8 @@ pub mod command {
     };
 
     /// Add one destination, or one for each port of a range, to a virtual
-    /// service. service and port are required.
+    /// service. service and port are required. The address need not be the
+    /// host's yet: the acknowledgement has a text then.
     pub static DESTINATION_ADD: Command = Command {
         number: 6,
         attributes: &super::destination::SET,

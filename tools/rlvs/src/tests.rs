@@ -202,6 +202,40 @@ tcp://[::]:443         wrr
 }
 
 #[test]
+fn an_address_that_is_not_here_is_shown() {
+    use crate::spec::{destination as d, service as v};
+    let answers = |here: u8| {
+        let mut of_service = Builder::default();
+        of_service.put(v::HERE, here);
+        let mut of_destination = Builder::default();
+        of_destination.put(d::HERE, here);
+        let mut service = service(6, "192.0.2.10", 80, "rr");
+        service.0.extend(of_service.into_bytes());
+        let mut destination = destination("192.0.2.10", 8001, 1);
+        destination.0.extend(of_destination.into_bytes());
+        [vec![service], vec![destination]]
+    };
+    for (here, words) in [(0, true), (1, false)] {
+        let text = Fake::answering(answers(here)).run("rlvs list").unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[2].ends_with("rr (address not here)"), words, "{text}");
+        assert_eq!(lines[3].contains(" address not here "), words, "{text}");
+        assert_eq!(lines[3].contains(" listening "), !words, "{text}");
+        let json = Fake::answering(answers(here))
+            .run("rlvs list --json")
+            .unwrap();
+        assert_eq!(
+            json.matches(r#""here":false"#).count(),
+            if words { 2 } else { 0 }
+        );
+        assert_eq!(
+            json.matches(r#""here":true"#).count(),
+            if words { 0 } else { 2 }
+        );
+    }
+}
+
+#[test]
 fn what_is_not_counted_is_not_shown_as_none() {
     use crate::spec::{destination as d, service as v};
     let stats = |connections: u64| {
