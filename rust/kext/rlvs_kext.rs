@@ -17,6 +17,7 @@
 pub mod bh;
 mod bindings;
 pub mod clock;
+pub mod conntrack;
 pub mod errno;
 pub mod flow_table;
 pub mod genetlink;
