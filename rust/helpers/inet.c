@@ -191,7 +191,8 @@ static struct rlvs_tcp_window rlvs_full_window(const struct sock *sk)
 		.receive_window = tcp_max_receive_window(tp),
 		.receive_past = READ_ONCE(tp->window_clamp),
 		.send_unacknowledged = READ_ONCE(tp->snd_una),
-		.send_next = READ_ONCE(tp->snd_nxt),
+		/* snd_nxt moves when a segment has left: an answer may be faster. */
+		.send_next = READ_ONCE(tp->write_seq),
 		.send_past = READ_ONCE(tp->max_window),
 	};
 
