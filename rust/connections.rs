@@ -31,6 +31,8 @@ pub(crate) struct Connection<A> {
     life: Lifecycle<Word>,
     /// The client's first packet has gone to the destination, and nothing has come back yet.
     unanswered: Atomic<bool>,
+    /// The destination's process has another peer than the client.
+    other_peer: Atomic<bool>,
     /// Of the template that led it to its destination.
     bond: Option<Arc<Bond<Word>>>,
     family: PhantomData<A>,
@@ -58,6 +60,7 @@ impl<A: Family> Connection<A> {
             destination,
             life: Lifecycle::new(state, now),
             unanswered: Atomic::new(false),
+            other_peer: Atomic::new(false),
             bond,
             family: PhantomData,
         }
@@ -87,6 +90,12 @@ impl<A: Family> Connection<A> {
     /// Says whether it does.
     pub(crate) fn set_unanswered(&self, unanswered: bool) {
         self.unanswered.write_once(unanswered);
+    }
+
+    /// Source NAT shows the destination's process another peer than the client, as its first answer
+    /// tells.
+    pub(crate) fn set_other_peer(&self) {
+        self.other_peer.write_once(true);
     }
 
     /// A packet was seen.
@@ -173,7 +182,16 @@ pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
 }
 
-/// The same, but a handshake that the client has not completed does not count.
+/// Whether nothing tells that the process has lost the connection: [`is_alive`], or its socket has a
+/// peer that only connection tracking knew, which has forgotten it.
+pub(crate) fn may_be_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (_, client, _) = inbound(entry);
+    let is_unknown =
+        || entry.other_peer.read_once() && !net.is_tracked(&A::ends(&destination(entry), &client));
+    is_alive(net, entry) || is_unknown()
+}
+
+/// Like [`is_alive`], but a handshake that the client has not completed does not count.
 pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
     protocol == Protocol::Tcp

@@ -12,6 +12,9 @@
 //!
 //! A connection that waits to be accepted has a socket, and so is in flight.
 //!
+//! A socket whose peer source NAT has changed is found by what connection tracking knows. Once that
+//! has forgotten it, the connection is in flight until its packets or its timeout say otherwise.
+//!
 //! Where connections were not recorded, with the flag uncounted, nobody can tell.
 //!
 //! [`Counts::open`]: rlvs_core::lifecycle::Counts::open
@@ -117,7 +120,7 @@ pub(crate) fn look_at<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
         }
     } else if state.has_socket()
         && flow::idle(entry.last_seen(), now) >= QUIET
-        && !connections::is_alive(net, entry)
+        && !connections::may_be_alive(net, entry)
     {
         entry.close();
     }

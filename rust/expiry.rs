@@ -8,6 +8,7 @@
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
+    address::{V4, V6},
     defence::{may_drop, shortened, Sample},
     flow::{self, Timeouts},
 };
@@ -23,7 +24,7 @@ use crate::{
     family::Family,
     namespace::State,
     stats::Event,
-    steered, templates, timeouts,
+    steered, templates, timeouts, tracking,
 };
 
 /// Entries looked at in one read-side section, after which others may run.
@@ -32,6 +33,8 @@ const BATCH: usize = 256;
 /// Runs once a second while the hooks are registered. Process context.
 pub(crate) fn tick(ns: &Handle<'_, State>) {
     let state = ns.state();
+    tracking::look::<V4>(state, ns.net());
+    tracking::look::<V6>(state, ns.net());
     defence::adapt(&state.sysctls, &state.drop_packet);
     let mut round = Round::new(ns);
     // Short of memory there is nothing to do but to try again in a second.

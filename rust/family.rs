@@ -2,7 +2,7 @@
 
 //! The two address families, so that packet handling is written once for both.
 
-use kernel::sync::Arc;
+use kernel::sync::{atomic::Atomic, Arc};
 use rlvs_core::address::{Endpoint, Ip, V4, V6};
 use rlvs_kext::{
     flow_table::Key,
@@ -28,6 +28,10 @@ pub(crate) trait Family: Ip<Words: Key> {
 
     /// The namespace's steered connections of this family.
     fn steered(state: &State) -> &Arc<steered::Table<Self>>;
+
+    /// Whether connection tracking follows packets of this family in the namespace:
+    /// [`crate::tracking`].
+    fn tracked(state: &State) -> &Atomic<bool>;
 
     /// The ends of a connection, as sockets are looked up.
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a>;
@@ -57,6 +61,11 @@ impl Family for V4 {
     #[inline]
     fn steered(state: &State) -> &Arc<steered::Table<Self>> {
         &state.steered4
+    }
+
+    #[inline]
+    fn tracked(state: &State) -> &Atomic<bool> {
+        &state.tracked.v4
     }
 
     #[inline]
@@ -93,6 +102,11 @@ impl Family for V6 {
     #[inline]
     fn steered(state: &State) -> &Arc<steered::Table<Self>> {
         &state.steered6
+    }
+
+    #[inline]
+    fn tracked(state: &State) -> &Atomic<bool> {
+        &state.tracked.v6
     }
 
     #[inline]

@@ -23,6 +23,7 @@ use rlvs_kext::{
     clock,
     flow_table::{Digest, Hashed, Refused},
     netfilter::{self, Context, Hook, Point, Verdict},
+    once::Once,
     random,
     skbuff::{self, Skb},
 };
@@ -50,6 +51,7 @@ mod one_packet;
 mod private;
 mod retry;
 pub(crate) mod steer;
+mod tracking;
 
 use choose::{Delivery, Offer};
 
@@ -75,6 +77,9 @@ impl<A: Family> Hook<State> for Incoming<A> {
         // What this host sends to itself was seen when it was sent, and a packet of a VRF when it
         // came in by the VRF's port.
         if !context.concerns(skb) {
+            if A::tracked(state).read_once() {
+                Passage::<A>::new(state, context, false).track_late(skb);
+            }
             return Verdict::Accept;
         }
         from_client(&Passage::<A>::new(state, context, false), skb)
@@ -133,7 +138,7 @@ impl<A: Family> Hook<State> for Answer<A> {
             Err(why) => return passage.unhandled(skb, *why, Side::Reply),
         };
         if flow::ends(packet.signal) && state.steered_ports.contains(packet.source.port) {
-            let (client, service) = (packet.destination, packet.source);
+            let (client, service) = (passage.peer(skb, packet), packet.source);
             steered::close(A::steered(state), client, service, context.rcu);
         }
         if !state.destination_ports.contains(packet.source.port) {
@@ -295,6 +300,14 @@ impl<'a, A: Family> Passage<'a, A> {
         let port = packet.destination.port;
         let to_service = state.service_ports.contains(port);
         let to_destination = state.destination_ports.contains(port);
+        if !self.routed && skb.has_receiver() {
+            return Verdict::Accept;
+        }
+        if let Some(entry) = self.proxied(skb, packet) {
+            entry.touch(self.now);
+            self.track(skb);
+            return Verdict::Accept;
+        }
         if to_destination && !self.keeps_apart(packet) && self.is_here(skb, packet, true) {
             state.events.count(self.context.bh, Event::Conflict);
             return Verdict::Drop;
@@ -394,6 +407,7 @@ impl<'a, A: Family> Passage<'a, A> {
     fn open(&self, skb: &mut Skb<'_>, packet: &Packet<A>, service: &Service) -> Verdict {
         let bh = self.context.bh;
         let pool = service.pool(self.context.rcu);
+        self.look_for_tracking();
         let sent = if pool.flags().has(Flags::ONE_PACKET) {
             self.send_once(skb, packet, pool)
         } else {
@@ -701,6 +715,9 @@ impl<'a, A: Family> Passage<'a, A> {
             self.advance(skb, packet, entry, side);
         }
         self.count_traffic(entry.destination(), side, bytes);
+        if side == Side::Inbound {
+            self.track(skb);
+        }
         self.route_again(skb, &rewrite)
     }
 
@@ -759,7 +776,10 @@ impl<'a, A: Family> Passage<'a, A> {
         let device = self.context.input_device();
         let window = connections::window(net, local, &packet.source, device)?;
         let segment = Segment::read(&SkbBytes::of(skb), packet.l4_offset, flags);
-        Some(segment.is_some_and(|segment| window.takes(&segment)))
+        Some(segment.is_some_and(|segment| {
+            let shifted = || self.shifted(packet, local, &segment);
+            window.takes(&segment) || shifted().is_some_and(|segment| window.takes(&segment))
+        }))
     }
 
     /// Lets a rewritten packet go on. Routes are chosen by address: with the same one the route

@@ -32,6 +32,7 @@ use crate::{
     sysctls::Sysctls,
     templates,
     timeouts::Tuned,
+    tracking::Tracked,
 };
 
 /// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
@@ -50,6 +51,7 @@ pub(crate) struct State {
     pub(crate) destination_ports: Ports,
     /// Of services that steer.
     pub(crate) steered_ports: Ports,
+    pub(crate) tracked: Tracked,
     pub(crate) connections4: Arc<Table<V4>>,
     pub(crate) connections6: Arc<Table<V6>>,
     pub(crate) templates4: Arc<templates::Table<V4>>,
@@ -136,6 +138,7 @@ impl Namespace for State {
             service_ports: Ports::new()?,
             destination_ports: Ports::new()?,
             steered_ports: Ports::new()?,
+            tracked: Tracked::new(),
             connections4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             templates4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,

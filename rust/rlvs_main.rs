@@ -56,6 +56,7 @@ mod steered;
 mod sysctls;
 mod templates;
 mod timeouts;
+mod tracking;
 mod walk;
 mod word;
 

@@ -108,12 +108,9 @@ struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 					  device.vrf_port);
 }
 
-/*
- * With @ifindex 0, each device is asked for when no unbound socket is there.
- * Returns a reference, of a full, a request or a TIME_WAIT socket.
- */
-static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
-			      int ifindex)
+/* With @ifindex 0, each device is asked for when no unbound socket is there. */
+static struct sock *rlvs_find_on(struct net *net, const struct rlvs_ends *ends,
+				 int ifindex)
 {
 	struct rlvs_device device = { .index = ifindex };
 	struct net_device *dev;
@@ -133,6 +130,25 @@ static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
 	}
 	rcu_read_unlock();
 	return sk;
+}
+
+/*
+ * The socket of a connection, which may have another peer than @ends->remote:
+ * one that source NAT has made of it on the way in. With @ifindex 0, on whichever
+ * device. Returns a reference, of a full, a request or a TIME_WAIT socket.
+ */
+static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
+			      int ifindex)
+{
+	struct sock *sk = rlvs_find_on(net, ends, ifindex);
+	struct rlvs_ends translated = *ends;
+	struct rlvs_peer peer;
+
+	if (sk || !rlvs_ct_peer(net, ends, &peer))
+		return sk;
+	translated.remote = peer.address;
+	translated.remote_port = peer.port;
+	return rlvs_find_on(net, &translated, ifindex);
 }
 
 enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
@@ -192,7 +208,8 @@ static struct rlvs_tcp_window rlvs_full_window(const struct sock *sk)
 		.receive_window = tcp_max_receive_window(tp),
 		.receive_past = READ_ONCE(tp->window_clamp),
 		.send_unacknowledged = READ_ONCE(tp->snd_una),
-		.send_next = READ_ONCE(tp->snd_nxt),
+		/* snd_nxt moves when a segment has left: an answer may be faster. */
+		.send_next = READ_ONCE(tp->write_seq),
 		.send_past = READ_ONCE(tp->max_window),
 	};
 

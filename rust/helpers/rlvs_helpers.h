@@ -94,6 +94,7 @@ struct rlvs_writable rlvs_skb_writable(struct sk_buff *skb, u32 len,
 void rlvs_skb_adjust_complete(struct sk_buff *skb, u16 delta);
 bool rlvs_skb_is_gso(const struct sk_buff *skb);
 int rlvs_skb_complete_checksum(struct sk_buff *skb);
+bool rlvs_skb_has_receiver(struct sk_buff *skb);
 
 /*
  * Where a packet comes in, as sockets are looked up: by a device, or by a VRF,
@@ -137,6 +138,26 @@ int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
 int rlvs_hook_send_segments(struct sk_buff *skb,
 			    const struct nf_hook_state *state);
 void rlvs_hook_consume(struct sk_buff *skb);
+
+/* conntrack.c */
+struct rlvs_ends;
+
+/* 4 or 16 octets of an address. */
+struct rlvs_peer {
+	u8 address[16];
+	u16 port;
+};
+
+bool rlvs_ct_is_active(const struct net *net, bool ipv6);
+void rlvs_ct_track(struct sk_buff *skb, const struct nf_hook_state *state);
+bool rlvs_ct_begins_late(const struct sk_buff *skb,
+			 const struct nf_hook_state *state);
+bool rlvs_ct_is_synproxy(const struct sk_buff *skb);
+bool rlvs_ct_other_peer(const struct sk_buff *skb, struct rlvs_peer *peer);
+bool rlvs_ct_peer(struct net *net, const struct rlvs_ends *ends,
+		  struct rlvs_peer *peer);
+bool rlvs_ct_shift(struct net *net, const struct rlvs_ends *ends, u32 *sequence,
+		   u32 *ack);
 
 /* kept.c */
 struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb);

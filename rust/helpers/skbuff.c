@@ -2,6 +2,7 @@
 /* Socket buffers, seen from the network header on. */
 #include <linux/skbuff.h>
 #include <net/checksum.h>
+#include <net/sock.h>
 
 #include "rlvs_helpers.h"
 
@@ -78,4 +79,15 @@ int rlvs_skb_complete_checksum(struct sk_buff *skb)
 	if (skb->ip_summed != CHECKSUM_PARTIAL)
 		return 0;
 	return skb_csum_hwoffload_help(skb, 0);
+}
+
+/*
+ * Whether a packet that comes in was given a socket before it is for it to look
+ * for one, by TPROXY or a BPF program. What came over a bridge may have its
+ * sender's.
+ */
+bool rlvs_skb_has_receiver(struct sk_buff *skb)
+{
+	return skb->sk && (skb->destructor == sock_edemux ||
+			   skb_sk_is_prefetched(skb));
 }

@@ -48,6 +48,7 @@ impl<'a, A: Family> Passage<'a, A> {
         }
         self.count_connection(destination);
         self.count_traffic(destination, Side::Inbound, bytes);
+        self.track(skb);
         Ok(self.route_again(skb, &rewrite))
     }
 

@@ -105,6 +105,7 @@ impl<A: Family> Passage<'_, A> {
     #[inline(never)]
     pub(super) fn tries_again(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>) -> bool {
         entry.set_unanswered(false);
+        self.look_at_peer(skb, entry);
         let first = self.take(entry);
         if !retry::may_refuse(packet.signal) {
             return false;

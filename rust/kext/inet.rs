@@ -105,7 +105,7 @@ pub struct TcpWindow {
     pub receive_past: u32,
     /// The oldest sequence number that was not acknowledged.
     pub send_unacknowledged: u32,
-    /// The next sequence number that is sent.
+    /// What follows all that the process has given to be sent.
     pub send_next: u32,
     /// How much before `send_unacknowledged` an acknowledgement may be that comes late.
     pub send_past: u32,

@@ -18,6 +18,7 @@ pub mod barrier;
 pub mod bh;
 mod bindings;
 pub mod clock;
+pub mod conntrack;
 pub mod errno;
 pub mod flow_table;
 pub mod genetlink;

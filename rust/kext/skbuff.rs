@@ -151,6 +151,13 @@ impl Skb<'_> {
         unsafe { bindings::rlvs_skb_is_gso(self.as_ptr()) }
     }
 
+    /// Whether a packet that comes in has been given the socket that gets it, before any was looked
+    /// for: by a transparent proxy's rule or a BPF program.
+    pub fn has_receiver(&self) -> bool {
+        // SAFETY: By the type's invariant the buffer is valid.
+        unsafe { bindings::rlvs_skb_has_receiver(self.as_ptr()) }
+    }
+
     /// Computes a checksum that is left to the device ([`Sums::Partial`]) and does nothing to any
     /// other.
     ///

@@ -40,7 +40,7 @@ def load(*names, options=()):
     run("modprobe", "-d", os.environ["BENCH_MODULES"], *several, *names, *options)
 
 
-RLVS_NEEDS = "nf_reject_ipv4", "nf_reject_ipv6", "nf_defrag_ipv4", "nf_defrag_ipv6"
+RLVS_NEEDS = "nf_reject_ipv4", "nf_reject_ipv6", "nf_conntrack"
 # As an operator would set it: with what is usual its table stops growing at 4096 buckets.
 IP_VS_OPTIONS = ("conn_tab_bits=20",)
 

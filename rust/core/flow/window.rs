@@ -21,7 +21,8 @@ pub struct Window {
     pub receive_past: u32,
     /// SND.UNA: the oldest sequence number that the client has not acknowledged.
     pub send_unacknowledged: u32,
-    /// SND.NXT: the next sequence number that is sent.
+    /// SND.NXT, or what follows all that the process has given to be sent: a client may answer what
+    /// has left before SND.NXT says so.
     pub send_next: u32,
     /// How many bytes before SND.UNA an acknowledgement may be that was overtaken by others.
     pub send_past: u32,

@@ -46,7 +46,7 @@ def insert(name):
 
 
 def loading(name, results):
-    load(*RLVS_NEEDS, "nf_conntrack")
+    load(*RLVS_NEEDS)
     results.add("footprint.load", "time to load the module", "ms", name, insert(name) * 1000)
     sizes(name, results)
     unload(name.split()[0])
