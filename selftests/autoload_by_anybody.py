@@ -16,7 +16,7 @@ NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 IN_NAMESPACES = ("unshare", "--user", "--map-root-user", "--net")
 
 
-COMMANDS = ("rlvs list", "rlvs service add tcp://192.0.2.10:80", "genl ctrl get name rlvs")
+COMMANDS = ("rlvs list", "rlvs service add tcp://*:80", "genl ctrl get name rlvs")
 
 
 def test_an_ordinary_user_does_not_load_it():

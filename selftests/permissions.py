@@ -112,7 +112,7 @@ def test_root_of_its_own_namespaces_sees_its_connections(lab):
     """From the first service on: when the network namespace was made there was no root yet."""
     lab.balance(TCP4)
     done = lab.lb.run(*in_user_namespace(lab, "--net"),
-                      "rlvs service add tcp://198.51.100.10:80;"
+                      "rlvs service add tcp://0.0.0.0:80;"
                       f"cat {' '.join(CLIENTS)}; stat -Lc %a:%u:%g {' '.join(CLIENTS)}",
                       user=NOBODY, group=NOBODY, extra_groups=[])
     equal((done.returncode, done.stderr), (0, ""), "exit status")
