@@ -92,8 +92,8 @@ impl<A: Family> Connection<A> {
         self.unanswered.write_once(unanswered);
     }
 
-    /// Source NAT shows the destination's process another peer than the client, as its first answer
-    /// tells.
+    /// Sets that source NAT shows the destination's process another peer than the client, which its
+    /// first answer has shown.
     pub(crate) fn set_other_peer(&self) {
         self.other_peer.write_once(true);
     }
@@ -182,8 +182,8 @@ pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
 }
 
-/// Whether nothing tells that the process has lost the connection: [`is_alive`], or its socket has a
-/// peer that only connection tracking knew, which has forgotten it.
+/// Returns `true` unless the process is known to have lost the connection: [`is_alive`], or its
+/// socket has a peer that only connection tracking knew, which has forgotten it.
 pub(crate) fn may_be_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     let (_, client, _) = inbound(entry);
     let is_unknown =

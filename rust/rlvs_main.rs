@@ -66,7 +66,7 @@ module! {
     authors: ["The rlvs authors"],
     description: "Virtual server for many local ports behind one address",
     license: "GPL",
-    // No alias of a netlink family: anybody may have the kernel load a module by that, and ip_vs
+    // No alias of a netlink family: by that any user may have the kernel load a module, and ip_vs
     // would be kept out.
 }
 

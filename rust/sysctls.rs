@@ -10,7 +10,8 @@ use rlvs_kext::{
     sysctl::{self, Spec},
 };
 
-/// Makes of the list of settings their numbers, and what the kernel is told of them.
+/// Defines [`Setting`], the number of each setting, and [`SPECS`], what is registered, from one
+/// list.
 macro_rules! settings {
     ($($name:ident: $spec:expr,)*) => {
         /// The index of each in [`SPECS`].

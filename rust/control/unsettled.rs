@@ -63,7 +63,7 @@ pub(crate) struct Unsettled<'a> {
     pub(super) number: u64,
     /// The destinations that were changed.
     pub(super) destinations: KVVec<Arc<Destination>>,
-    /// What was replaced and is to be freed by whoever has this.
+    /// What was replaced and is to be freed with this value.
     pub(super) retired: Retired,
 }
 

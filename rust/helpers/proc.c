@@ -127,8 +127,8 @@ static void rlvs_proc_remove(struct rlvs_netns *ns, u32 count)
 }
 
 /*
- * Gives private files to root of the namespace, who may be somebody else than
- * the host's. A user namespace may get its root only after the network namespace
+ * Gives private files to root of the namespace, which may be another user than
+ * root of the host. A user namespace may get its root only after the network namespace
  * was made with it: until then the files are the host's. May be repeated.
  */
 void rlvs_proc_own(struct rlvs_netns *ns, u32 count)
@@ -147,7 +147,7 @@ void rlvs_proc_own(struct rlvs_netns *ns, u32 count)
 
 /*
  * Makes @count files. One that is private belongs to root of the namespace, and
- * nobody else may read it. -ENOMEM, and none is made, when memory is short. May
+ * no other user may read it. -ENOMEM, and none is made, when memory is short. May
  * sleep.
  */
 int rlvs_proc_register(struct rlvs_netns *ns,

@@ -131,9 +131,9 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
                 && end.address.is_local(passage.context.net())
     }
 
-    /// Who waits for the packet at a destination. At an address that is not the host's no process
-    /// does, even if one listens on the wildcard address. Of SCTP that cannot be asked without the
-    /// module sctp. A packet in mid-stream needs nobody who listens, but its connection.
+    /// Looks for the socket that waits for the packet at a destination. At an address that is not
+    /// the host's there is none, even if one listens on the wildcard address. Of SCTP that cannot be
+    /// asked without the module sctp. A packet in mid-stream needs its connection, not a listener.
     fn listening(&self, destination: &Destination) -> Listening {
         if !self.is_here(destination) {
             return Listening::Nobody;

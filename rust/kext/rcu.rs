@@ -107,7 +107,7 @@ impl<T: Send + Sync> Rcu<T> {
 /// # Invariants
 ///
 /// `first` and the nodes that follow it are `len` nodes that came from [`KBox::into_raw`] and that
-/// nobody else owns; only readers that found a node before it was added can have its value.
+/// nothing else owns; only readers that found a node before it was added can have its value.
 #[derive(Default)]
 pub struct Retired {
     first: Option<NonNull<Node<dyn Send>>>,
@@ -179,7 +179,7 @@ impl Drop for Retired {
 pub enum Pace {
     /// Until it is over by itself, some ticks of the clock later.
     Usual,
-    /// For a task that somebody waits for: less than a tick, at the cost of interrupting the other
+    /// For a task that a user waits for: less than a tick, at the cost of interrupting the other
     /// processors that run kernel code.
     Hurried,
 }

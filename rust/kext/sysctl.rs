@@ -87,8 +87,8 @@ impl Spec {
         Self(spec)
     }
 
-    /// The same, but nobody may write to it in namespaces that belong to other user namespaces than
-    /// the initial one.
+    /// Makes it read-only in network namespaces that belong to another user namespace than the
+    /// initial one.
     pub const fn host_only(self) -> Self {
         let Self(mut spec) = self;
         spec.host_only = true;

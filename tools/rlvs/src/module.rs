@@ -2,7 +2,7 @@
 
 //! Loading the kernel's module: the first command of those who may do that has it loaded.
 //!
-//! The kernel would load it for anybody who asks for its family, if the module had the family's
+//! The kernel would load it for any user that asks for its family, if the module had the family's
 //! name as an alias. As ip_vs cannot be loaded beside it, that is not for everybody to do.
 
 use std::fs;
