@@ -315,8 +315,6 @@ def test_what_rlvs_does_not_allow(lab, flow):
     refused(lab, family, ipvs.NEW_SERVICE, service(whole_service(flow, 0)), *odd)
     refused(lab, family, ipvs.NEW_DEST, own + dest(whole_dest(flow, 80)), *odd)
     refused(lab, family, ipvs.NEW_DEST, own + dest(whole_dest(flow, 8002, weight=65536)), *odd)
-    mapped = {S_ADDR: attr(S_ADDR, bytes(10) + b"\xff\xff\xc6\x33\x64\x0a")}
-    refused(lab, family, ipvs.NEW_SERVICE, service(NEW6 | mapped), *odd)
 
 
 def test_texts(lab):
