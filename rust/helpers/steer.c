@@ -11,6 +11,7 @@
 #include <net/inet_timewait_sock.h>
 #include <net/ip.h>
 #include <net/request_sock.h>
+#include <net/sock_reuseport.h>
 #include <net/tcp.h>
 
 #include "address.h"
@@ -150,6 +151,44 @@ static struct sock *rlvs_steer_find(struct net *net,
 	return IS_ERR_OR_NULL(member) ? sk : member;
 }
 
+/* Members of a group that are looked at. Few are ever about to join at once. */
+#define RLVS_STEER_MEMBERS 16
+
+/* Whether a packet may have the socket without a reference. */
+static bool rlvs_steer_may_have(struct sock *sk)
+{
+	return !sk_is_refcounted(sk) && READ_ONCE(sk->sk_state) == TCP_LISTEN;
+}
+
+/*
+ * A listening socket that a packet for @sk may have: @sk itself, unless it is
+ * just joining a group. inet_hash() makes a socket a member before it makes it
+ * one that RCU keeps. Another member does as well, as TCP chooses once more among
+ * them when it gets the packet. NULL if there is none. Under rcu_read_lock(),
+ * which keeps the socket.
+ */
+static struct sock *rlvs_steer_joined(struct sock *sk)
+{
+	const struct sock_reuseport *group;
+	struct sock *member;
+	u16 count, i;
+
+	if (!sk_is_refcounted(sk))
+		return sk;
+	group = rcu_dereference(sk->sk_reuseport_cb);
+	if (!group)
+		return NULL;
+	count = min_t(u16, READ_ONCE(group->num_socks), RLVS_STEER_MEMBERS);
+	/* Pairs with the barrier in __reuseport_add_sock(). */
+	smp_rmb();
+	for (i = 0; i < count; i++) {
+		member = READ_ONCE(group->socks[i]);
+		if (rlvs_steer_may_have(member))
+			return member;
+	}
+	return NULL;
+}
+
 /* As tcp_conn_request() decides. */
 static enum rlvs_syn rlvs_answer_to_syn(struct net *net, const struct sock *sk)
 {
@@ -175,12 +214,11 @@ struct sock *rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
 {
 	struct sock *sk = rlvs_steer_find(net, ends, at, device);
 
-	/* No listener is, so that nothing has to be given back. */
-	if (!sk || WARN_ON_ONCE(sk_is_refcounted(sk)))
+	if (!sk)
 		return NULL;
 	rlvs_queue_of_listener(sk, &found->queue);
 	found->syn = rlvs_answer_to_syn(net, sk);
-	return sk;
+	return rlvs_steer_joined(sk);
 }
 
 /* Whether a listening socket takes a cookie back. */
