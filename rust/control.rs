@@ -18,8 +18,7 @@ use rlvs_core::{
 use rlvs_kext::{
     errno,
     genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request, Writer},
-    inet::{self, Ends, Net},
-    local::Routing,
+    inet::{self, Net},
     netns::Handle,
     rcu::Pace,
     uapi::{command, counters, destination, service, stats, timeouts},
@@ -28,6 +27,7 @@ use rlvs_kext::{
 use crate::{
     cut::Cut,
     namespace::State,
+    presence::is_here,
     services::DestinationSettings,
     stats::{Event, Stats, Traffic},
     timeouts::Change as TimeoutChange,
@@ -377,25 +377,6 @@ impl Destinations {
         }
         Ok(checked)
     }
-}
-
-/// Whether an address is the host's at the moment, in a VRF or not; none of the wildcard. If it is a
-/// service's own (`is_service`), it is enough that it may be for packets with a mark.
-pub(crate) fn is_here(net: &Net, address: &Address, is_service: bool) -> Option<bool> {
-    if address.is_unspecified() {
-        return None;
-    }
-    let (has, ends) = match address {
-        Address::V4(octets) => (
-            net.is_local4(octets) || net.is_vrf_local4(octets),
-            Ends::v4((octets, 0), (&[0; 4], 0)),
-        ),
-        Address::V6(octets) => (
-            net.is_local6(octets) || net.is_vrf_local6(octets),
-            Ends::v6((octets, 0), (&[0; 16], 0)),
-        ),
-    };
-    Some(has || is_service && net.routes_here_marked(&Routing::PLAIN, &ends, 0))
 }
 
 fn method<'a>(request: &Request<'a>) -> Answer<'a, Option<Method>> {

@@ -26,7 +26,7 @@ use rlvs_kext::{
     uapi::{command, event, service},
 };
 
-use crate::{control, drain, namespace::State, services::Destination};
+use crate::{drain, namespace::State, presence, services::Destination};
 
 /// Bytes of the attributes of an event: less than 100 for IPv6.
 const ROOM: u32 = 128;
@@ -204,16 +204,10 @@ fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
     condition
 }
 
-/// Whether a destination's address is the host's; none of the wildcard.
-pub(crate) fn is_here(net: &Net, destination: &Destination) -> Option<bool> {
-    let address = &destination.key.address;
-    control::is_here(net, address, *address == destination.service_key.address)
-}
-
 /// The socket that a destination's packets get to, on whichever device: none while its address is
 /// not the host's. Not of SCTP.
 pub(crate) fn queue(net: &Net, destination: &Destination) -> Option<Listener> {
-    if is_here(net, destination) == Some(false) {
+    if presence::has_destination(net, destination) == Some(false) {
         return None;
     }
     let port = destination.key.port;

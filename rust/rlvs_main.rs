@@ -49,6 +49,7 @@ mod namespace;
 mod notify;
 mod overall;
 mod ports;
+mod presence;
 mod retry;
 mod services;
 mod stats;

@@ -739,7 +739,7 @@ impl Service {
         self.steers.read_once()
     }
 
-    /// Whether new connections are steered. For who holds the configuration's mutex.
+    /// Whether new connections are steered. Must be called with the configuration's mutex held.
     pub(crate) fn steers_new(&self) -> bool {
         self.pool(&rcu::read_lock()).steers
     }

@@ -30,12 +30,12 @@ use rlvs_kext::{
 use super::unsettled::{Unsettled, MOST_RETIRED, NOTHING};
 
 use crate::{
-    control::is_here,
     drain,
     draining::{Draining, Room},
     namespace::State,
     notify::{self, Listeners},
     overall::Overall,
+    presence::is_here,
     services::{Backends, Destination, DestinationSettings, NewPool, Pool, Service, Services},
     stats::{Report, Stats},
     timeouts,

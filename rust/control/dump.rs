@@ -17,15 +17,14 @@ use rlvs_kext::{
     uapi::{command, connection, destination, service},
 };
 
-use super::{
-    config::Configured, is_here, nested_key, refuse, write_stats, Answer, SERVICE_TIMEOUTS,
-};
+use super::{config::Configured, nested_key, refuse, write_stats, Answer, SERVICE_TIMEOUTS};
 use crate::{
     connections::{self, Connection, Entry},
     drain,
     family::Family,
     namespace::State,
     notify,
+    presence::{self, is_here},
     services::Destination,
     templates::{self, Template},
     timeouts::{self, Tuned},
@@ -196,7 +195,7 @@ fn write_destination(
     out.u32(destination::MAX_CONNECTIONS, of.thresholds().upper())?;
     out.u32(destination::MIN_CONNECTIONS, of.thresholds().lower())?;
     out.u32(destination::TEMPLATES, of.templates())?;
-    if let Some(here) = notify::is_here(ns.net(), of) {
+    if let Some(here) = presence::has_destination(ns.net(), of) {
         out.u8(destination::HERE, u8::from(here))?;
     }
     if let Some(listening) = is_listening(of, ns.net()) {
