@@ -4,7 +4,7 @@
 # kernel in the cache and prints the build tree. Does nothing when that tree was
 # built from the same sources, configuration and compilers.
 #
-# usage: [SERIES=7.2] kernel.sh plain|debug|speed
+# usage: [SERIES=7.2] kernel.sh plain|debug|rt|kcsan|speed
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -21,6 +21,10 @@ debug)
 	llvm=-$LLVM_MAJOR compiler=clang-$LLVM_MAJOR minutes=20
 	fragments+=("$ROOT/selftests/config/debug.config")
 	;;
+rt | kcsan)
+	llvm='' compiler=gcc minutes=12
+	fragments+=("$ROOT/selftests/config/$kernel.config")
+	;;
 speed)
 	# User Mode Linux: natively, where there is no KVM.
 	llvm='' compiler=gcc minutes=6
@@ -28,7 +32,7 @@ speed)
 	fragments+=("$ROOT/selftests/config/speed.config")
 	barriers=$ROOT/selftests/config/um-barriers.h
 	;;
-*) die "usage: kernel.sh plain|debug|speed" ;;
+*) die "usage: kernel.sh plain|debug|rt|kcsan|speed" ;;
 esac
 out=$CACHE/build/$SERIES-$kernel
 
