@@ -7,7 +7,6 @@
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ip6_route.h>
-#include <net/l3mdev.h>
 #include <net/route.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -108,26 +107,18 @@ struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 					  device.vrf_port);
 }
 
-/* With @ifindex 0, each device is asked for when no unbound socket is there. */
+/* With @ifindex 0, on whichever device. */
 static struct sock *rlvs_find_on(struct net *net, const struct rlvs_ends *ends,
 				 int ifindex)
 {
 	struct rlvs_device device = { .index = ifindex };
-	struct net_device *dev;
 	struct sock *sk;
 
 	if (ends->ipv6 && !ipv6_mod_enabled())
 		return NULL;
 	rcu_read_lock();
-	sk = rlvs_find_at(net, ends, device);
-	if (!sk && !ifindex) {
-		for_each_netdev_rcu(net, dev) {
-			device.index = dev->ifindex;
-			sk = rlvs_find_at(net, ends, device);
-			if (sk)
-				break;
-		}
-	}
+	sk = ifindex ? rlvs_find_at(net, ends, device) :
+		       rlvs_find_anywhere(net, ends);
 	rcu_read_unlock();
 	return sk;
 }
@@ -388,25 +379,17 @@ bool rlvs_share_socket(struct net *net, const struct rlvs_ends *one,
 	return same;
 }
 
-/* The socket that listens, on whichever device; under rcu_read_lock(). */
+/* The socket that waits, on whichever device; under rcu_read_lock(). */
 static struct sock *rlvs_find_any(struct net *net, const struct rlvs_ends *ends,
 				  bool udp)
 {
-	struct sock *sk = NULL;
-	struct net_device *dev;
+	struct sock *sk;
 
-	for_each_netdev_rcu(net, dev) {
-		int master = l3mdev_master_ifindex_rcu(dev);
-		struct rlvs_device device = {
-			.index = master ?: dev->ifindex,
-			.vrf_port = master ? dev->ifindex : 0,
-		};
-
-		sk = rlvs_find_waiting(net, ends, device, udp);
-		if (sk)
-			break;
-	}
-	return sk;
+	/* One that is bound to no device, or that a program chooses (BPF). */
+	sk = rlvs_find_waiting(net, ends, (struct rlvs_device){}, udp);
+	if (sk || (ends->ipv6 && !ipv6_mod_enabled()))
+		return sk;
+	return rlvs_find_waiting_anywhere(net, ends, udp);
 }
 
 /*

@@ -233,6 +233,11 @@ struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
+
+/* anywhere.c */
+struct sock *rlvs_find_anywhere(struct net *net, const struct rlvs_ends *ends);
+struct sock *rlvs_find_waiting_anywhere(struct net *net,
+					const struct rlvs_ends *ends, bool udp);
 #endif
 
 /* local.c */

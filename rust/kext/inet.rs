@@ -191,8 +191,7 @@ impl Net {
     }
 
     /// Looks for the socket of a connection, whichever process has it: the one that gets packets
-    /// that come in by `device`, or without that any, which takes a look-up for each device. Any
-    /// context but hard interrupt.
+    /// that come in by `device`, or without that any. Any context but hard interrupt.
     pub fn tcp_socket(&self, ends: &Ends<'_>, device: Option<Device>) -> TcpSocket {
         let ifindex = device.map_or(0, |device| device.0.index);
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
@@ -247,7 +246,7 @@ impl Net {
 
     /// A TCP socket that listens, or a UDP socket that is bound, at the local end, for packets that
     /// come in by any device; the remote end is not specified. Of a group that shares the port it is
-    /// one of them. Asks each device. Any context but hard interrupt.
+    /// one of them. Any context but hard interrupt.
     pub fn any_queue(&self, ends: &Ends<'_>, udp: bool) -> Option<Listener> {
         let mut found = Listener::NOTHING;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
