@@ -12,10 +12,7 @@ use rlvs_core::{
     defence::{may_drop, shortened, Sample},
     flow::{self, Timeouts},
 };
-use rlvs_kext::{
-    bh::with_bh_disabled, clock, flow_table::Walker, inet::Net, netns::Handle, random, rcu::Pace,
-    task,
-};
+use rlvs_kext::{bh::with_bh_disabled, clock, inet::Net, netns::Handle, random, rcu::Pace};
 
 use crate::{
     connections::{self, Entry, Table},
@@ -24,11 +21,8 @@ use crate::{
     family::Family,
     namespace::State,
     stats::Event,
-    steered, templates, timeouts, tracking,
+    steered, templates, timeouts, tracking, walk,
 };
-
-/// Entries looked at in one read-side section, after which others may run.
-const BATCH: usize = 256;
 
 /// Runs once a second while the hooks are registered. Process context.
 pub(crate) fn tick(ns: &Handle<'_, State>) {
@@ -38,15 +32,15 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     defence::adapt(&state.sysctls, &state.drop_packet);
     let mut round = Round::new(ns);
     // Short of memory there is nothing to do but to try again in a second.
-    let walked4 = round.expire(&state.connections4);
-    let walked6 = round.expire(&state.connections6);
-    let _ = expire_templates(&state.templates4);
-    let _ = expire_templates(&state.templates6);
+    let walked4 = round.expire(ns, &state.connections4);
+    let walked6 = round.expire(ns, &state.connections6);
+    let _ = expire_templates(ns, &state.templates4);
+    let _ = expire_templates(ns, &state.templates6);
     let now = clock::seconds();
     state.retries4.expire(now);
     state.retries6.expire(now);
-    let _ = steered::expire(&state.steered4, ns.net(), clock::seconds());
-    let _ = steered::expire(&state.steered6, ns.net(), clock::seconds());
+    let _ = steered::expire(&state.steered4, ns, clock::seconds());
+    let _ = steered::expire(&state.steered6, ns, clock::seconds());
 
     if let Some(changes) = Changes::begin(ns).unsettled() {
         changes.settle(Pace::Usual);
@@ -95,18 +89,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn expire<A: Family>(&mut self, table: &Arc<Table<A>>) -> Result {
-        if table.is_empty() {
-            return Ok(());
-        }
-        let mut walker = Walker::new(table.clone())?;
-        while walker.batch(BATCH, |entry| {
-            self.look_at(table, entry);
-            true
-        }) {
-            task::cond_resched();
-        }
-        Ok(())
+    fn expire<A: Family>(&mut self, ns: &Handle<'_, State>, table: &Arc<Table<A>>) -> Result {
+        walk::all(ns, table, |entry| self.look_at(table, entry))
     }
 
     /// Removes the entry if its time is over, or if it has to go for others. A connection that the
@@ -157,19 +141,11 @@ impl<'a> Round<'a> {
 }
 
 /// Removes the templates that lead no connection any more.
-fn expire_templates<A: Family>(table: &Arc<templates::Table<A>>) -> Result {
-    if table.is_empty() {
-        return Ok(());
-    }
+fn expire_templates<A: Family>(ns: &Handle<'_, State>, table: &Arc<templates::Table<A>>) -> Result {
     let now = clock::seconds();
-    let mut walker = Walker::new(table.clone())?;
-    while walker.batch(BATCH, |template| {
+    walk::all(ns, table, |template| {
         if template.is_over(now) {
             with_bh_disabled(|bh| templates::remove(table, template, bh));
         }
-        true
-    }) {
-        task::cond_resched();
-    }
-    Ok(())
+    })
 }

@@ -24,18 +24,18 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled},
-    flow_table::{Flow, FlowTable, Hashed, NoReply, Refused, Walker},
+    flow_table::{Flow, FlowTable, Hashed, NoReply, Refused},
     inet::Net,
-    task,
+    netns::Handle,
 };
 
-use crate::{connections::has_socket, family::Family, keys, services::Destination, word::Word};
+use crate::{
+    connections::has_socket, family::Family, keys, namespace::State as Namespace,
+    services::Destination, walk, word::Word,
+};
 
 /// How many seconds a record stays in any case: its socket is made after it.
 const LEAST_AGE: u32 = 2;
-
-/// Records looked at in one read-side section, after which others may run.
-const BATCH: usize = 256;
 
 /// What a record has besides its key.
 pub(crate) struct Record<A> {
@@ -148,24 +148,20 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, record: &Entry<A>, bh: &LocalB
 ///
 /// # Errors
 ///
-/// `ENOMEM`; nothing is done then.
-pub(crate) fn expire<A: Family>(table: &Arc<Table<A>>, net: &Net, now: u32) -> Result {
-    if table.is_empty() {
-        return Ok(());
-    }
-    let mut walker = Walker::new(table.clone())?;
-    while walker.batch(BATCH, |record| {
+/// Those of [`walk::all`].
+pub(crate) fn expire<A: Family>(
+    table: &Arc<Table<A>>,
+    ns: &Handle<'_, Namespace>,
+    now: u32,
+) -> Result {
+    walk::all(ns, table, |record| {
         let is_new = flow::idle(record.life.last_seen(), now) < LEAST_AGE;
         let (client, service) = ends(record);
-        let has_ended = || !is_new && !has_socket(net, &service, &client, None);
+        let has_ended = || !is_new && !has_socket(ns.net(), &service, &client, None);
         if record.destination.is_uncounted() || has_ended() {
             with_bh_disabled(|bh| remove(table, record, bh));
         }
-        true
-    }) {
-        task::cond_resched();
-    }
-    Ok(())
+    })
 }
 
 /// Ends one connection whose destination is marked for it; its record goes last. Process context;

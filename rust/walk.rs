@@ -1,12 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Walks over a table of flows that go on where they were left: for lists that are told in parts.
+//! Walks over a table of flows: of the periodic work, and those that go on where they were left, for
+//! lists that are told in parts.
 
 use kernel::{prelude::*, sync::Arc};
-use rlvs_kext::flow_table::{Flow, FlowTable, Key, Link, Second, Walker};
+use rlvs_kext::{
+    flow_table::{Flow, FlowTable, Key, Link, Second, Walker},
+    netns::Handle,
+    task,
+};
+
+use crate::namespace::State;
 
 /// Entries that are looked at in one read-side section.
 const BATCH: usize = 256;
+
+/// Shows every flow of a table to `look`, which must not sleep. Process context; may sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`, and nothing was shown; `EINTR` when the namespace ends, which waits for this.
+pub(crate) fn all<K: Key, T: Send + Sync + 'static, R: Second<K>>(
+    ns: &Handle<'_, State>,
+    table: &Arc<FlowTable<K, T, R>>,
+    mut look: impl FnMut(&Flow<K, T, R>),
+) -> Result {
+    if table.is_empty() {
+        return Ok(());
+    }
+    let mut walker = Walker::new(table.clone())?;
+    while walker.batch(BATCH, |flow| {
+        look(flow);
+        true
+    }) {
+        if ns.is_ending() {
+            return Err(EINTR);
+        }
+        task::cond_resched();
+    }
+    Ok(())
+}
 
 /// How far a walk has come.
 #[derive(Default)]

@@ -52,6 +52,8 @@ static void rlvs_netns_pre_exit(struct net *net)
 {
 	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
 
+	/* All of the kernel's changes of namespaces wait meanwhile. */
+	WRITE_ONCE(ns->ending, true);
 	/* Waits for a running tick and lets none be scheduled again. */
 	disable_delayed_work_sync(&ns->tick);
 	disable_work_sync(&ns->send);
@@ -96,6 +98,12 @@ void rlvs_netns_unregister(void)
 {
 	unregister_pernet_subsys(&rlvs_netns_operations);
 	rlvs_netns_callbacks = NULL;
+}
+
+/* Whether the state is about to go, so that its periodic work is waited for. */
+bool rlvs_netns_is_ending(const struct rlvs_netns *ns)
+{
+	return READ_ONCE(ns->ending);
 }
 
 /* @net must be alive and the operations registered. */

@@ -360,6 +360,8 @@ void rlvs_cond_resched(void);
 struct rlvs_netns {
 	struct net *net;
 	void *state;
+	/* What takes long is to give up. */
+	bool ending;
 	/* Files of /proc/net: proc.c. */
 	struct rlvs_proc_file *files;
 	struct delayed_work tick;
@@ -377,6 +379,7 @@ struct rlvs_netns_ops {
 int rlvs_netns_register(const struct rlvs_netns_ops *ops);
 void rlvs_netns_unregister(void);
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
+bool rlvs_netns_is_ending(const struct rlvs_netns *ns);
 void rlvs_netns_send_later(struct net *net, struct sk_buff *skb);
 u32 rlvs_netns_inode(const struct net *net);
 

@@ -162,6 +162,13 @@ impl<'a, T: Namespace> Handle<'a, T> {
         Some(Detached(registered))
     }
 
+    /// Returns `true` once the end of the namespace, or of the module, waits for the periodic work:
+    /// what takes long is to be given up. Any context.
+    pub fn is_ending(&self) -> bool {
+        // SAFETY: `raw` is valid by the type's invariant.
+        unsafe { bindings::rlvs_netns_is_ending(self.raw.as_ptr()) }
+    }
+
     fn attached(&self) -> bool {
         self.slot.hooks.lock().is_some()
     }
