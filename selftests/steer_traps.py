@@ -207,6 +207,39 @@ def test_a_false_cookie_is_answered_with_a_reset(lab):
         equal(connections(lab, service), before, "connections")
 
 
+def checksum_errors(host):
+    """Segments that TCP has dropped as their checksum was wrong."""
+    lines = host.read("/proc/thread-self/net/snmp").splitlines()
+    names, values = (line.split() for line in lines if line.startswith("Tcp:"))
+    return int(values[names.index("InCsumErrors")])
+
+
+@each(TCP)
+def test_a_cookie_in_a_broken_segment_is_not_counted(lab, flow):
+    """TCP drops a segment whose checksum is wrong: it makes no connection."""
+    lab.servers.listen(flow, PORTS)
+    service = lab.steer(flow)
+    raw, answers = Raw(lab.client, "eth", lab.lb, "wan"), Sniffer(lab.client, "eth")
+    start = 20 if flow.version == 4 else 40
+
+    def send(**how):
+        raw.send(segment(flow.client, flow.vip, SOURCE_PORT, 80, **how))
+
+    with sysctls(lab.lb, tcp_syncookies=2):
+        send(seq=1000)
+        packet = answers.first(lambda p: p[9 if start == 20 else 6] == 6 and struct.unpack_from(
+            "!HH", p, start) == (80, SOURCE_PORT))
+        check(packet, "nothing was answered")
+        cookie = struct.unpack_from("!I", packet, start + 4)[0]
+        back = {"flags": "A", "seq": 1001, "ack": (cookie + 1) % (1 << 32)}
+        errors = checksum_errors(lab.lb)
+        send(**back, checksum=1)
+        wait_until(lambda: checksum_errors(lab.lb) > errors, "TCP has dropped it")
+        equal(connections(lab, service), 0, "connections by a segment that was dropped")
+        send(**back)
+        wait_until(lambda: connections(lab, service) == 1, "the right one is counted")
+
+
 # TCP Fast Open.
 
 

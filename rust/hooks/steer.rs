@@ -218,8 +218,10 @@ impl<'a, A: Family> Arrival<'a, A> {
         let Some(service) = self.service(skb) else {
             return Verdict::Accept;
         };
+        let offset = self.packet.l4_offset;
         let is_new = self.socket(skb) == Socket::None;
-        if !is_new || !context.is_cookie(skb, self.packet.l4_offset) {
+        // TCP is going to drop what has a wrong checksum.
+        if !is_new || !context.is_cookie(skb, offset) || !context.has_tcp_checksum(skb, offset) {
             return Verdict::Accept;
         }
         let offer = self.offer(skb, service);
