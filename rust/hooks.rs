@@ -626,6 +626,8 @@ impl<'a, A: Family> Passage<'a, A> {
         // Once more if what was in the way has ended.
         for _ in 0..2 {
             let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
+            // Before anybody sees it: a packet equal to this one may be answered at once.
+            connection.set_unanswered(self.quoted.is_none() && flow::opens(packet.signal));
             let other = match self.connections.insert(key, reply, connection, rcu, bh) {
                 Ok(entry) => {
                     connections::begin(entry);

@@ -82,11 +82,8 @@ impl<A: Family> Passage<'_, A> {
         let several = service.pool(self.context.rcu).len() > 1;
         let copy = several.then(|| self.context.keep(skb)).flatten();
         let verdict = self.forward(skb, packet, entry, Side::Inbound);
-        if verdict == Verdict::Accept {
-            entry.set_unanswered(true);
-            if let Some(copy) = copy {
-                self.keep(entry, copy);
-            }
+        if let (Verdict::Accept, Some(copy)) = (verdict, copy) {
+            self.keep(entry, copy);
         }
         verdict
     }

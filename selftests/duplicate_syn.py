@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Two equal first packets at once on two processors are one connection, and once it is answered no
+reset is taken for the refusal of its first packet."""
+
+import mmap
+import os
+import time
+
+from lib.ktap import Skip, each, equal, fewer, wait_until
+from lib.lab import TCP
+from lib.packets import Raw, segment
+
+PAIRS = fewer(1500, 400)
+FIRST_PORT = 10000
+SEQUENCE = 1000
+SECOND_TRIES = ("retried", "retry_not_kept", "retry_no_destination", "retry_not_handled")
+
+
+def syns(flow):
+    """SYNs of different connections."""
+    return [segment(flow.client, flow.vip, FIRST_PORT + number, 80, seq=SEQUENCE)
+            for number in range(PAIRS)]
+
+
+def send_in_step(raw, packets, turns, own, other):
+    """Sends each packet when the other process sends the same one."""
+    for number, packet in enumerate(packets, 1):
+        turns[own] = number
+        deadline = time.monotonic() + 5
+        while turns[other] < number:
+            if time.monotonic() > deadline:
+                os._exit(1)
+        raw.send(packet)
+
+
+def send_from_two_processors(lab, packets):
+    """Sends each packet twice at once."""
+    turns = memoryview(mmap.mmap(-1, 4096)).cast("I")
+    children = []
+    for own, processor in enumerate(sorted(os.sched_getaffinity(0))[:2]):
+        raw = Raw(lab.client, "eth", lab.lb, "wan")
+        child = os.fork()
+        if child == 0:
+            os.sched_setaffinity(0, [processor])
+            send_in_step(raw, packets, turns, own * 16, (1 - own) * 16)
+            os._exit(0)
+        children.append(child)
+    equal([os.waitpid(child, 0)[1] for child in children], [0, 0], "the senders' results")
+
+
+@each(TCP)
+def test_a_reset_after_the_answer_is_no_refusal(lab, flow):
+    """A SYN that comes again when the process is gone is answered with the same numbers that the
+    first one's refusal would have."""
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip("one processor")
+    lab.lb.sysctl("net.ipv4.tcp_max_syn_backlog", 4 * PAIRS)
+    lab.lb.sysctl("net.ipv4.tcp_syncookies", 0)
+    lab.lb.sysctl("net.core.somaxconn", 4 * PAIRS)
+    # The answers find nobody, and the client's resets must not end the connections.
+    blocked = lab.client.run("nft", "-f", "-", input=(
+        "table inet t { chain o { type filter hook output priority 0; tcp flags rst drop; }; }"))
+    equal(blocked.stderr, "", "nft")
+    with lab.lb:
+        listener = flow.socket()
+    try:
+        with listener:
+            listener.bind((flow.vip, 8001))
+            listener.listen(4 * PAIRS)
+            lab.balance(flow, ports="8001-8002")
+            packets = syns(flow)
+            send_from_two_processors(lab, packets)
+            wait_until(lambda: lab.counter("entries") == PAIRS, "all have an entry")
+        before = {name: lab.counter(name) for name in SECOND_TRIES}
+        raw = Raw(lab.client, "eth", lab.lb, "wan")
+        for packet in packets:
+            raw.send(packet)
+        tried = {name: lab.counter(name) - before[name] for name in SECOND_TRIES}
+        equal(tried, dict.fromkeys(SECOND_TRIES, 0), f"second tries of {PAIRS} answered SYNs")
+    finally:
+        lab.client.must("nft", "flush", "ruleset")
