@@ -7,7 +7,7 @@
 
 use kernel::prelude::*;
 use rlvs_core::{
-    address::{self, Address, PortRange},
+    address::{self, Address, PortRange, Protocol},
     config::{check_destination, Method, ServiceKey},
     flow::Tunable,
     persistence,
@@ -22,6 +22,7 @@ use rlvs_kext::{
     netns::Handle,
     rcu::Pace,
     uapi::{command, counters, destination, service, stats, timeouts},
+    user::User,
 };
 
 use crate::{
@@ -390,8 +391,30 @@ fn method<'a>(request: &Request<'a>) -> Answer<'a, Option<Method>> {
     }
 }
 
-/// What the request says of a destination's settings.
-fn edit<'a>(request: &Request<'a>) -> Answer<'a, Edit> {
+/// Whose socket has to listen at a destination of a service of this protocol, if the request says
+/// anything of that; inner `None` for anybody's.
+fn user<'a>(
+    net: &Net,
+    protocol: Protocol,
+    request: &Request<'a>,
+) -> Answer<'a, Option<Option<User>>> {
+    let attribute = request.get(destination::USER);
+    let number = match attribute.and_then(Attribute::u32) {
+        None => return Ok(None),
+        Some(User::NONE) => return Ok(Some(None)),
+        Some(number) => number,
+    };
+    if protocol == Protocol::Sctp {
+        return Err(refuse(Refusal::UserProtocol).about(attribute));
+    }
+    match net.user(number) {
+        None => Err(refuse(Refusal::UnknownUser).about(attribute)),
+        known => Ok(Some(known)),
+    }
+}
+
+/// What the request says of the settings of a destination of a service of this protocol.
+fn edit<'a>(net: &Net, protocol: Protocol, request: &Request<'a>) -> Answer<'a, Edit> {
     let number = |id| request.get(id).and_then(Attribute::u32);
     let weight = match number(destination::WEIGHT).map(u16::try_from) {
         None => None,
@@ -408,6 +431,7 @@ fn edit<'a>(request: &Request<'a>) -> Answer<'a, Edit> {
             .get(destination::PRIVATE)
             .and_then(Attribute::u8)
             .map(|private| private != 0),
+        user: user(net, protocol, request)?,
         method: method(request)?,
     })
 }
@@ -420,7 +444,7 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
         .and_then(Attribute::u32)
         .unwrap_or(1);
     let (weight, method) = named.check(ns.net(), request, method, weight)?;
-    let given = edit(request)?;
+    let given = edit(ns.net(), named.service.protocol, request)?;
     let (upper, lower) = (given.upper.unwrap_or(0), given.lower.unwrap_or(0));
     let thresholds = Thresholds::new(upper, lower)
         .map_err(|refusal| refuse(refusal).about(request.get(destination::MIN_CONNECTIONS)))?;
@@ -428,6 +452,7 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
         weight,
         thresholds,
         private: given.private.unwrap_or(false),
+        user: given.user.flatten(),
         method,
     };
     Changes::begin(ns)
@@ -460,7 +485,7 @@ fn destinations_failed<'a>(
 
 fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
-    let mut edit = edit(request)?;
+    let mut edit = edit(ns.net(), named.service.protocol, request)?;
     if let Some(method) = edit.method {
         edit.method = Some(named.check(ns.net(), request, method, 1)?.1);
     }

@@ -351,6 +351,7 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
         weight,
         thresholds,
         private: false,
+        user: None,
         method,
     };
     changes

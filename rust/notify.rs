@@ -216,6 +216,7 @@ pub(crate) fn queue(net: &Net, destination: &Destination) -> Option<Listener> {
         Address::V6(octets) => Ends::v6((octets, port), (&[0; 16], 0)),
     };
     net.any_queue(&ends, destination.service_key.protocol == Protocol::Udp)
+        .filter(|listener| destination.is_meant(listener))
 }
 
 /// Whether the socket would drop what comes next.

@@ -31,9 +31,11 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
+    inet::Listener,
     new_spinlock_bh,
     once::Once,
     rcu::{Rcu, RcuBox, Retired},
+    user::User,
 };
 
 use crate::{
@@ -53,6 +55,8 @@ pub(crate) struct DestinationSettings {
     pub(crate) thresholds: Thresholds,
     /// Only services lead there from outside of the host.
     pub(crate) private: bool,
+    /// Whose socket has to listen there, if not anybody's.
+    pub(crate) user: Option<User>,
     /// The forwarding method that was asked for.
     pub(crate) method: Method,
 }
@@ -88,6 +92,9 @@ pub(crate) struct Destination {
     /// Nobody outside of the host may connect straight to it; written under the configuration's
     /// mutex.
     private: Atomic<bool>,
+    /// Whose socket has to listen there, [`User::NONE`] if anybody's may; written under the
+    /// configuration's mutex.
+    user: Atomic<u32>,
     /// Its new connections are not recorded; written under the configuration's mutex.
     uncounted: Atomic<bool>,
     /// Some connections of it may be unknown, as they were made while it was uncounted. Never unset.
@@ -135,6 +142,7 @@ impl Destination {
                 deaf: Atomic::new(true),
                 listens_since: Atomic::new(0),
                 private: Atomic::new(settings.private),
+                user: Atomic::new(settings.user.map_or(User::NONE, User::to_bits)),
                 uncounted: Atomic::new(false),
                 unknown: Atomic::new(false),
                 templates: Atomic::new(0),
@@ -193,6 +201,8 @@ impl Destination {
         self.upper.store(settings.thresholds.upper(), Relaxed);
         self.lower.store(settings.thresholds.lower(), Relaxed);
         self.private.store(settings.private, Relaxed);
+        let user = settings.user.map_or(User::NONE, User::to_bits);
+        self.user.store(user, Relaxed);
         self.held.forget();
         let method = u32::from(settings.method.number());
         self.method.store(method, Relaxed);
@@ -269,6 +279,18 @@ impl Destination {
     #[inline]
     pub(crate) fn is_private(&self) -> bool {
         self.private.read_once()
+    }
+
+    /// Whose socket has to listen there, if not anybody's.
+    pub(crate) fn user(&self) -> Option<User> {
+        User::from_bits(self.user.read_once())
+    }
+
+    /// Returns `true` if what has been found to listen there is meant to: a socket of the user that
+    /// was named, if one was.
+    #[inline]
+    pub(crate) fn is_meant(&self, found: &Listener) -> bool {
+        self.user().is_none_or(|user| found.user == Some(user))
     }
 
     /// Says whether its new connections are not recorded. Under the configuration's mutex.

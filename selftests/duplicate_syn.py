@@ -10,7 +10,11 @@ from lib.ktap import Skip, each, equal, fewer, wait_until
 from lib.lab import TCP
 from lib.packets import Raw, segment
 
-PAIRS = fewer(1500, 400)
+PAIRS = fewer(800, 200)
+# One of them listens: it takes a while until it is found, so that both packets look for it at once.
+PORTS, LISTENING = "8001-8048", 8048
+STEP = 10e-6  # seconds by which the second packet comes later, and how often
+STEPS = 40
 FIRST_PORT = 10000
 SEQUENCE = 1000
 SECOND_TRIES = ("retried", "retry_not_kept", "retry_no_destination", "retry_not_handled")
@@ -22,27 +26,30 @@ def syns(flow):
             for number in range(PAIRS)]
 
 
-def send_in_step(raw, packets, turns, own, other):
-    """Sends each packet when the other process sends the same one."""
+def send_in_step(raw, packets, turns, own, late):
+    """Sends each packet when the other process sends the same one, or a bit later."""
     for number, packet in enumerate(packets, 1):
         turns[own] = number
-        deadline = time.monotonic() + 5
-        while turns[other] < number:
-            if time.monotonic() > deadline:
+        begun = time.monotonic()
+        while turns[1 - own] < number:
+            if time.monotonic() > begun + 5:
                 os._exit(1)
+        begun = time.monotonic()
+        while late and time.monotonic() < begun + number % STEPS * STEP:
+            pass
         raw.send(packet)
 
 
 def send_from_two_processors(lab, packets):
     """Sends each packet twice at once."""
-    turns = memoryview(mmap.mmap(-1, 4096)).cast("I")
+    turns = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
     children = []
     for own, processor in enumerate(sorted(os.sched_getaffinity(0))[:2]):
         raw = Raw(lab.client, "eth", lab.lb, "wan")
         child = os.fork()
         if child == 0:
             os.sched_setaffinity(0, [processor])
-            send_in_step(raw, packets, turns, own * 16, (1 - own) * 16)
+            send_in_step(raw, packets, turns, own, own == 1)
             os._exit(0)
         children.append(child)
     equal([os.waitpid(child, 0)[1] for child in children], [0, 0], "the senders' results")
@@ -65,9 +72,9 @@ def test_a_reset_after_the_answer_is_no_refusal(lab, flow):
         listener = flow.socket()
     try:
         with listener:
-            listener.bind((flow.vip, 8001))
+            listener.bind((flow.vip, LISTENING))
             listener.listen(4 * PAIRS)
-            lab.balance(flow, ports="8001-8002")
+            lab.balance(flow, ports=PORTS)
             packets = syns(flow)
             send_from_two_processors(lab, packets)
             wait_until(lambda: lab.counter("entries") == PAIRS, "all have an entry")

@@ -25,6 +25,7 @@ use rlvs_kext::{
     netns::Handle,
     rcu::{RcuBox, Retired},
     task,
+    user::User,
 };
 
 use super::unsettled::{Unsettled, MOST_RETIRED, NOTHING};
@@ -142,6 +143,8 @@ pub(crate) struct Edit {
     pub(crate) upper: Option<u32>,
     pub(crate) lower: Option<u32>,
     pub(crate) private: Option<bool>,
+    /// `Some(None)`: anybody's socket may listen there.
+    pub(crate) user: Option<Option<User>>,
     pub(crate) method: Option<Method>,
 }
 
@@ -156,6 +159,7 @@ impl Edit {
                 self.lower.unwrap_or_else(|| old.lower()),
             )?,
             private: self.private.unwrap_or_else(|| destination.is_private()),
+            user: self.user.unwrap_or_else(|| destination.user()),
             method: self.method_of(destination),
         })
     }

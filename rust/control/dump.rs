@@ -202,6 +202,9 @@ fn write_destination(
         out.u8(destination::LISTENING, u8::from(listening))?;
     }
     out.u8(destination::PRIVATE, u8::from(of.is_private()))?;
+    if let Some(user) = of.user() {
+        out.u32(destination::USER, ns.net().number_of(user))?;
+    }
     if let Some(in_flight) = drain::in_flight(of, state) {
         out.u32(destination::IN_FLIGHT, in_flight)?;
     }

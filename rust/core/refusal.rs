@@ -119,6 +119,12 @@ then the one you want";
     PortZero => Inval, c"port 0 cannot be served: use a port from 1 to 65535";
     /// The last port of a range is below its first.
     PortRange => Inval, c"the last port is below the first: swap them";
+    /// A number that is no user's.
+    UnknownUser => Inval,
+        c"no such user in the user namespace that owns this network namespace: use one that it maps";
+    /// A destination's user, where its socket is not asked.
+    UserProtocol => OpNotSupp,
+        c"whose socket listens is known for tcp and udp only: leave out the user";
     /// The weight has more than 16 bits.
     WeightRange => Range, c"weight out of range: use 0 to 65535";
     /// The lower bound on a destination's connections is above the upper one.

@@ -213,6 +213,8 @@ struct rlvs_listener {
 	u32 handshakes;
 	/* What queued must not exceed. */
 	u32 limit;
+	/* Whose socket it is: user.c. */
+	u32 user;
 };
 
 bool rlvs_queue(struct net *net, const struct rlvs_ends *ends,
@@ -234,11 +236,18 @@ struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
 
+/* user.c */
+u32 rlvs_user_of_socket(const struct sock *sk);
+
 /* anywhere.c */
 struct sock *rlvs_find_anywhere(struct net *net, const struct rlvs_ends *ends);
 struct sock *rlvs_find_waiting_anywhere(struct net *net,
 					const struct rlvs_ends *ends, bool udp);
 #endif
+
+/* user.c */
+u32 rlvs_user_of(const struct net *net, u32 number);
+u32 rlvs_user_number(const struct net *net, u32 user);
 
 /* local.c */
 /* What a packet is routed by, besides its ends. */

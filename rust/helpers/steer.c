@@ -251,7 +251,9 @@ bool rlvs_steer_is_cookie(const struct sk_buff *skb,
 
 /*
  * Hands the packet to a listening socket; a connection in TIME_WAIT that the
- * packet has makes way. Within the read-side section that the packet is
+ * packet has makes way. Its last number is lost by that: tcp_v4_rcv() keeps what
+ * it makes of it (tcp_tw_isn) in a variable, and a packet that comes with a
+ * listening socket gets a number by the clock. Within the read-side section that the packet is
  * delivered in: it has no reference.
  */
 void rlvs_steer_give(struct sk_buff *skb, struct sock *sk)

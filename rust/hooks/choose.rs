@@ -99,7 +99,8 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         let end = destination.end(self.packet.destination.address);
         let at = &A::ends(&end, &self.packet.source);
         let way = Way { ends, at, device };
-        let target = context.net().steer_target(&way, context.rcu);
+        let found = context.net().steer_target(&way, context.rcu);
+        let target = found.filter(|target| destination.is_meant(&target.queue));
         let number = destination.counts.observer().number();
         self.asked.set(target.map(|target| (number, target)));
         target
@@ -160,7 +161,8 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
             Protocol::Sctp => return Listening::Unknown,
         };
         let found = net.queue(&at, device, udp);
-        found.map_or(Listening::Nobody, queue)
+        let meant = found.filter(|listener| destination.is_meant(listener));
+        meant.map_or(Listening::Nobody, queue)
     }
 
     /// Whether a destination can take the packet's connection. One that has refused it before can

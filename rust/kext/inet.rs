@@ -8,7 +8,7 @@
 //!
 //! Upstream: none.
 
-use crate::bindings;
+use crate::{bindings, user::User};
 use core::marker::PhantomData;
 use kernel::{task::might_sleep, types::Opaque};
 
@@ -78,6 +78,8 @@ pub struct Listener {
     pub handshakes: u32,
     /// What `queued` must not exceed: more is dropped.
     pub limit: u32,
+    /// Who has made the socket.
+    pub user: Option<User>,
 }
 
 /// The TCP socket of a connection, if there is one.
@@ -116,6 +118,7 @@ impl Listener {
         queued: 0,
         handshakes: 0,
         limit: 0,
+        user: User::NONE,
     };
 
     pub(crate) fn from_raw(raw: bindings::rlvs_listener) -> Self {
@@ -123,6 +126,7 @@ impl Listener {
             queued: raw.queued,
             handshakes: raw.handshakes,
             limit: raw.limit,
+            user: User::from_bits(raw.user),
         }
     }
 }

@@ -39,6 +39,7 @@ pub mod steer;
 pub mod sysctl;
 pub mod task;
 pub mod uapi;
+pub mod user;
 
 #[doc(hidden)]
 pub use kernel as __kernel;

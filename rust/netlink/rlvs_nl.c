@@ -75,7 +75,7 @@ static const struct nla_policy rlvs_service_get_nl_policy[RLVS_A_SERVICE_PORT + 
 };
 
 /* RLVS_CMD_DESTINATION_ADD - do */
-static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION_PRIVATE + 1] = {
+static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION_USER + 1] = {
 	[RLVS_A_DESTINATION_SERVICE] = NLA_POLICY_NESTED(rlvs_service_identity_nl_policy),
 	[RLVS_A_DESTINATION_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_DESTINATION_PORT] = { .type = NLA_BE16, },
@@ -85,10 +85,11 @@ static const struct nla_policy rlvs_destination_add_nl_policy[RLVS_A_DESTINATION
 	[RLVS_A_DESTINATION_MAX_CONNECTIONS] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_MIN_CONNECTIONS] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_PRIVATE] = NLA_POLICY_MAX(NLA_U8, 1),
+	[RLVS_A_DESTINATION_USER] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_DESTINATION_SET - do */
-static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION_PRIVATE + 1] = {
+static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION_USER + 1] = {
 	[RLVS_A_DESTINATION_SERVICE] = NLA_POLICY_NESTED(rlvs_service_identity_nl_policy),
 	[RLVS_A_DESTINATION_ADDRESS] = NLA_POLICY_MAX_LEN(RLVS_ADDRESS_MAX_LEN),
 	[RLVS_A_DESTINATION_PORT] = { .type = NLA_BE16, },
@@ -98,6 +99,7 @@ static const struct nla_policy rlvs_destination_set_nl_policy[RLVS_A_DESTINATION
 	[RLVS_A_DESTINATION_MAX_CONNECTIONS] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_MIN_CONNECTIONS] = { .type = NLA_U32, },
 	[RLVS_A_DESTINATION_PRIVATE] = NLA_POLICY_MAX(NLA_U8, 1),
+	[RLVS_A_DESTINATION_USER] = { .type = NLA_U32, },
 };
 
 /* RLVS_CMD_DESTINATION_DEL - do */
@@ -174,14 +176,14 @@ static const struct genl_split_ops rlvs_nl_ops[] = {
 		.cmd		= RLVS_CMD_DESTINATION_ADD,
 		.doit		= rlvs_nl_destination_add_doit,
 		.policy		= rlvs_destination_add_nl_policy,
-		.maxattr	= RLVS_A_DESTINATION_PRIVATE,
+		.maxattr	= RLVS_A_DESTINATION_USER,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= RLVS_CMD_DESTINATION_SET,
 		.doit		= rlvs_nl_destination_set_doit,
 		.policy		= rlvs_destination_set_nl_policy,
-		.maxattr	= RLVS_A_DESTINATION_PRIVATE,
+		.maxattr	= RLVS_A_DESTINATION_USER,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

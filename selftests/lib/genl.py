@@ -272,6 +272,7 @@ def _destination(reply):
         "drained": N[kind + "DRAINED"] in reply,
         "stats": _stats(reply[N[kind + "STATS"]]),
     }
+    found |= _numbers(reply, kind, "user")
     for name in ("listening", "here"):
         if N[kind + name.upper()] in reply:
             found[name] = _number(reply[N[kind + name.upper()]]) != 0

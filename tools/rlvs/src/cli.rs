@@ -458,9 +458,41 @@ pub struct DestinationSettings {
     /// Take --private back [a new destination is not private]
     #[arg(long, conflicts_with = "private")]
     pub public: bool,
+    /// Take only a listening socket that this user has made for the
+    /// destination's, by name or number: another one's counts as not listening
+    #[arg(long, value_name = "USER", value_parser = user_number)]
+    pub user: Option<u32>,
+    /// Take --user back [a new destination has: any user]
+    #[arg(long, conflicts_with = "user")]
+    pub any_user: bool,
+}
+
+/// What stands for any user.
+const ANY_USER: u32 = u32::MAX;
+
+/// The number of a user, or of one with this name, as id(1) knows it.
+fn user_number(user: &str) -> Result<u32, String> {
+    let number = |digits: &str| digits.parse().ok().filter(|number| *number != ANY_USER);
+    if let Some(number) = number(user) {
+        return Ok(number);
+    }
+    let unknown = || format!("there is no user '{user}'");
+    let found = std::process::Command::new("id")
+        .args(["-u", "--", user])
+        .output();
+    let found = found.map_err(|error| format!("id(1) cannot be asked: {error}"))?;
+    let text = String::from_utf8(found.stdout).map_err(|_| unknown())?;
+    number(text.trim())
+        .filter(|_| found.status.success())
+        .ok_or_else(unknown)
 }
 
 impl DestinationSettings {
+    /// The user whose sockets are taken, if anything was said of it.
+    pub fn owner(&self) -> Option<u32> {
+        self.user.or(self.any_user.then_some(ANY_USER))
+    }
+
     /// Whether the destination is to be private, if anything was said of it.
     pub fn privacy(&self) -> Option<u8> {
         match (self.private, self.public) {

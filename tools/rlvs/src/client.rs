@@ -272,6 +272,7 @@ fn destination(
     attributes.put_some(MAX_CONNECTIONS, settings.max_connections);
     attributes.put_some(MIN_CONNECTIONS, settings.min_connections);
     attributes.put_some(PRIVATE, settings.privacy());
+    attributes.put_some(USER, settings.owner());
     Ok(attributes)
 }
 

@@ -150,6 +150,7 @@ impl Fault {
             ("destination", "max-connections") => "--max-connections",
             ("destination", "min-connections") => "--min-connections",
             ("destination", "private") => "--private",
+            ("destination", "user") => "--user",
             ("service" | "destination", "cut") => "--now",
             _ => return None,
         })

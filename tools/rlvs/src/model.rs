@@ -156,6 +156,9 @@ pub struct Destination {
     pub listening: Option<bool>,
     /// Whether only services lead there from outside of the host.
     pub private: bool,
+    /// Number of the user whose listening socket is taken, if not anybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
     /// Connections that would notice if its process ended, where all of them are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
@@ -188,6 +191,7 @@ impl Destination {
             here: attributes.get(HERE)?.map(|here| here != 0),
             listening: attributes.get(LISTENING)?.map(|listening| listening != 0),
             private: attributes.require(PRIVATE)? != 0,
+            user: attributes.get(USER)?,
             in_flight: attributes.get(IN_FLIGHT)?,
             drained: attributes.get(DRAINED)?.is_some(),
             stats: Stats::decode(attributes.require(STATS)?)?,

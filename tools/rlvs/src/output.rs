@@ -181,10 +181,15 @@ fn process(destination: &Destination) -> &'static str {
     }
 }
 
-/// The method, and whether the destination is private.
+/// The method, whether the destination is private, and whose socket has to listen.
 fn method_cell(destination: &Destination) -> String {
     let private = if destination.private { ",private" } else { "" };
-    format!("{}{private}", destination.method)
+    let user = destination.user.map(|user| format!(",user={user}"));
+    format!(
+        "{}{private}{}",
+        destination.method,
+        user.unwrap_or_default()
+    )
 }
 
 /// A bound on connections, of which 0 is none.

@@ -295,6 +295,13 @@ pub mod destination {
     /// address. In replies only.
     pub const HERE: Attr<U8> = Attr::new(19, "here");
 
+    /// User of the listening socket, as the user namespace that owns the
+    /// network namespace has it: a socket that another one has made counts
+    /// as not listening. 4294967295, as when absent in destination-add, is
+    /// any user; absent in replies then. Refused for SCTP, whose sockets
+    /// are not asked.
+    pub const USER: Attr<U32> = Attr::new(20, "user");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -319,6 +326,7 @@ pub mod destination {
             DRAINED.entry(None),
             REQUESTED_METHOD.entry(None),
             HERE.entry(None),
+            USER.entry(None),
         ],
     };
 }

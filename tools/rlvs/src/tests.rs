@@ -589,6 +589,28 @@ fn private_and_public_are_sent() {
 }
 
 #[test]
+fn users_are_sent() {
+    use spec::destination::USER;
+    let mut fake = Fake::default();
+    for options in ["--user 33", "--user root", "--any-user", "--weight 1"] {
+        fake.run(&format!(
+            "rlvs dest edit tcp://192.0.2.10:80 :8001 {options}"
+        ))
+        .unwrap();
+    }
+    let sent: Vec<_> = fake
+        .requests
+        .iter()
+        .map(|request| Attributes::new(&request.attributes).get(USER).unwrap())
+        .collect();
+    assert_eq!(sent, [Some(33), Some(0), Some(u32::MAX), None]);
+    for wrong in ["4294967295", "no-such-user", "-1", ""] {
+        let line = format!("rlvs dest edit tcp://192.0.2.10:80 :8001 --user={wrong}");
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn now_cuts() {
     use spec::{destination, service};
     let mut fake = Fake::default();

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Users, as __kuid_val() of all user namespaces. */
+#include <linux/uidgid.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "rlvs_helpers.h"
+
+/*
+ * The user whom the owner of the network namespace knows by this number; that
+ * of INVALID_UID if there is none. Any context.
+ */
+u32 rlvs_user_of(const struct net *net, u32 number)
+{
+	return __kuid_val(make_kuid(net->user_ns, number));
+}
+
+/* The number of a user for the owner of the network namespace. Any context. */
+u32 rlvs_user_number(const struct net *net, u32 user)
+{
+	return from_kuid_munged(net->user_ns, KUIDT_INIT(user));
+}
+
+u32 rlvs_user_of_socket(const struct sock *sk)
+{
+	return __kuid_val(sk_uid(sk));
+}

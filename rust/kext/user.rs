@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Users, whatever number a user namespace gives them.
+//!
+//! C header: [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h)
+//!
+//! Upstream: `kernel::cred::Kuid`, which cannot be made of a number.
+
+use crate::{bindings, inet::Net};
+
+/// A user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User(u32);
+
+impl User {
+    /// What stands for no user, where [`User::to_bits`] is kept.
+    pub const NONE: u32 = u32::MAX;
+
+    /// The user that these bits stand for, [`User::to_bits`] of it.
+    #[inline]
+    pub fn from_bits(bits: u32) -> Option<Self> {
+        (bits != Self::NONE).then_some(Self(bits))
+    }
+
+    /// The user as a number of the whole host.
+    #[inline]
+    pub fn to_bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl Net {
+    /// The user whom the user namespace that owns this network namespace knows by a number; `None`
+    /// if it knows none. Any context.
+    pub fn user(&self, number: u32) -> Option<User> {
+        // SAFETY: The namespace is alive, and so is the user namespace that it holds.
+        User::from_bits(unsafe { bindings::rlvs_user_of(self.as_ptr(), number) })
+    }
+
+    /// The number of a user there; that of the overflow user if there is none. Any context.
+    pub fn number_of(&self, user: User) -> u32 {
+        // SAFETY: The namespace is alive, and so is the user namespace that it holds.
+        unsafe { bindings::rlvs_user_number(self.as_ptr(), user.to_bits()) }
+    }
+}
