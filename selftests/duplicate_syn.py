@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two equal first packets at once on two processors are one connection, and once it is answered no
+"""Equal first packets at once on two processors are one connection, and once it is answered no
 reset is taken for the refusal of its first packet."""
 
 import mmap
@@ -10,11 +10,10 @@ from lib.ktap import Skip, each, equal, fewer, wait_until
 from lib.lab import TCP
 from lib.packets import Raw, segment
 
-PAIRS = fewer(800, 200)
+PAIRS = fewer(400, 150)
 # One of them listens: it takes a while until it is found, so that both packets look for it at once.
 PORTS, LISTENING = "8001-8048", 8048
-STEP = 10e-6  # seconds by which the second packet comes later, and how often
-STEPS = 40
+STEP, STEPS = 10e-6, 16  # seconds by which the second sender is later, and how often
 FIRST_PORT = 10000
 SEQUENCE = 1000
 SECOND_TRIES = ("retried", "retry_not_kept", "retry_no_destination", "retry_not_handled")
@@ -27,7 +26,8 @@ def syns(flow):
 
 
 def send_in_step(raw, packets, turns, own, late):
-    """Sends each packet when the other process sends the same one, or a bit later."""
+    """Sends each packet when the other process sends the same one: once a bit later, or twice at
+    once, as TCP answers the second of equal SYNs again, and a third one only half a second later."""
     for number, packet in enumerate(packets, 1):
         turns[own] = number
         begun = time.monotonic()
@@ -37,11 +37,12 @@ def send_in_step(raw, packets, turns, own, late):
         begun = time.monotonic()
         while late and time.monotonic() < begun + number % STEPS * STEP:
             pass
-        raw.send(packet)
+        for _ in range(1 if late else 2):
+            raw.send(packet)
 
 
 def send_from_two_processors(lab, packets):
-    """Sends each packet twice at once."""
+    """Sends each packet from both at once."""
     turns = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
     children = []
     for own, processor in enumerate(sorted(os.sched_getaffinity(0))[:2]):

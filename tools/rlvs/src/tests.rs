@@ -570,20 +570,24 @@ fn options_that_are_not_given_are_not_sent() {
     assert!(requests[5].attributes.is_empty());
 }
 
+/// The attributes that edits of a destination with these options send.
+fn edited_with(options: &[&str]) -> Vec<Vec<u8>> {
+    let mut fake = Fake::default();
+    for option in options {
+        let line = format!("rlvs dest edit tcp://192.0.2.10:80 :8001 {option}");
+        fake.run(&line).unwrap();
+    }
+    let requests = fake.requests.into_iter();
+    requests.map(|request| request.attributes).collect()
+}
+
 #[test]
 fn private_and_public_are_sent() {
     use spec::destination::PRIVATE;
-    let mut fake = Fake::default();
-    for options in ["--private", "--public", "--weight 1"] {
-        fake.run(&format!(
-            "rlvs dest edit tcp://192.0.2.10:80 :8001 {options}"
-        ))
-        .unwrap();
-    }
-    let sent: Vec<_> = fake
-        .requests
+    let sent = edited_with(&["--private", "--public", "--weight 1"]);
+    let sent: Vec<_> = sent
         .iter()
-        .map(|request| Attributes::new(&request.attributes).get(PRIVATE).unwrap())
+        .map(|attributes| Attributes::new(attributes).get(PRIVATE).unwrap())
         .collect();
     assert_eq!(sent, [Some(1), Some(0), None]);
 }
@@ -591,17 +595,10 @@ fn private_and_public_are_sent() {
 #[test]
 fn users_are_sent() {
     use spec::destination::USER;
-    let mut fake = Fake::default();
-    for options in ["--user 33", "--user root", "--any-user", "--weight 1"] {
-        fake.run(&format!(
-            "rlvs dest edit tcp://192.0.2.10:80 :8001 {options}"
-        ))
-        .unwrap();
-    }
-    let sent: Vec<_> = fake
-        .requests
+    let sent = edited_with(&["--user 33", "--user root", "--any-user", "--weight 1"]);
+    let sent: Vec<_> = sent
         .iter()
-        .map(|request| Attributes::new(&request.attributes).get(USER).unwrap())
+        .map(|attributes| Attributes::new(attributes).get(USER).unwrap())
         .collect();
     assert_eq!(sent, [Some(33), Some(0), Some(u32::MAX), None]);
     for wrong in ["4294967295", "no-such-user", "-1", ""] {
