@@ -54,19 +54,6 @@ static bool rlvs_is_between(const struct net *net, const struct sock *sk,
 	       ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &local);
 }
 
-/* How much there is to the socket of a connection: a TIME_WAIT has least. */
-static int rlvs_liveliness(const struct sock *sk)
-{
-	switch (READ_ONCE(sk->sk_state)) {
-	case TCP_TIME_WAIT:
-		return 0;
-	case TCP_NEW_SYN_RECV:
-		return 1;
-	default:
-		return 2;
-	}
-}
-
 /*
  * The socket of a connection. Of several with these ends on different devices,
  * one that is open before one whose handshake is under way, and that before one
@@ -85,7 +72,7 @@ begin:
 	sk_nulls_for_each_rcu(sk, node, &hashinfo->ehash[slot].chain) {
 		if (sk->sk_hash != hash || !rlvs_is_between(net, sk, ends))
 			continue;
-		if (found && rlvs_liveliness(sk) <= rlvs_liveliness(found))
+		if (rlvs_tcp_kind(sk) <= rlvs_tcp_kind(found))
 			continue;
 		if (unlikely(!refcount_inc_not_zero(&sk->sk_refcnt)))
 			continue;
@@ -97,7 +84,7 @@ begin:
 		if (found)
 			sock_gen_put(found);
 		found = sk;
-		if (rlvs_liveliness(found) == 2)
+		if (rlvs_tcp_kind(found) == RLVS_TCP_SOCKET_LIVE)
 			return found;
 	}
 	/* A socket was moved to another chain, and the walk with it. */

@@ -142,19 +142,29 @@ static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
 	return rlvs_find_on(net, &translated, ifindex);
 }
 
+/* What the socket of a connection is; NULL is none. */
+enum rlvs_tcp_socket rlvs_tcp_kind(const struct sock *sk)
+{
+	if (!sk)
+		return RLVS_TCP_SOCKET_NONE;
+	switch (READ_ONCE(sk->sk_state)) {
+	case TCP_TIME_WAIT:
+		return RLVS_TCP_SOCKET_TIME_WAIT;
+	case TCP_NEW_SYN_RECV:
+		return RLVS_TCP_SOCKET_OPENING;
+	default:
+		return RLVS_TCP_SOCKET_LIVE;
+	}
+}
+
 enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 				     const struct rlvs_ends *ends, int ifindex)
 {
-	enum rlvs_tcp_socket kind = RLVS_TCP_SOCKET_LIVE;
 	struct sock *sk = rlvs_find(net, ends, ifindex);
+	enum rlvs_tcp_socket kind = rlvs_tcp_kind(sk);
 
-	if (!sk)
-		return RLVS_TCP_SOCKET_NONE;
-	if (sk->sk_state == TCP_TIME_WAIT)
-		kind = RLVS_TCP_SOCKET_TIME_WAIT;
-	else if (sk->sk_state == TCP_NEW_SYN_RECV)
-		kind = RLVS_TCP_SOCKET_OPENING;
-	sock_gen_put(sk);
+	if (sk)
+		sock_gen_put(sk);
 	return kind;
 }
 

@@ -167,6 +167,7 @@ int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex);
 void rlvs_kept_sent(struct net *net, struct sk_buff *skb);
 
 /* inet.c */
+/* In this order: the more of a connection there is, the greater. */
 enum rlvs_tcp_socket {
 	RLVS_TCP_SOCKET_NONE,
 	RLVS_TCP_SOCKET_TIME_WAIT,
@@ -235,6 +236,7 @@ struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
+enum rlvs_tcp_socket rlvs_tcp_kind(const struct sock *sk);
 
 /* user.c */
 u32 rlvs_user_of_socket(const struct sock *sk);
