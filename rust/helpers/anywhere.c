@@ -72,7 +72,7 @@ begin:
 	sk_nulls_for_each_rcu(sk, node, &hashinfo->ehash[slot].chain) {
 		if (sk->sk_hash != hash || !rlvs_is_between(net, sk, ends))
 			continue;
-		if (rlvs_tcp_kind(sk) <= rlvs_tcp_kind(found))
+		if (rlvs_tcp_kind_of(sk) <= rlvs_tcp_kind_of(found))
 			continue;
 		if (unlikely(!refcount_inc_not_zero(&sk->sk_refcnt)))
 			continue;
@@ -84,7 +84,7 @@ begin:
 		if (found)
 			sock_gen_put(found);
 		found = sk;
-		if (rlvs_tcp_kind(found) == RLVS_TCP_SOCKET_LIVE)
+		if (rlvs_tcp_kind_of(found) == RLVS_TCP_SOCKET_LIVE)
 			return found;
 	}
 	/* A socket was moved to another chain, and the walk with it. */

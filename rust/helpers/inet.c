@@ -143,7 +143,7 @@ static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
 }
 
 /* What the socket of a connection is; NULL is none. */
-enum rlvs_tcp_socket rlvs_tcp_kind(const struct sock *sk)
+enum rlvs_tcp_socket rlvs_tcp_kind_of(const struct sock *sk)
 {
 	if (!sk)
 		return RLVS_TCP_SOCKET_NONE;
@@ -161,7 +161,7 @@ enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 				     const struct rlvs_ends *ends, int ifindex)
 {
 	struct sock *sk = rlvs_find(net, ends, ifindex);
-	enum rlvs_tcp_socket kind = rlvs_tcp_kind(sk);
+	enum rlvs_tcp_socket kind = rlvs_tcp_kind_of(sk);
 
 	if (sk)
 		sock_gen_put(sk);

@@ -236,7 +236,7 @@ struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
-enum rlvs_tcp_socket rlvs_tcp_kind(const struct sock *sk);
+enum rlvs_tcp_socket rlvs_tcp_kind_of(const struct sock *sk);
 
 /* user.c */
 u32 rlvs_user_of_socket(const struct sock *sk);
