@@ -108,8 +108,7 @@ impl<A: Family> Connection<A> {
     /// [`Connection::advance`].
     #[inline]
     pub(crate) fn may_move(&self, side: Side, signal: Signal) -> bool {
-        // A bond is told of an established TCP connection when it comes to be that.
-        flow::may_move(self.state(), signal) || (side == Side::Reply && self.bond.is_some())
+        flow::may_move(self.state(), side, signal)
     }
 
     /// Moves the state by a packet of `side`, and the counts with it.
@@ -118,10 +117,8 @@ impl<A: Family> Connection<A> {
         self.life
             .advance(&self.tally(), |from| rules.next(from, side, signal));
         if let Some(bond) = &self.bond {
-            // A UDP flow says nothing of the client's address until it is answered.
             let state = self.state();
-            let told = side == Side::Reply || state != State::Udp;
-            if told && state.is_active() && !state.is_half_open() {
+            if state.is_active() && !state.is_half_open() {
                 bond.prove();
             }
         }
@@ -141,7 +138,7 @@ impl<A: Family> Connection<A> {
     /// Where it is counted.
     fn tally(&self) -> impl Tally + '_ {
         let bond = self.bond.as_deref().map(Bond::counts);
-        (&self.destination.counts, bond)
+        ((&self.destination.counts, bond), &*self.destination.udp)
     }
 }
 

@@ -571,6 +571,7 @@ fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
             (counters::PRIVATE, Event::Private),
             (counters::STEERED, Event::Steered),
             (counters::UNCOUNTED, Event::Uncounted),
+            (counters::UDP_FULL, Event::UdpFull),
         ] {
             out.uint(id, state.events.total(event))?;
         }

@@ -11,6 +11,7 @@ use rlvs_core::{
     address::{V4, V6},
     defence::{may_drop, shortened, Sample},
     flow::{self, Timeouts},
+    udp,
 };
 use rlvs_kext::{bh::with_bh_disabled, clock, inet::Net, netns::Handle, random, rcu::Pace};
 
@@ -79,12 +80,14 @@ impl<'a> Round<'a> {
         let state = ns.state();
         let timeouts = Timeouts::default();
         let on = state.sysctls.drop_entry().is_on();
+        let most = state.sysctls.conn_max();
+        let of_table = shortened(&timeouts, state.used(), most);
         Self {
             state,
             net: ns.net(),
             now: clock::seconds(),
             timeouts,
-            shortened: shortened(&timeouts, state.used(), state.sysctls.conn_max()),
+            shortened: udp::shortened(&timeouts, of_table, state.udp.unanswered(), most),
             drop_entry: on.then(|| Sample::new(random::u32())),
         }
     }

@@ -52,6 +52,7 @@ mod private;
 mod retry;
 pub(crate) mod steer;
 mod tracking;
+mod udp;
 
 use choose::{Delivery, Offer};
 
@@ -462,8 +463,11 @@ impl<'a, A: Family> Passage<'a, A> {
         packet: &Packet<A>,
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
-        if !self.has_room() {
+        if !self.has_room(packet.protocol) {
             return Err(Event::TableFull);
+        }
+        if !self.udp_has_room(packet.protocol) {
+            return Err(Event::UdpFull);
         }
         if self.state.drop_packet.takes_next(&self.state.sysctls) {
             return Err(Event::DropPacket);
@@ -471,11 +475,11 @@ impl<'a, A: Family> Passage<'a, A> {
         self.schedule(skb, packet, service)
     }
 
-    /// Whether the namespace may have another connection. The first that may not be is logged, and
+    /// Whether the namespace may have another connection, of this protocol. The first that may not be is logged, and
     /// then one in a minute at most: an operator has to learn why clients do not get through.
-    fn has_room(&self) -> bool {
+    fn has_room(&self, protocol: Protocol) -> bool {
         let most = self.state.sysctls.conn_max();
-        if self.state.used() < most {
+        if self.state.used() < most || self.make_room(protocol, most) {
             return true;
         }
         if self.state.full_message.passes(self.now) {

@@ -7,7 +7,10 @@ use kernel::{
     prelude::*,
     sync::{Arc, Mutex},
 };
-use rlvs_core::address::{V4, V6};
+use rlvs_core::{
+    address::{V4, V6},
+    udp::Flows,
+};
 use rlvs_kext::{
     flow_table::FlowTable,
     inet::Net,
@@ -33,6 +36,7 @@ use crate::{
     templates,
     timeouts::Tuned,
     tracking::Tracked,
+    word::Word,
 };
 
 /// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
@@ -65,8 +69,12 @@ pub(crate) struct State {
     /// The timeouts that were set for the namespace.
     pub(crate) timeouts: Tuned,
     pub(crate) drop_packet: DropPacket,
+    /// What UDP has of [`State::used`].
+    pub(crate) udp: Arc<Flows<Word>>,
     /// For the message that the connection table is full.
     pub(crate) full_message: Limit,
+    /// For the message that UDP has its share of it.
+    pub(crate) udp_full_message: Limit,
 }
 
 impl State {
@@ -151,7 +159,9 @@ impl Namespace for State {
             sysctls: Sysctls::new(net)?,
             timeouts: Tuned::new(),
             drop_packet: DropPacket::new(),
+            udp: Arc::new(Flows::default(), GFP_KERNEL)?,
             full_message: Limit::new(),
+            udp_full_message: Limit::new(),
         }? Error)
     }
 

@@ -28,6 +28,7 @@ use rlvs_core::{
     slow_start::{self, SlowStart},
     threshold::Thresholds,
     tree::{Share, Tree},
+    udp::Flows,
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
@@ -117,12 +118,15 @@ pub(crate) struct Destination {
     pub(crate) service_stats: Arc<Stats>,
     /// The service's.
     pub(crate) timeouts: Arc<Tuned>,
+    /// The namespace's.
+    pub(crate) udp: Arc<Flows<Word>>,
 }
 
 impl Destination {
-    /// Prepares a destination of `service` without connections. May sleep.
+    /// Prepares a destination of `service` without connections; `udp` is the namespace's. May sleep.
     pub(crate) fn new(
         service: &Service,
+        udp: &Arc<Flows<Word>>,
         key: DestinationKey,
         settings: DestinationSettings,
     ) -> Result<Arc<Self>> {
@@ -154,6 +158,7 @@ impl Destination {
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
                 timeouts: service.timeouts.clone(),
+                udp: udp.clone(),
             }? Error),
             GFP_KERNEL,
         )
@@ -345,11 +350,17 @@ impl Destination {
     /// Counts a template that leads to it.
     pub(crate) fn template_made(&self) {
         self.templates.add(1, Relaxed);
+        if self.service_key.protocol == Protocol::Udp {
+            self.udp.template_made();
+        }
     }
 
     /// Counts one less.
     pub(crate) fn template_gone(&self) {
         self.templates.add(u32::MAX, Relaxed);
+        if self.service_key.protocol == Protocol::Udp {
+            self.udp.template_gone();
+        }
     }
 
     /// Marks a deleted destination for [`crate::cut::Cut`].

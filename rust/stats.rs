@@ -222,10 +222,12 @@ pub(crate) enum Event {
     /// One of these is missing in its destination's count: memory was short, or the connection
     /// table full.
     Uncounted,
+    /// Refused: UDP had its share of the connections.
+    UdpFull,
 }
 
 /// The namespace's counters.
-pub(crate) struct Events(PerCpuCounters<{ Event::Uncounted as usize + 1 }>);
+pub(crate) struct Events(PerCpuCounters<{ Event::UdpFull as usize + 1 }>);
 
 impl Events {
     /// Counters at zero. May sleep.

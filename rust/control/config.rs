@@ -767,7 +767,7 @@ impl<'a> Changes<'a> {
             let mut left = self.config.draining.at(*service, key);
             let destination = match left.find(|d| returns(d)) {
                 Some(old) => old,
-                None => Destination::new(&configured.service, key, settings)?,
+                None => Destination::new(&configured.service, &state.udp, key, settings)?,
             };
             all.push(destination, GFP_KERNEL)?;
         }

@@ -100,9 +100,14 @@ pub const SHARE: u32 = 32;
 /// Seconds without a packet after which `drop_entry` may take a connection that is not half-open.
 pub const IDLE: u32 = 60;
 
-/// Whether `drop_entry` may take an entry in `state` that has been idle for so many seconds.
+/// Whether `drop_entry` may take an entry in `state` that has been idle for so many seconds. A UDP
+/// flow that goes one way stays while the client sends.
 pub fn may_drop(state: State, idle: u32) -> bool {
-    state.is_half_open() || (idle >= IDLE && matches!(state, State::Established | State::Udp))
+    match state {
+        State::UdpUnanswered => idle >= SHORTEST,
+        State::Established | State::Udp => idle >= IDLE,
+        other => other.is_half_open(),
+    }
 }
 
 /// Takes one of each [`SHARE`] candidates.
@@ -230,8 +235,13 @@ mod tests {
                 state,
                 State::SynReceived | State::SynAck | State::Init1 | State::Init | State::CookieSent
             );
+            let one_way = state == State::UdpUnanswered;
             let idle = matches!(state, State::Established | State::Udp);
-            assert_eq!(state.is_half_open(), half_open, "{state:?}");
+            assert_eq!(state.is_half_open(), half_open || one_way, "{state:?}");
+            if one_way {
+                assert!(!may_drop(state, SHORTEST - 1) && may_drop(state, SHORTEST));
+                continue;
+            }
             assert_eq!(may_drop(state, 0), half_open, "{state:?}");
             assert_eq!(may_drop(state, IDLE - 1), half_open, "{state:?}");
             assert_eq!(may_drop(state, IDLE), half_open || idle, "{state:?}");

@@ -48,7 +48,7 @@ pub enum State {
     /// SYN was answered, and the destination has not acknowledged anything yet; only the secure
     /// table leads here.
     SynAck = 10,
-    /// UDP, which has no states.
+    /// UDP that the destination has answered. Nothing moves it any more.
     Udp = 11,
     /// The client has sent its first INIT.
     Init1 = 12,
@@ -74,10 +74,12 @@ pub enum State {
     Rejected = 22,
     /// The association was aborted, or has ended.
     Closed = 23,
+    /// UDP that the destination has not answered yet: the client's address may be false.
+    UdpUnanswered = 24,
 }
 
 /// Every state, in the order of its number.
-pub const STATES: [State; 24] = [
+pub const STATES: [State; 25] = [
     State::None,
     State::Established,
     State::SynSent,
@@ -102,6 +104,7 @@ pub const STATES: [State; 24] = [
     State::ShutdownAckSent,
     State::Rejected,
     State::Closed,
+    State::UdpUnanswered,
 ];
 
 impl State {
@@ -144,6 +147,7 @@ impl State {
             Self::ShutdownAckSent => "SHUTDOWN_ACK_SENT",
             Self::Rejected => "REJECTED",
             Self::Closed => "CLOSED",
+            Self::UdpUnanswered => "UDP_UNANSWERED",
         }
     }
 
@@ -154,22 +158,32 @@ impl State {
     #[inline]
     pub const fn is_active(self) -> bool {
         match self {
-            Self::Established | Self::SynSent | Self::SynReceived | Self::SynAck | Self::Udp => {
-                true
-            }
+            Self::Established
+            | Self::SynSent
+            | Self::SynReceived
+            | Self::SynAck
+            | Self::Udp
+            | Self::UdpUnanswered => true,
             state => sctp::is_opening(state),
         }
     }
 
-    /// Whether all that is known of the client is one packet, whose source address may be false.
+    /// Returns `true` if nothing has shown yet that the client's address is its own, as it may be
+    /// false.
     ///
     /// Unlike in IPVS an association whose INIT was answered is half-open: the client has not shown
-    /// that it got the cookie.
+    /// that it got the cookie. So is a UDP flow that was not answered, though one that goes one way
+    /// never is.
     #[inline]
     pub const fn is_half_open(self) -> bool {
         matches!(
             self,
-            Self::SynReceived | Self::SynAck | Self::Init1 | Self::Init | Self::CookieSent
+            Self::SynReceived
+                | Self::SynAck
+                | Self::Init1
+                | Self::Init
+                | Self::CookieSent
+                | Self::UdpUnanswered
         )
     }
 
@@ -199,11 +213,11 @@ impl State {
 pub struct Timeouts([u32; STATES.len()]);
 
 impl Default for Timeouts {
-    /// The defaults of IPVS.
+    /// The defaults of IPVS, and for UDP that was not answered that of connection tracking.
     fn default() -> Self {
         Self([
             2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120, 300, //
-            4, 61, 61, 61, 61, 61, 61, 61, 61, 61, 4, 61,
+            4, 61, 61, 61, 61, 61, 61, 61, 61, 61, 4, 61, 30,
         ])
     }
 }
@@ -267,15 +281,16 @@ pub fn ends(signal: Signal) -> bool {
 pub fn initial(protocol: Protocol) -> State {
     match protocol {
         Protocol::Tcp | Protocol::Sctp => State::None,
-        Protocol::Udp => State::Udp,
+        Protocol::Udp => State::UdpUnanswered,
     }
 }
 
-/// The state that a packet of `side` moves a connection to. UDP moves nothing.
+/// The state that a packet of `side` moves a connection to. Of UDP the first answer alone does.
 #[inline]
 pub fn next(state: State, side: Side, signal: Signal) -> State {
     match signal {
         Signal::Tcp(flags) => tcp::next(state, side, flags),
+        Signal::Udp if may_move(state, side, signal) => State::Udp,
         Signal::Udp => state,
         Signal::Sctp(chunk) => sctp::next(state, side, chunk),
     }
@@ -302,13 +317,13 @@ impl Rules {
     }
 }
 
-/// Whether a packet may move a connection that is in `state`: nearly none does while a connection is
-/// established. When not, neither does it for [`Rules::Secure`].
+/// Whether a packet of `side` may move a connection that is in `state`: nearly none does while a
+/// connection is established. When not, neither does it for [`Rules::Secure`].
 #[inline]
-pub fn may_move(state: State, signal: Signal) -> bool {
+pub fn may_move(state: State, side: Side, signal: Signal) -> bool {
     match signal {
         Signal::Tcp(flags) => state != State::Established || flags.syn() || flags.ends(),
-        Signal::Udp => false,
+        Signal::Udp => side == Side::Reply && state == State::UdpUnanswered,
         Signal::Sctp(chunk) => state != State::Established || chunk != Chunk::Data,
     }
 }
@@ -356,15 +371,21 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn udp_opens_and_stays() {
+    fn the_first_answer_moves_udp_and_nothing_else_does() {
         assert!(opens(Signal::Udp));
-        assert_eq!(initial(Protocol::Udp), State::Udp);
+        let first = initial(Protocol::Udp);
+        assert_eq!(first, State::UdpUnanswered);
         for state in STATES {
             for side in [Side::Inbound, Side::Reply] {
-                assert_eq!(next(state, side, Signal::Udp), state);
+                let is_answered = state == first && side == Side::Reply;
+                let wanted = if is_answered { State::Udp } else { state };
+                assert_eq!(next(state, side, Signal::Udp), wanted, "{state:?} {side:?}");
+                assert_eq!(may_move(state, side, Signal::Udp), is_answered);
             }
         }
-        assert!(!reopens(State::Udp, Signal::Udp));
+        for state in [State::Udp, first] {
+            assert!(!reopens(state, Signal::Udp) && state.is_active() && !state.has_socket());
+        }
     }
 
     #[test]
@@ -422,7 +443,7 @@ mod tests {
                 1
             );
         }
-        assert_eq!(State::from_bits(24), None);
+        assert_eq!(State::from_bits(25), None);
     }
 
     #[test]
@@ -477,6 +498,7 @@ mod tests {
             State::CookieWait,
             State::Cookie,
             State::CookieEchoed,
+            State::UdpUnanswered,
         ];
         assert_eq!(active, expected);
     }

@@ -188,7 +188,7 @@ impl<W: Word, O: Observer> Tally for (&Counts<W, O>, Option<&Counts<W>>) {
 }
 
 /// A count that two CPUs may change in the wrong order: it is below zero for a moment then.
-fn at_least_zero(value: u32) -> u32 {
+pub(crate) fn at_least_zero(value: u32) -> u32 {
     if value > u32::MAX / 2 {
         0
     } else {

@@ -139,6 +139,8 @@ pub const fn state_name(state: State) -> &'static str {
         State::ShutdownSent => "S-SENT",
         State::ShutdownReceived => "S-RECEIVED",
         State::ShutdownAckSent => "S-ACK-SENT",
+        // Every flow has this name there.
+        State::UdpUnanswered => State::Udp.name(),
         other => other.name(),
     }
 }
@@ -334,6 +336,7 @@ mod tests {
         for state in crate::flow::STATES {
             assert!(state_name(state).len() <= 11);
         }
+        assert_eq!(state_name(State::UdpUnanswered), "UDP");
     }
 
     #[test]

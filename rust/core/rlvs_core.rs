@@ -13,6 +13,7 @@
 //! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
 //! - [`flow`]: the states of a connection and their timeouts.
 //! - [`defence`]: what goes first in a flood of new connections.
+//! - [`udp`]: how much of the connections UDP may have.
 //! - [`estimate`]: how much is carried in a second.
 //! - [`ipvs`]: what the netlink family of ip_vs says.
 //! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
@@ -64,4 +65,5 @@ pub mod slow_start;
 pub mod threshold;
 pub mod tree;
 pub mod tuple;
+pub mod udp;
 pub mod wire;

@@ -170,6 +170,36 @@ bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
 	return !rhashtable_remove_fast(table, &link->node, rlvs_flow6);
 }
 
+static struct rlvs_flow_link *rlvs_flow_of_node(struct rhash_head *node)
+{
+	if (rht_is_a_nulls(node))
+		return NULL;
+	return container_of(node, struct rlvs_flow_link, node);
+}
+
+/*
+ * The first link of the bucket with this number, modulo how many there are, or
+ * NULL. Under rcu_read_lock(), which also keeps what is found.
+ */
+struct rlvs_flow_link *rlvs_flow_first(struct rhashtable *table, u32 number)
+{
+	const struct bucket_table *tbl;
+
+	lockdep_assert(rcu_read_lock_held());
+	tbl = rht_dereference_rcu(table->tbl, table);
+	return rlvs_flow_of_node(rht_ptr_rcu(rht_bucket(tbl, rht_bucket_index(tbl, number))));
+}
+
+/*
+ * The link behind @link in its bucket, or NULL. The same. A resize may have
+ * taken @link to another bucket.
+ */
+struct rlvs_flow_link *rlvs_flow_after(struct rlvs_flow_link *link)
+{
+	lockdep_assert(rcu_read_lock_held());
+	return rlvs_flow_of_node(rcu_dereference(link->node.next));
+}
+
 u32 rlvs_flow_count(const struct rhashtable *table)
 {
 	return atomic_read(&table->nelems);

@@ -64,6 +64,8 @@ struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
 					struct rlvs_flow_link *link);
 bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
 		      struct rlvs_flow_link *link);
+struct rlvs_flow_link *rlvs_flow_first(struct rhashtable *table, u32 number);
+struct rlvs_flow_link *rlvs_flow_after(struct rlvs_flow_link *link);
 u32 rlvs_flow_count(const struct rhashtable *table);
 u32 rlvs_flow_buckets(struct rhashtable *table);
 void rlvs_flow_walk_start(struct rhashtable_iter *iter);

@@ -10,6 +10,7 @@
 use core::marker::PhantomData;
 use kernel::sync::Arc;
 use rlvs_core::{
+    address::Protocol,
     choice::{Choice, Offers, Readiness, Tried},
     wire::{Packet, Signal},
 };
@@ -281,7 +282,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             ..
         } = self.passage;
         let table = A::steered(state);
-        let counted = self.passage.has_room()
+        let counted = self.passage.has_room(Protocol::Tcp)
             && steered::count(table, key, destination, *now, context.rcu, context.bh).is_some();
         if !counted {
             state.events.count(context.bh, Event::Uncounted);

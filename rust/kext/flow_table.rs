@@ -32,6 +32,10 @@ use kernel::{
     types::Opaque,
 };
 
+mod bucket;
+
+pub use bucket::Bucket;
+
 /// Which of a flow's two keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

@@ -86,7 +86,7 @@ enum rlvs_forwarding_method {
  * @RLVS_CONNECTION_STATE_LISTEN: Reserved for a listening end.
  * @RLVS_CONNECTION_STATE_SYN_ACK: The SYN was answered, the answer not yet
  *   acknowledged.
- * @RLVS_CONNECTION_STATE_UDP: A UDP flow, which has no states of its own.
+ * @RLVS_CONNECTION_STATE_UDP: A UDP flow that the destination has answered.
  * @RLVS_CONNECTION_STATE_INIT1: The client's first SCTP INIT was seen.
  * @RLVS_CONNECTION_STATE_INIT: The client has sent INIT again.
  * @RLVS_CONNECTION_STATE_COOKIE_SENT: The destination has answered INIT, with
@@ -105,6 +105,8 @@ enum rlvs_forwarding_method {
  * @RLVS_CONNECTION_STATE_REJECTED: The destination has answered the first INIT
  *   with ABORT.
  * @RLVS_CONNECTION_STATE_CLOSED: The association was aborted or has ended.
+ * @RLVS_CONNECTION_STATE_UDP_UNANSWERED: A UDP flow that the destination has
+ *   not answered yet.
  */
 enum rlvs_connection_state {
 	RLVS_CONNECTION_STATE_NONE,
@@ -131,6 +133,7 @@ enum rlvs_connection_state {
 	RLVS_CONNECTION_STATE_SHUTDOWN_ACK_SENT,
 	RLVS_CONNECTION_STATE_REJECTED,
 	RLVS_CONNECTION_STATE_CLOSED,
+	RLVS_CONNECTION_STATE_UDP_UNANSWERED,
 };
 
 /**
@@ -265,6 +268,7 @@ enum {
 	RLVS_A_COUNTERS_PRIVATE,
 	RLVS_A_COUNTERS_STEERED,
 	RLVS_A_COUNTERS_UNCOUNTED,
+	RLVS_A_COUNTERS_UDP_FULL,
 
 	__RLVS_A_COUNTERS_MAX,
 	RLVS_A_COUNTERS_MAX = (__RLVS_A_COUNTERS_MAX - 1)

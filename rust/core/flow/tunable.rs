@@ -61,7 +61,8 @@ impl Tunable {
 }
 
 /// The timeout of a connection, in seconds. `service` and `namespace` tell what was set there, 0 for
-/// nothing: the service's goes first, then the namespace's, then the default.
+/// nothing: the service's goes first, then the namespace's, then the default. That of a UDP flow
+/// which was not answered cannot be set, but is no longer than that of one which was.
 #[inline]
 pub fn effective(
     protocol: Protocol,
@@ -70,11 +71,15 @@ pub fn effective(
     service: impl FnOnce(Tunable) -> u32,
     namespace: impl FnOnce(Tunable) -> u32,
 ) -> u32 {
-    let set = Tunable::of(protocol, state).and_then(|tunable| {
+    let (usual, most) = match state {
+        State::UdpUnanswered => (State::Udp, defaults.of(state)),
+        _ => (state, u32::MAX),
+    };
+    let set = Tunable::of(protocol, usual).and_then(|tunable| {
         let of_service = Some(service(tunable)).filter(|seconds| *seconds != 0);
         of_service.or_else(|| Some(namespace(tunable)).filter(|seconds| *seconds != 0))
     });
-    set.unwrap_or_else(|| defaults.of(state))
+    set.unwrap_or_else(|| defaults.of(usual)).min(most)
 }
 
 #[cfg(test)]
@@ -112,10 +117,36 @@ mod tests {
         for state in STATES {
             for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
                 let got = timeout(protocol, state, [1; 3], [1; 3]);
-                let set = Tunable::of(protocol, state).is_some();
+                let of = match state {
+                    State::UdpUnanswered => State::Udp,
+                    _ => state,
+                };
+                let set = Tunable::of(protocol, of).is_some();
                 assert_eq!(got, if set { 1 } else { defaults.of(state) }, "{state:?}");
             }
             assert_eq!(Tunable::of(Protocol::Sctp, state), None);
+        }
+    }
+
+    #[test]
+    fn a_flow_that_was_not_answered_has_at_most_30_s() {
+        for (service, namespace, wanted) in [
+            (0, 0, 30),
+            (0, 31, 30),
+            (0, 29, 29),
+            (5, 0, 5),
+            (5, 2, 5),
+            (400, 2, 30),
+            (Tunable::MOST, 0, 30),
+        ] {
+            let (service, namespace) = ([0, 0, service], [0, 0, namespace]);
+            let of = |state| timeout(Protocol::Udp, state, service, namespace);
+            assert_eq!(
+                of(State::UdpUnanswered),
+                wanted,
+                "{service:?} {namespace:?}"
+            );
+            assert!(of(State::Udp) >= wanted);
         }
     }
 

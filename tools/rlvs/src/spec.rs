@@ -43,7 +43,7 @@ pub const FORWARDING_METHOD: [&str; 3] = [
 /// too.
 /// The value is the position in the list.
 #[rustfmt::skip]
-pub const CONNECTION_STATE: [&str; 24] = [
+pub const CONNECTION_STATE: [&str; 25] = [
     "none",
     "established",
     "syn-sent",
@@ -68,6 +68,7 @@ pub const CONNECTION_STATE: [&str; 24] = [
     "shutdown-ack-sent",
     "rejected",
     "closed",
+    "udp-unanswered",
 ];
 
 /// What has become of a destination.
@@ -543,6 +544,10 @@ pub mod counters {
     /// of services with the flag uncounted are not among them.
     pub const UNCOUNTED: Attr<Uint> = Attr::new(25, "uncounted");
 
+    /// New UDP flows refused because UDP has its share of the connection
+    /// table: three quarters for all, half for flows that were not answered.
+    pub const UDP_FULL: Attr<Uint> = Attr::new(26, "udp-full");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -573,6 +578,7 @@ pub mod counters {
             PRIVATE.entry(None),
             STEERED.entry(None),
             UNCOUNTED.entry(None),
+            UDP_FULL.entry(None),
         ],
     };
 }

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Datagrams with false source addresses close no other service, and not their own one either for
+those who are answered."""
+
+import select
+import socket
+import time
+
+from lib import kernel
+from lib.clients import talk
+from lib.ktap import check, each, equal, seconds, wait_until
+from lib.lab import FAMILIES, SCTP4, SCTP6, TCP4, TCP6, UDP, UDP4, UDP6
+from lib.packets import Raw, datagram, segment
+
+SETTING = "net.ipv4.vs.conn_max"
+DEFAULT = 4194304
+MOST = 400  # connections, in these tests
+SHORT = 30  # seconds until a flow that was not answered is over
+SO_RCVBUFFORCE = 33
+FALSE = {4: "10.{}.{}.1", 6: "2001:db8:f00d:{:x}:{:x}::1"}  # addresses that nobody has
+TCP_OF, SCTP_OF = {4: TCP4, 6: TCP6}, {4: SCTP4, 6: SCTP6}
+
+
+class Limit:
+    """`with Limit(lab, 400):` lets the director have so many connections."""
+
+    def __init__(self, lab, most=MOST):
+        self.lab, self.most = lab, most
+
+    def __enter__(self):
+        self.lab.lb.sysctl(SETTING, self.most)
+
+    def __exit__(self, *_):
+        self.lab.lb.sysctl(SETTING, DEFAULT)
+
+
+class Silent:
+    """Sockets that read nothing by themselves and answer when told to: `with Silent(...)`."""
+
+    def __init__(self, lab, flow, ports):
+        self._socks = {}
+        for port in ports:
+            with lab.lb:
+                sock = flow.socket()
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+            sock.bind((flow.vip, port))
+            self._socks[port] = sock
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in self._socks.values():
+            sock.close()
+
+    def got(self, wanted, answer=None, limit=5.0):
+        """The port that got a datagram with this text, and is answered; none after the limit."""
+        ports = {sock: port for port, sock in self._socks.items()}
+        deadline = time.monotonic() + seconds(limit)
+        while (left := deadline - time.monotonic()) > 0:
+            for sock in select.select(list(ports), [], [], left)[0]:
+                data, peer = sock.recvfrom(2048)
+                if data == wanted:
+                    if answer is not None:
+                        sock.sendto(answer, peer)
+                    return ports[sock]
+        return None
+
+
+class Asker:
+    """A client's socket that is connected to a service."""
+
+    def __init__(self, where, flow, port=80):
+        with where:
+            self.sock = flow.socket()
+        self.sock.settimeout(seconds(5))
+        self.sock.connect((flow.vip, port))
+        self.port = self.sock.getsockname()[1]
+
+    def ask(self, silent, text=b"ask", answer=b"answer"):
+        """Sends, has it answered, and returns the port that got it."""
+        self.sock.send(text)
+        got = silent.got(text, answer)
+        if answer is not None:
+            equal(self.sock.recv(2048), answer, "the answer")
+        return got
+
+    def entry(self, lab):
+        """This flow's entry, or None."""
+        return next((c for c in lab.conns() if c["client_port"] == self.port), None)
+
+
+def spoof(lab, flow, count, port=80, make=datagram, start=0):
+    """So many first packets, each from an address of its own that is false."""
+    lab.lb.ip(f"route replace {'10.0.0.0/8' if flow.version == 4 else '2001:db8:f00d::/48'} "
+              f"via {flow.client}")
+    line = Raw(lab.client, "eth", lab.lb, "wan")
+    for number in range(start, start + count):
+        source = FALSE[flow.version].format(number // 250, number % 250 + 1)
+        line.send(make(source, flow.vip, 1024 + number, port))
+
+
+def counted(lab, before):
+    """First packets that have come to an end one way or the other since `before`."""
+    return sum(lab.counter(name) - before[name] for name in before)
+
+
+def start_count(lab):
+    """What `counted` counts from."""
+    return {name: lab.counter(name) for name in ("connections", "table_full", "udp_full")
+            if name in counters(lab)}
+
+
+def counters(lab):
+    """The names of the counters that the module has."""
+    found = set()
+    for name in ("connections", "table_full", "udp_full"):
+        try:
+            lab.counter(name)
+        except KeyError:
+            continue
+        found.add(name)
+    return found
+
+
+def flood(lab, flow, count=MOST + 50, **options):
+    """Sends them and waits until each has its entry or is refused."""
+    before = start_count(lab)
+    spoof(lab, flow, count, **options)
+    wait_until(lambda: counted(lab, before) >= count,
+               lambda: f"{counted(lab, before)} of {count} first packets were counted")
+
+
+def served_at_once(where, flow, port):
+    """A new connection is served without a packet that is sent again."""
+    begun = time.monotonic()
+    talk(where, flow, port, limit=3).close()
+    taken = time.monotonic() - begun
+    check(taken < seconds(0.9), f"{flow} was served after {taken:.1f} s")
+
+
+@each(UDP)
+def test_other_services_are_served_at_once(lab, flow):
+    """Those of TCP and of SCTP, and steered connections are counted."""
+    kernel.need("sctp")
+    others = [TCP_OF[flow.version], SCTP_OF[flow.version]]
+    for other in others:
+        lab.servers.listen(other, [8001])
+        lab.balance(other, ports="8001", port=81)
+    lab.servers.listen(TCP_OF[flow.version], [8002])
+    lab.steer(TCP_OF[flow.version], ports="8002", port=82)
+    lab.balance(flow, ports="8009")
+    with Silent(lab, flow, [8009]), Limit(lab), talk(lab.client, others[0], 81) as there:
+        flood(lab, flow)
+        uncounted = lab.counter("uncounted")
+        for where in (lab.client, lab.lb):
+            for other in others:
+                served_at_once(where, other, 81)
+            served_at_once(where, others[0], 82)
+        equal(lab.counter("uncounted"), uncounted, "steered connections that were not counted")
+        there.bulk(20_000)
+
+
+@each(UDP)
+def test_a_service_that_answers_everything(lab, flow):
+    """It answers false addresses as well, and so UDP has a share in all."""
+    other = TCP_OF[flow.version]
+    lab.servers.listen(other, [8001])
+    lab.balance(other, ports="8001", port=81)
+    lab.servers.listen(flow, [8001])
+    lab.balance(flow, ports="8001")
+    with Limit(lab):
+        flood(lab, flow)
+        for where in (lab.client, lab.lb):
+            served_at_once(where, other, 81)
+        check(lab.counter("entries") <= MOST, f"{lab.counter('entries')} entries")
+        check(lab.counter("udp_full") > 0, "what was refused was not counted")
+
+
+@each(UDP)
+def test_a_persistent_service(lab, flow):
+    """Its templates are of false addresses, too."""
+    other = TCP_OF[flow.version]
+    lab.servers.listen(other, [8001])
+    lab.balance(other, ports="8001", port=81)
+    lab.rlvs(f"service add {flow.service(80)} --scheduler rr --persistent 300")
+    lab.rlvs(f"dest add {flow.service(80)} :8009")
+    with Silent(lab, flow, [8009]), Limit(lab):
+        flood(lab, flow)
+        served_at_once(lab.client, other, 81)
+
+
+@each(UDP)
+def test_clients_of_the_same_service(lab, flow):
+    """Flows that were answered stay as long as they would; a new client gets its answer."""
+    lab.balance(flow, ports="8009")
+    with Silent(lab, flow, [8009]) as silent, Limit(lab):
+        there = [Asker(where, flow) for where in (lab.client, lab.lb) for _ in range(10)]
+        for asker in there:
+            asker.ask(silent)
+        flood(lab, flow)
+        for where in (lab.client, lab.lb):
+            Asker(where, flow).ask(silent)
+        flood(lab, flow, start=MOST + 50)
+        for asker in there:
+            entry = asker.entry(lab)
+            check(entry, "the entry of a flow that was answered is gone")
+            equal(entry["state"], "UDP", "its state")
+            check(entry["expires"] > 250, f"it expires in {entry['expires']} s")
+            asker.ask(silent)
+
+
+@each(UDP)
+def test_short_until_answered(lab, flow):
+    """And what is set to less is shorter still. What ip_vs's clients see is named as there."""
+    lab.balance(flow, ports="8009")
+    name = flow.service(80)
+    with Silent(lab, flow, [8009]) as silent:
+        for where in (lab.client, lab.lb):
+            asker = Asker(where, flow)
+            for text in (b"first", b"second"):
+                asker.ask(silent, text, None)
+            entry = asker.entry(lab)
+            equal(entry["state"], "UDP_UNANSWERED", "the state before the answer")
+            check(SHORT - 5 < entry["expires"] <= SHORT, f"it expires in {entry['expires']} s")
+            lines = [line.split() for line in lab.lb.read("/proc/net/ip_vs_conn").splitlines()]
+            shown = [line[-2:] for line in lines if line[2] == f"{asker.port:04X}"]
+            equal([line[0] for line in shown], ["UDP"], "the state that ip_vs has")
+            check(SHORT - 5 < int(shown[0][1]) <= SHORT, f"{shown[0][1]} s are shown")
+            for seconds_set, most in ((1000, SHORT), (7, 7)):
+                lab.rlvs(f"service edit {name} --timeout-udp {seconds_set}")
+                left = asker.entry(lab)["expires"]
+                check(most - 5 < left <= most, f"{left} s of {seconds_set} are left")
+            lab.rlvs(f"service edit {name} --timeout-udp 1000")
+            asker.ask(silent, b"third")
+            entry = asker.entry(lab)
+            equal(entry["state"], "UDP", "the state after the answer")
+            check(entry["expires"] > 900, f"then it expires in {entry['expires']} s")
+            lab.rlvs(f"service edit {name} --timeout-udp 0")
+
+
+@each(UDP)
+def test_the_share_is_free_again(lab, flow):
+    """As it is used up, the flows in it are over after a few seconds."""
+    lab.balance(flow, ports="8009")
+    with Silent(lab, flow, [8009]), Limit(lab):
+        begun = time.monotonic()
+        flood(lab, flow)
+        entries = lab.counter("entries")
+        check(entries <= MOST // 2 + 2, f"{entries} entries of flows that were not answered")
+        wait_until(lambda: lab.counter("entries") <= MOST // 8 * 3, "the share is not used up")
+        check(time.monotonic() - begun < seconds(8), "it took longer than a few seconds")
+
+
+@each(UDP)
+def test_a_flow_that_goes_one_way(lab, flow):
+    """It keeps its destination while the client sends, also while others use the share up."""
+    lab.balance(flow, ports="8008-8009")
+    lab.rlvs(f"service edit {flow.service(80)} --timeout-udp 2")
+    with Silent(lab, flow, [8008, 8009]) as silent:
+        askers = [Asker(where, flow) for where in (lab.client, lab.lb, lab.client)]
+        ports = [asker.ask(silent, b"first", None) for asker in askers]
+        equal(set(ports), {8008, 8009}, "the servers")
+        begun, number = time.monotonic(), 0
+        while time.monotonic() - begun < seconds(4):
+            number += 1
+            for asker, port in zip(askers, ports, strict=True):
+                equal(asker.ask(silent, b"%d" % number, None), port, "the server of the flow")
+            time.sleep(0.2)
+        wait_until(lambda: lab.counter("entries") == 0, "the flows are over when the client is")
+
+
+@each(UDP)
+def test_a_flood_of_syns_ends_no_flow(lab, flow):
+    """Other protocols push no more flows away than what is over an eighth."""
+    lab.balance(flow, ports="8009")
+    other = TCP_OF[flow.version]
+    lab.servers.listen(other, [8001])
+    lab.balance(other, ports="8001", port=81)
+    with Silent(lab, flow, [8009]) as silent, Limit(lab, 80):
+        askers = [Asker(where, flow) for where in (lab.client, lab.lb) for _ in range(5)]
+        for asker in askers:
+            asker.ask(silent, b"first", None)
+        flood(lab, other, 150, port=81, make=segment)
+        check(all(asker.entry(lab) for asker in askers), "a flow has lost its entry")
+        flood(lab, flow, 60)
+        check(lab.counter("entries") <= 82, f"{lab.counter('entries')} entries, allowed are 80")
+
+
+def test_none_gives_way_where_none_may_be(lab):
+    """A limit of zero lets nobody in and ends nothing."""
+    lab.balance(UDP4, ports="8009")
+    with Silent(lab, UDP4, [8009]):
+        flood(lab, UDP4, 5)
+        full, gone = lab.counter("table_full"), lab.counter("early_expired")
+        with Limit(lab, 0):
+            flood(lab, UDP4, 5, start=5)
+            equal(lab.counter("entries"), 5, "entries")
+        equal(lab.counter("table_full") - full, 5, "refused")
+        equal(lab.counter("early_expired"), gone, "entries that went early")
+
+
+def test_both_families_have_one_share(lab):
+    """A flow of one family gives way for one of the other."""
+    for flow in FAMILIES:
+        lab.balance({4: UDP4, 6: UDP6}[flow.version], ports="8009")
+    flows = [{4: UDP4, 6: UDP6}[flow.version] for flow in FAMILIES]
+    with Silent(lab, flows[0], [8009]), Limit(lab, 80):
+        flood(lab, flows[0], 60)
+        equal(lab.counter("entries"), 40, "entries of the first family")
+        with Silent(lab, flows[-1], [8009]) as silent:
+            asker = Asker(lab.client, flows[-1])
+            asker.ask(silent)
+            check(asker.entry(lab), "the flow of the other family has no entry")
