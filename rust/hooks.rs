@@ -475,8 +475,9 @@ impl<'a, A: Family> Passage<'a, A> {
         self.schedule(skb, packet, service)
     }
 
-    /// Whether the namespace may have another connection, of this protocol. The first that may not be is logged, and
-    /// then one in a minute at most: an operator has to learn why clients do not get through.
+    /// Whether the namespace may have another connection, of this protocol. The first that may not be
+    /// is logged, and then one in a minute at most: an operator has to learn why clients do not get
+    /// through.
     fn has_room(&self, protocol: Protocol) -> bool {
         let most = self.state.sysctls.conn_max();
         if self.state.used() < most || self.make_room(protocol, most) {
