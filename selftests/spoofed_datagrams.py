@@ -9,7 +9,7 @@ import time
 
 from lib import kernel
 from lib.clients import talk
-from lib.ktap import check, each, equal, seconds, wait_until
+from lib.ktap import check, each, equal, in_time, seconds, wait_until
 from lib.lab import SCTP4, SCTP6, TCP4, TCP6, UDP, UDP4
 from lib.packets import Raw, datagram, segment
 
@@ -119,7 +119,7 @@ def served_at_once(where, flow, port):
     begun = time.monotonic()
     talk(where, flow, port, limit=3).close()
     taken = time.monotonic() - begun
-    check(taken < seconds(0.9), f"{flow} was served after {taken:.1f} s")
+    in_time(taken < seconds(0.9), f"{flow} was served after {taken:.1f} s")
 
 
 @each(UDP)
