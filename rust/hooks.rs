@@ -71,7 +71,7 @@ impl<A: Family> Hook<State> for Incoming<A> {
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
-        may_be::<A>(skb, |ports| state.is_for_someone(ports.destination))
+        may_be::<A>(skb, |ports| state.watched_ports.contains(ports.destination))
     }
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
@@ -80,6 +80,9 @@ impl<A: Family> Hook<State> for Incoming<A> {
         if !context.concerns(skb) {
             if A::tracked(state).read_once() {
                 Passage::<A>::new(state, context, false).track_late(skb);
+            }
+            if context.is_in_group_frame(skb) {
+                return Passage::<A>::new(state, context, false).odd(skb);
             }
             return Verdict::Accept;
         }
@@ -98,7 +101,7 @@ impl<A: Family> Hook<State> for LocalClient<A> {
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
         netfilter::is_refusing()
-            || may_be::<A>(skb, |ports| state.is_for_someone(ports.destination))
+            || may_be::<A>(skb, |ports| state.watched_ports.contains(ports.destination))
     }
 
     fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
@@ -275,8 +278,16 @@ impl<'a, A: Family> Passage<'a, A> {
             },
             other => other,
         };
+        if why == Unhandled::OtherProtocol {
+            return Verdict::Accept;
+        }
+        if side == Side::Inbound && self.odd(skb) != Verdict::Accept {
+            return Verdict::Drop;
+        }
         let event = match why {
-            Unhandled::OtherProtocol | Unhandled::Icmp => return Verdict::Accept,
+            Unhandled::OtherProtocol | Unhandled::SourceRouted | Unhandled::Icmp => {
+                return Verdict::Accept;
+            }
             Unhandled::Truncated => Event::Truncated,
             Unhandled::Malformed => Event::Malformed,
             Unhandled::Fragment => Event::Fragment,
@@ -313,7 +324,7 @@ impl<'a, A: Family> Passage<'a, A> {
             state.events.count(self.context.bh, Event::Conflict);
             return Verdict::Drop;
         }
-        if !to_service && !to_destination || !flow::continues(packet.signal) {
+        if !flow::continues(packet.signal) {
             return Verdict::Accept;
         }
         if !to_service {

@@ -55,6 +55,9 @@ pub(crate) struct State {
     pub(crate) destination_ports: Ports,
     /// Of services that steer.
     pub(crate) steered_ports: Ports,
+    /// What is looked at when it goes to them: `service_ports`, `destination_ports`, and the ports of
+    /// private destinations of services that steer.
+    pub(crate) watched_ports: Ports,
     pub(crate) tracked: Tracked,
     pub(crate) connections4: Arc<Table<V4>>,
     pub(crate) connections6: Arc<Table<V6>>,
@@ -78,12 +81,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Whether packets to this port, in host byte order, may be a service's or a destination's.
-    #[inline]
-    pub(crate) fn is_for_someone(&self, port: u16) -> bool {
-        self.service_ports.contains(port) || self.destination_ports.contains(port)
-    }
-
     /// Connection entries of both families; other CPUs may be changing it.
     pub(crate) fn entries(&self) -> u32 {
         self.connections4
@@ -146,6 +143,7 @@ impl Namespace for State {
             service_ports: Ports::new()?,
             destination_ports: Ports::new()?,
             steered_ports: Ports::new()?,
+            watched_ports: Ports::new()?,
             tracked: Tracked::new(),
             connections4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,

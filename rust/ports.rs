@@ -60,9 +60,24 @@ impl Ports {
     pub(crate) fn clear_and_add(
         &self,
         ports: impl Iterator<Item = u16>,
+        locked: &Config,
+    ) -> Result {
+        self.unite([], ports, locked)
+    }
+
+    /// The same, with what is in other sets.
+    pub(crate) fn unite<const N: usize>(
+        &self,
+        others: [&Self; N],
+        ports: impl Iterator<Item = u16>,
         _locked: &Config,
     ) -> Result {
         let mut fresh = KVec::from_elem(0u64, WORDS, GFP_KERNEL)?;
+        for other in others {
+            for (word, fresh) in other.words.iter().zip(fresh.iter_mut()) {
+                *fresh |= word.read_once();
+            }
+        }
         for port in ports {
             if let Some(word) = fresh.get_mut(usize::from(port >> 6)) {
                 *word |= bit(port);

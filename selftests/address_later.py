@@ -119,7 +119,7 @@ def test_a_rule_and_a_mark(lab, flow):
     try:
         lab.rlvs(f"service add {service} --scheduler rr")
         for port in (8001, 8002):
-            lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, port)}")
+            lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, port)} --method nat")
         equal(lab.find(service)["here"], True, "here")
         for priority in (-300, -150):
             rule = (f"table {net} marks {{ chain in {{ type filter hook prerouting priority "

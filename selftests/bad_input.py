@@ -17,20 +17,20 @@ REFUSED = (
     ("service zero {other}", "service"),
     ("service add {multicast}", "unicast"),
     ("service add {mapped}", "mapped"),
-    ("dest add {other} :8001", "service"),
-    ("dest add {s} :0", "port"),
-    ("dest add {s} :0-5", "port"),
-    ("dest add {s} :8002 --weight 65536", "weight"),
-    ("dest add {s} :8002 --weight 4294967295", "weight"),
+    ("dest add {other} :8001 --method nat", "service"),
+    ("dest add {s} :0 --method nat", "port"),
+    ("dest add {s} :0-5 --method nat", "port"),
+    ("dest add {s} :8002 --weight 65536 --method nat", "weight"),
+    ("dest add {s} :8002 --weight 4294967295 --method nat", "weight"),
     ("dest edit {s} :8001 --weight 65536", "weight"),
-    ("dest add {s} :8001", "exists"),
+    ("dest add {s} :8001 --method nat", "exists"),
     ("dest del {s} :8002", "destination"),
     ("dest edit {s} :8002 --weight 2", "destination"),
     ("dest edit {s} :8002 --private", "destination"),
     ("dest drain {s} :8002 --timeout 1", "destination"),
     ("dest drain {other} :8001 --timeout 1", "service"),
-    ("dest add {s} :80", "own"),
-    ("dest add {s} {otherfamily}", "famil"),
+    ("dest add {s} :80 --method nat", "own"),
+    ("dest add {s} {otherfamily} --method nat", "famil"),
 )
 
 
@@ -70,7 +70,8 @@ def test_a_loopback_destination_for_remote_clients_names_the_way_out(lab):
     """The kernel could not deliver there; the text says what to do."""
     for flow, way_out in ((TCP4, "route_localnet"), (UDP4, "route_localnet"), (TCP6, "or ::")):
         lab.balance(flow, ports="8001")
-        text = lab.refused(f"dest add {flow.service(80)} {flow.endpoint(flow.loopback, 8002)}")
+        end = flow.endpoint(flow.loopback, 8002)
+        text = lab.refused(f"dest add {flow.service(80)} {end} --method nat")
         check(way_out in text, f"{flow}: the text does not name {way_out}: {text}")
 
 
@@ -79,10 +80,10 @@ def test_a_loopback_destination_where_the_kernel_delivers(lab):
     for flow in TCP:
         service = flow.service(80, flow.loopback)
         lab.rlvs(f"service add {service}")
-        lab.rlvs(f"dest add {service} :8001")
+        lab.rlvs(f"dest add {service} :8001 --method nat")
     lab.balance(TCP4, ports="8001")
     lab.lb.sysctl("net.ipv4.conf.all.route_localnet", 1)
-    lab.rlvs(f"dest add {TCP4.service(80)} 127.0.0.1:8002")
+    lab.rlvs(f"dest add {TCP4.service(80)} 127.0.0.1:8002 --method nat")
     lab.lb.sysctl("net.ipv4.conf.all.route_localnet", 0)
 
 

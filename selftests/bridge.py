@@ -81,6 +81,6 @@ def test_what_only_passes_the_bridge_is_left_alone(lab, flow):
     lab.servers.listen(flow, [8001])
     service = flow.service(80, address)
     lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.vip, 8001)}")
+    lab.rlvs(f"dest add {service} {flow.endpoint(flow.vip, 8001)} --method nat")
     equal(served_by(lab.client, flow, 3, address=address), {80: 3}, "who serves")
     equal(lab.conns(), [], "entries")

@@ -127,7 +127,7 @@ def test_errors_belong_to_their_flow(lab, flow):
                 "  type filter hook input priority 10\n  udp dport 8001 reject\n }\n}\n")
     service = flow.service(80)
     lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 8001)}")
+    lab.rlvs(f"dest add {service} {flow.endpoint(flow.host, 8001)} --method nat")
     with lab.client:
         client = socket.socket(flow.family, socket.SOCK_DGRAM)
     client.settimeout(seconds(3))

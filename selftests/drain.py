@@ -73,7 +73,7 @@ def test_it_waits_for_connections(lab):
         lab.servers.listen(flow, [8001, 8002])
         service = lab.balance(flow, ports="8001")
         held[flow] = [talk(where, flow) for where in (lab.client, lab.client, lab.lb)]
-        lab.rlvs(f"dest add {service} :8002")
+        lab.rlvs(f"dest add {service} :8002 --method nat")
         equal(in_flight(lab, service), 3, "connections in flight")
         drains[flow] = Drain(lab, service).quiesced()
         equal(events.wait("draining")["in_flight"], 3, "in flight, as the event says")
@@ -251,9 +251,9 @@ def test_persistent_clients(lab):
     flow = TCP4
     lab.servers.listen(flow, [8001, 8002])
     lab.rlvs(f"service add {flow.service(80)} --scheduler rr --persistent 300")
-    lab.rlvs(f"dest add {flow.service(80)} :8001")
+    lab.rlvs(f"dest add {flow.service(80)} :8001 --method nat")
     equal(served_by(lab.client, flow, 1), {8001: 1}, "the client's destination")
-    lab.rlvs(f"dest add {flow.service(80)} :8002")
+    lab.rlvs(f"dest add {flow.service(80)} :8002 --method nat")
     text = Drain(lab, flow.service(80), options="--timeout 3").done(1)
     check("0 in flight and 1 persistence templates" in text, f"it says: {text}")
     equal(served_by(lab.client, flow, 1), {8001: 1}, "the client's destination when quiesced")
@@ -307,7 +307,7 @@ def test_a_service_on_the_wildcard_address(lab):
     lab.servers.listen(flow, [8001], address=flow.host)
     service = flow.service(80, flow.any)
     lab.rlvs(f"service add {service}")
-    lab.rlvs(f"dest add {service} :8001")
+    lab.rlvs(f"dest add {service} :8001 --method nat")
     with talk(lab.client, flow, address=flow.host):
         drain = Drain(lab, service).quiesced()
         drain.waits(2)

@@ -31,7 +31,7 @@ def test_many_services(lab):
 
 def test_many_destinations(lab):
     lab.rlvs(f"service add {TCP4.service(80)}")
-    lab.rlvs(f"dest add {TCP4.service(80)} :20001-{20000 + DESTINATIONS} --weight 3")
+    lab.rlvs(f"dest add {TCP4.service(80)} :20001-{20000 + DESTINATIONS} --weight 3 --method nat")
     listed = json.loads(lab.rlvs(f"list {TCP4.service(80)} --json"))["services"]
     found = [d["port"] for entry in listed for d in entry["destinations"]]
     equal(len(found), DESTINATIONS, "destinations listed")

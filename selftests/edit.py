@@ -12,7 +12,7 @@ def test_every_kind_of_change_while_connections_live(lab, flow):
     service = lab.balance(flow, ports="8001-8002")
     held = [talk(lab.client, flow) for _ in range(4)] + [talk(lab.lb, flow) for _ in range(4)]
     changes = (
-        f"dest add {service} :8003",
+        f"dest add {service} :8003 --method nat",
         f"dest edit {service} :8001 --weight 9",
         f"service edit {service} --scheduler wrr",
         f"service edit {service} --scheduler wlc",
@@ -35,10 +35,10 @@ def test_the_next_connection_sees_it(lab, flow):
     lab.servers.listen(flow, range(8001, 8004))
     service = lab.balance(flow, ports="8001")
     equal(served_by(lab.client, flow, 2), {8001: 2}, "at first")
-    lab.rlvs(f"dest add {service} :8002")
+    lab.rlvs(f"dest add {service} :8002 --method nat")
     equal(served_by(lab.client, flow, 2), {8001: 1, 8002: 1}, "with a second destination")
     lab.rlvs(f"dest del {service} :8001")
     equal(served_by(lab.client, flow, 2), {8002: 2}, "without the first one")
-    lab.rlvs(f"dest add {service} :8003 --weight 3")
+    lab.rlvs(f"dest add {service} :8003 --weight 3 --method nat")
     lab.rlvs(f"service edit {service} --scheduler wrr")
     equal(served_by(lab.client, flow, 4), {8002: 1, 8003: 3}, "with weights 1 and 3")

@@ -40,7 +40,7 @@ def hears_of_the_end(lab, where, flow, address):
     """Whether a client is told that the process is gone which has its flow, on this address."""
     service = flow.service(80)
     lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {flow.endpoint(address, CLOSED)}")
+    lab.rlvs(f"dest add {service} {flow.endpoint(address, CLOSED)} --method nat")
     with lab.lb:
         process = socket.socket(flow.family, socket.SOCK_DGRAM)
     with process, connected(where, flow) as client:
@@ -58,7 +58,7 @@ def serve(lab, flow, destination):
     """A service of port 80 with this one destination."""
     service = flow.service(80)
     lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} {destination}")
+    lab.rlvs(f"dest add {service} {destination} --method nat")
 
 
 def test_a_closed_port_is_told_to_the_client(lab):

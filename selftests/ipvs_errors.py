@@ -363,7 +363,7 @@ def test_what_one_family_sets_the_other_shows(lab, flow):
     family = Ipvs(lab.lb)
     name = flow.service(80)
     lab.rlvs(f"service add {name} --scheduler wrr --persistent 100")
-    lab.rlvs(f"dest add {name} :8001 --weight 7")
+    lab.rlvs(f"dest add {name} :8001 --weight 7 --method nat")
     found = family.services()[0]
     equal(found[S_SCHED], b"wrr\0", "the scheduler")
     equal(struct.unpack("=I", found[S_TIMEOUT])[0], 100, "the timeout")

@@ -227,7 +227,7 @@ def test_a_destination_elsewhere_is_not_ready(lab, flow):
     lab.servers.listen(flow, [8001])
     lab.servers.listen(flow, [8002], address=flow.any)
     service = lab.balance(flow, ports="8001")
-    done = lab.try_rlvs(f"dest add {service} {flow.endpoint(other, 8002)}")
+    done = lab.try_rlvs(f"dest add {service} {flow.endpoint(other, 8002)} --method nat")
     equal(done.returncode, 0, "the status")
     check("not one of this host" in done.stderr, f"no note on stderr: {done.stderr!r}")
     for where in (lab.client, lab.lb):

@@ -94,7 +94,7 @@ def test_direct_traffic_is_refused(lab, flow):
 def test_a_process_that_sends_is_told(lab, flow):
     """At once by the call, and by the error; of a wildcard destination any address is one."""
     lab.rlvs(f"service add {flow.service(80, flow.any)}")
-    lab.rlvs(f"dest add {flow.service(80, flow.any)} :8001")
+    lab.rlvs(f"dest add {flow.service(80, flow.any)} :8001 --method nat")
     target = (flow.client, 9)
     for address in (flow.vip, flow.host):
         with lab.lb:
@@ -135,7 +135,7 @@ def test_a_reset_is_let_through(lab, flow):
 def test_one_packet_scheduling_needs_no_entry(lab, flow):
     lab.servers.listen(flow, [8001])
     lab.rlvs(f"service add {flow.service(80)} --flags ops")
-    lab.rlvs(f"dest add {flow.service(80)} :8001")
+    lab.rlvs(f"dest add {flow.service(80)} :8001 --method nat")
     before = lab.counter("no_entry")
     with on(lab):
         for where in (lab.client, lab.lb):

@@ -70,7 +70,7 @@ def test_each_packet_goes_to_another_destination(lab, flow):
     lab.servers.listen(flow, PORTS)
     name = flow.service(80)
     lab.rlvs(f"service add {name} --scheduler rr --flags ops")
-    lab.rlvs(f"dest add {name} :8001-8004")
+    lab.rlvs(f"dest add {name} :8001-8004 --method nat")
     equal(lab.find(name)["flags"], ["ops"], "the flags")
     listed = json.loads(lab.rlvs("list --json"))["services"]
     equal([s["flags"] for s in listed], [["ops"]], "the flags in JSON")
@@ -235,7 +235,7 @@ def test_sums_are_right(lab):
         lab.servers.listen(flow, [8001])
         lab.servers.listen(flow, [9000], address=flow.host)
         name = serve(lab, flow, "8001")
-        lab.rlvs(f"dest add {name} {flow.endpoint(flow.host, 9000)}")
+        lab.rlvs(f"dest add {name} {flow.endpoint(flow.host, 9000)} --method nat")
     lab.lb.sysctl("net.ipv4.vs.csum_complete", 1)
     try:
         with Capture(lab.lb, "wan", "udp src port 80") as outward:
@@ -308,7 +308,7 @@ def test_nobody_else_has_the_destination(lab, family):
     serve(lab, flow, "8001-8002")
     for attributes in (other, anywhere):
         director.must(ADD, attributes)
-    refused(lab, f"dest add {flow.service(81)} :8001", "EADDRINUSE", "another port")
+    refused(lab, f"dest add {flow.service(81)} :8001 --method nat", "EADDRINUSE", "another port")
     add(other, 8000, 8001, taken=True)
     add(other, 8003, 8004)
     add(own, 8004, taken=True)
@@ -333,7 +333,7 @@ def test_a_wildcard_service_has_its_own_address_alone(lab, flow):
     """From another one it does not follow which address the client has asked."""
     name = serve(lab, flow, "8001", address=flow.any)
     words = ("EINVAL", "by their port")
-    refused(lab, f"dest add {name} {flow.endpoint(flow.vip, 8002)}", *words)
+    refused(lab, f"dest add {name} {flow.endpoint(flow.vip, 8002)} --method nat", *words)
     director, wildcard = lab.director(), (flow, 80, flow.any)
     director.must(SET, service(*wildcard, flags=0))
     director.must(DEST_ADD, destination(service(*wildcard), 8002, address=flow.vip))

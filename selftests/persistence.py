@@ -26,7 +26,7 @@ def persistent(lab, flow, options="--persistent 100", ports="8001-8004"):
     first, _, last = ports.partition("-")
     lab.servers.listen(flow, range(int(first), int(last or first) + 1))
     lab.rlvs(f"service add {flow.service(80)} --scheduler rr {options}")
-    lab.rlvs(f"dest add {flow.service(80)} :{ports}")
+    lab.rlvs(f"dest add {flow.service(80)} :{ports} --method nat")
     return flow.service(80)
 
 

@@ -33,14 +33,14 @@ def test_edit_and_delete_part_of_a_range(lab, flow):
 @each(FAMILIES)
 def test_a_range_over_an_existing_destination_adds_nothing(lab, flow):
     service = lab.balance(flow, ports="8004")
-    lab.refused(f"dest add {service} :8001-8008")
+    lab.refused(f"dest add {service} :8001-8008 --method nat")
     equal(ports(lab, service), [8004], "ports")
 
 
 @each(FAMILIES)
 def test_a_range_over_the_service_itself_adds_nothing(lab, flow):
     service = lab.balance(flow, ports="8004")
-    lab.refused(f"dest add {service} :78-82")
+    lab.refused(f"dest add {service} :78-82 --method nat")
     equal(ports(lab, service), [8004], "ports")
 
 

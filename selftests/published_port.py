@@ -93,7 +93,7 @@ def test_each_datagram_by_itself(lab, flow):
     nft(lab, nat(publish(flow)))
     service = flow.service(80)
     lab.rlvs(f"service add {service} --scheduler rr --flags ops")
-    lab.rlvs(f"dest add {service} :8001")
+    lab.rlvs(f"dest add {service} :8001 --method nat")
     for where in (lab.client, lab.lb):
         with talk(where, flow) as conversation:
             equal(conversation.port, 8001, "the server")

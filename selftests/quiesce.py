@@ -28,7 +28,7 @@ def test_connections_go_on_and_new_ones_go_elsewhere(lab, flow):
 def test_added_with_weight_0(lab, flow):
     lab.servers.listen(flow, PORTS)
     service = lab.balance(flow, ports="8001")
-    lab.rlvs(f"dest add {service} :8002 --weight 0")
+    lab.rlvs(f"dest add {service} :8002 --weight 0 --method nat")
     equal(served_by(lab.client, flow, 4), {8001: 4}, "conversations by port")
 
 

@@ -78,7 +78,7 @@ def test_a_service_of_any_address_in_a_vrf(lab, flow):
         lab.servers.listen(flow, [8001], address=vip, options=inside)
         service = flow.service(80, flow.any)
         lab.rlvs(f"service add {service}")
-        lab.rlvs(f"dest add {service} :8001")
+        lab.rlvs(f"dest add {service} :8001 --method nat")
         change = (f"service edit {service} --flags ops" if flow.protocol == "udp" else
                   f"dest edit {service} :8001 --method steer")
         for _ in range(2):

@@ -147,7 +147,7 @@ def test_the_process_is_told(lab, flow):
         router = Router(lab, flow)
         for address in (None, flow.any):
             lab.rlvs(f"service add {flow.service(80, address)}")
-            lab.rlvs(f"dest add {flow.service(80, address)} :8001")
+            lab.rlvs(f"dest add {flow.service(80, address)} :8001 --method nat")
             router.says_unreachable(answer(flow))
             equal(told(server), errno.EHOSTUNREACH, "what the process is told")
             lab.director().flush_now()

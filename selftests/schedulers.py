@@ -34,7 +34,7 @@ def test_turns_go_on_when_destinations_come_and_go(lab, flow):
         if number % 2:
             lab.rlvs(f"dest del {service} :8004")
         else:
-            lab.rlvs(f"dest add {service} :8004")
+            lab.rlvs(f"dest add {service} :8004 --method nat")
         turns += served_by(lab.client, flow, 1)
     equal(turns, [*PORTS] * 2, "the turns")
 
@@ -45,7 +45,7 @@ def test_addresses_stay_when_destinations_come_and_go(lab, flow):
     for scheduler in ("lblc", "lblcr"):
         service = weighted(lab, flow, scheduler, (9, 9, 9))
         with talk(lab.client, flow) as kept:
-            lab.rlvs(f"dest add {service} :8004 --weight 9")
+            lab.rlvs(f"dest add {service} :8004 --weight 9 --method nat")
             equal(served_by(lab.client, flow, 2), {kept.port: 2}, f"with {scheduler}, by port")
             lab.rlvs(f"dest del {service} :8004")
             equal(served_by(lab.client, flow, 2), {kept.port: 2}, f"with {scheduler}, by port")

@@ -267,7 +267,7 @@ def test_a_destination_that_refuses(lab, flow):
     equal(refusal(lab.client, flow, source=flow.client, source_port=41000), "refused",
           "an association with nobody")
     reaches(lab, 41000, ("REJECTED",), 4)
-    lab.rlvs(f"dest add {service} :8002")
+    lab.rlvs(f"dest add {service} :8002 --method nat")
     with talk(lab.client, flow, source=flow.client, source_port=41000) as conversation:
         equal(conversation.port, 8002, "the server")
 

@@ -362,7 +362,7 @@ def test_a_template_stays(lab, flow):
     """A persistent client's connection goes elsewhere, alone."""
     lab.servers.listen(flow, [8001, 8002])
     lab.rlvs(f"service add {flow.service(80)} --scheduler rr --persistent 60")
-    lab.rlvs(f"dest add {flow.service(80)} :8001-8002")
+    lab.rlvs(f"dest add {flow.service(80)} :8001-8002 --method nat")
     with talk(lab.client, flow) as conversation:
         home = conversation.port
     refuse(lab, flow, [home])

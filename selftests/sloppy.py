@@ -100,7 +100,7 @@ def test_a_connection_without_entry_goes_on(lab, flow):
 @each(TCP)
 def test_a_service_can_be_sloppy_alone(lab, flow):
     lab.rlvs(f"service add {flow.service(80)} --scheduler rr --flags sloppy")
-    lab.rlvs(f"dest add {flow.service(80)} :8001")
+    lab.rlvs(f"dest add {flow.service(80)} :8001 --method nat")
     listed = json.loads(lab.rlvs(f"list {flow.service(80)} --json"))["services"][0]
     equal(listed["flags"], ["sloppy"], "the flags")
     lab.balance(flow, ports="8001", port=81)
@@ -186,7 +186,7 @@ def test_a_connection_straight_to_a_destination_is_left_alone(lab, flow):
         wait_until(lambda: lab.counter("no_destination") > before, "the segment was refused")
         equal(entry(lab), None, "the entry")
         straight.bulk(50_000)
-        lab.rlvs(f"dest add {flow.service(80)} :8002")
+        lab.rlvs(f"dest add {flow.service(80)} :8002 --method nat")
         raw.send(stray)
         wait_until(lambda: entry(lab), "the segment has gone elsewhere")
         equal(entry(lab)["destination_port"], 8002, "the destination")

@@ -23,8 +23,6 @@ def join_and_leave(flow, port):
     while True:
         with flow.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if flow.version == 6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((flow.vip, port))
             sock.listen(64)
 

@@ -22,7 +22,7 @@ def totals(lab, service):
 
 def test_setting_and_listing(lab):
     service = lab.balance(TCP4, ports="8001")
-    lab.rlvs(f"dest add {service} :8002-8003 --max-connections 10 --min-connections 4")
+    lab.rlvs(f"dest add {service} :8002-8003 --max-connections 10 --min-connections 4 --method nat")
     equal(bounds(lab, service), {8001: (0, 0), 8002: (10, 4), 8003: (10, 4)}, "bounds")
     for edit, expected in (("--max-connections 20", (20, 4)), ("--weight 7", (20, 4)),
                            ("--min-connections 20", (20, 20)),
@@ -39,11 +39,11 @@ def test_setting_and_listing(lab):
 def test_wrong_bounds_are_refused(lab):
     """With a text, and nothing is changed; of a range nothing either."""
     service = lab.balance(TCP4, ports="8001")
-    lab.rlvs(f"dest add {service} :8002 --max-connections 10")
-    lab.rlvs(f"dest add {service} :8003 --max-connections 3")
+    lab.rlvs(f"dest add {service} :8002 --max-connections 10 --method nat")
+    lab.rlvs(f"dest add {service} :8003 --max-connections 3 --method nat")
     before = bounds(lab, service)
-    for line in (f"dest add {service} :8004 --max-connections 3 --min-connections 4",
-                 f"dest add {service} :8004 --min-connections 1",
+    for line in (f"dest add {service} :8004 --max-connections 3 --min-connections 4 --method nat",
+                 f"dest add {service} :8004 --min-connections 1 --method nat",
                  f"dest edit {service} :8002-8003 --min-connections 4",
                  f"dest edit {service} :8001 --min-connections 1"):
         done = lab.try_rlvs(line)
@@ -60,7 +60,7 @@ def test_no_more_than_the_bound(lab, flow):
         lab.servers.listen(flow, [8001, 8002])
         service = lab.balance(flow, ports="8001", scheduler=scheduler)
         lab.rlvs(f"dest edit {service} :8001 --max-connections 2")
-        lab.rlvs(f"dest add {service} :8002 --max-connections 3 --weight 5")
+        lab.rlvs(f"dest add {service} :8002 --max-connections 3 --weight 5 --method nat")
         held = [talk(where, flow) for where in (lab.client, lab.lb) * 2]
         held.append(talk(lab.client, flow))
         equal(totals(lab, service), {8001: 2, 8002: 3}, f"connections by {scheduler}")

@@ -14,7 +14,7 @@ def busy(lab):
     for number, flow in enumerate(FLOWS):
         lab.servers.listen(flow, [8001, 8002])
         lab.rlvs(f"service add {flow.service(80)} --scheduler {('rr', 'wrr', 'wlc')[number % 3]}")
-        lab.rlvs(f"dest add {flow.service(80)} :8001-8002 --weight {number}")
+        lab.rlvs(f"dest add {flow.service(80)} :8001-8002 --weight {number} --method nat")
         lab.rlvs(f"dest edit {flow.service(80)} :8002 --weight 10 --method nat"
                  if number == 0 else f"dest edit {flow.service(80)} :8002 --weight 10")
         held += [talk(lab.client, flow), talk(lab.lb, flow)]

@@ -194,7 +194,7 @@ def test_what_goes_by_connections_is_refused(lab, flow):
             "--max-connections")
     bounded = flow.service(82)
     lab.rlvs(f"service add {bounded} --scheduler rr")
-    lab.rlvs(f"dest add {bounded} :8001-8002 --max-connections 9 --min-connections 1")
+    lab.rlvs(f"dest add {bounded} :8001-8002 --max-connections 9 --min-connections 1 --method nat")
     refused(lab, f"service edit {bounded} --flags uncounted", *why, "--flags")
     lab.rlvs(f"dest edit {bounded} :8001-8002 --max-connections 0 --min-connections 0")
     lab.rlvs(f"service edit {bounded} --flags uncounted")

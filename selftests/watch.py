@@ -126,7 +126,7 @@ def test_deleted_and_added_destinations(lab, flow):
         lab.rlvs(f"dest del {name} :8001")
         equal(events.wait("draining")["in_flight"], 1, "in flight")
         equal(events.quiet(), [], "events while the connection is open")
-        lab.rlvs(f"dest add {name} :8001")
+        lab.rlvs(f"dest add {name} :8001 --method nat")
         events.wait("resumed")
         lab.rlvs(f"service del {name}")
         events.wait("draining")

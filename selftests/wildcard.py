@@ -13,7 +13,7 @@ def wildcard(lab, flow):
     """Adds the service tcp://*:80 or its like."""
     service = flow.service(80, flow.any)
     lab.rlvs(f"service add {service} --scheduler rr")
-    lab.rlvs(f"dest add {service} :8001-8002")
+    lab.rlvs(f"dest add {service} :8001-8002 --method nat")
     return service
 
 

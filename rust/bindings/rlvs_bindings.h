@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen reads for the crate rlvs_kext. */
+#include <net/ipv6.h>
 #include <uapi/linux/ip_vs.h>
 #include <uapi/linux/rlvs.h>
 
 #include "../helpers/rlvs_helpers.h"
+
+#ifndef IP6_MAX_EXT_HDRS_CNT
+#error "rlvs needs a kernel that bounds the IPv6 extension headers of a packet (IP6_MAX_EXT_HDRS_CNT)"
+#endif

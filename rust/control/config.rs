@@ -335,12 +335,22 @@ impl Config {
         let destinations = Iterator::chain(listed, left()).map(|d| d.key.port);
         let steered = self.services.iter().filter(|c| c.service.steers());
         let steered = steered.map(|c| c.service.key.port);
+        let all = self.services.iter().flat_map(|c| c.destinations.iter());
+        let private = all.filter(|d| d.is_private()).map(|d| d.key.port);
         // Short of memory, the sets stay too large until the next time.
         let stale = state.service_ports.clear_and_add(services, self).is_err()
             || state.steered_ports.clear_and_add(steered, self).is_err()
             || state
                 .destination_ports
                 .clear_and_add(destinations, self)
+                .is_err()
+            || state
+                .watched_ports
+                .unite(
+                    [&state.service_ports, &state.destination_ports],
+                    private,
+                    self,
+                )
                 .is_err();
         // Some end while their service, or other connections of their destination, go on.
         let switches = |c: &KBox<Configured>| {
@@ -370,22 +380,31 @@ impl Config {
         self.retired.is_empty() && state.settled.has(self.published)
     }
 
-    /// Adds the ports that packets are to be looked at for once a service has these destinations.
+    /// Adds the ports that packets are to be looked at for once a service has these destinations, of
+    /// which those are private that `private` says.
     fn add_ports(
         &self,
         state: &State,
         of: &Configured,
         steers: bool,
         destinations: &[Arc<Destination>],
+        private: impl Fn(&Destination) -> bool,
     ) {
         let port = of.service.key.port;
         if steers {
             state.steered_ports.add(port, self);
-            return;
+        } else {
+            state.watched_ports.add(port, self);
+            state.service_ports.add(port, self);
         }
-        state.service_ports.add(port, self);
         for destination in destinations {
-            state.destination_ports.add(destination.key.port, self);
+            let port = destination.key.port;
+            if !steers || private(destination) {
+                state.watched_ports.add(port, self);
+            }
+            if !steers {
+                state.destination_ports.add(port, self);
+            }
         }
     }
 }
@@ -587,6 +606,7 @@ impl<'a> Changes<'a> {
             .services
             .insert_within_capacity(index, configured);
         let state = self.ns.state();
+        state.watched_ports.add(key.port, &self.config);
         state.service_ports.add(key.port, &self.config);
         state.services.replace(services, &mut self.config.retired);
         Ok(self.added())
@@ -613,7 +633,9 @@ impl<'a> Changes<'a> {
             let backends = without_all(self.backends(), all.iter())?;
             let backends = with_all(backends, settings.flags, all.iter())?;
             let backends = RcuBox::new(backends)?;
-            self.config.add_ports(state, configured, steers, all);
+            let private = Destination::is_private;
+            self.config
+                .add_ports(state, configured, steers, all, private);
             self.config.stale_ports = true;
             state.backends.replace(backends, &mut self.config.retired);
             let configured = self.configured(key)?;
@@ -786,7 +808,12 @@ impl<'a> Changes<'a> {
         let added = all.iter().filter(|d| range.contains(d));
         let backends = RcuBox::new(with_all(self.backends(), flags, added)?)?;
 
-        self.config.add_ports(state, configured, steers, &all);
+        let private = |d: &Destination| match range.contains(d) {
+            true => settings.private,
+            false => d.is_private(),
+        };
+        self.config
+            .add_ports(state, configured, steers, &all, private);
         self.config.stale_ports = true;
         let Config {
             services,
@@ -838,9 +865,13 @@ impl<'a> Changes<'a> {
         } else {
             None
         };
+        let private = |d: &Destination| match range.contains(d) {
+            true => edit.private.unwrap_or_else(|| d.is_private()),
+            false => d.is_private(),
+        };
         self.config
-            .add_ports(self.ns.state(), configured, steers, all);
-        self.config.stale_ports |= switches;
+            .add_ports(self.ns.state(), configured, steers, all, private);
+        self.config.stale_ports |= switches || edit.private == Some(false);
         let number = self.config.next();
         for destination in changed.iter() {
             // A packet that has just seen the old weight may be giving its connection there still.
@@ -880,7 +911,9 @@ impl<'a> Changes<'a> {
         let backends = RcuBox::new(without_all(self.backends(), deleted.iter())?)?;
         let room = Room::new(deleted.len())?;
 
-        self.config.add_ports(state, configured, steers, &staying);
+        let private = Destination::is_private;
+        self.config
+            .add_ports(state, configured, steers, &staying, private);
         state.backends.replace(backends, &mut self.config.retired);
         self.configured(service)?.destinations = staying;
         self.config.publish(index, pool);

@@ -5,6 +5,7 @@
 //! IPv4: RFC 791. IPv6 and its extension headers: RFC 8200. TCP: RFC 9293. UDP: RFC 768. SCTP:
 //! RFC 9260, in [`sctp`].
 
+pub mod lax;
 pub mod sctp;
 
 use core::ops::Range;
@@ -161,9 +162,10 @@ pub enum Unhandled {
     /// A header contradicts itself or another one, or there are more extension headers than any
     /// sender has use for.
     Malformed,
-    /// It is neither TCP nor UDP nor SCTP nor ICMP, it is protected by an authentication header, or
-    /// its destination is not the one in the IP header because it is routed by its source.
+    /// It is neither TCP nor UDP nor SCTP nor ICMP, or it is protected by an authentication header.
     OtherProtocol,
+    /// An IPv6 routing header leads it further than to the destination in the IP header.
+    SourceRouted,
     /// It is a part of a larger packet.
     Fragment,
     /// It is an ICMP message: see [`crate::icmp`].
@@ -177,8 +179,10 @@ const TCP_HEADER_LEN: usize = 20;
 const TCP_FLAGS: usize = 13;
 const UDP_HEADER_LEN: usize = 8;
 
-/// How many IPv6 extension headers are walked; each can be there once, destination options twice.
-const MAX_EXTENSIONS: usize = 8;
+/// How many IPv6 extension headers are walked, hop-by-hop options not counted, which can only be the
+/// first: as many as Linux takes (`IP6_MAX_EXT_HDRS_CNT`). The module is not built for a kernel that
+/// takes more.
+pub const MAX_EXTENSIONS: usize = 12;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -435,9 +439,12 @@ fn skip_extensions(
     length: u32,
 ) -> Result<(u8, usize), Unhandled> {
     let (mut kind, mut at) = (first, IPV6_HEADER_LEN);
-    for _ in 0..MAX_EXTENSIONS {
+    for _ in 0..=most_extensions(first) {
         if !is_extension(kind) {
             return Ok((kind, at));
+        }
+        if kind == ROUTING && segments_left(bytes, at)? > 0 {
+            return Err(Unhandled::SourceRouted);
         }
         let (next, len) = extension(bytes, parts, kind, at)?;
         if len > payload(length, at) {
@@ -446,6 +453,18 @@ fn skip_extensions(
         (kind, at) = (next, at.saturating_add(len));
     }
     Err(Unhandled::Malformed)
+}
+
+/// How many extension headers a packet may have whose first one is of this kind.
+#[inline]
+fn most_extensions(first: u8) -> usize {
+    MAX_EXTENSIONS.saturating_add(usize::from(first == HOP_BY_HOP))
+}
+
+/// How many further stops a routing header at an offset names.
+fn segments_left(bytes: &(impl Bytes + ?Sized), at: usize) -> Result<u8, Unhandled> {
+    let [_, _, _, left] = read(bytes, at)?;
+    Ok(left)
 }
 
 /// The kind of the header behind the extension header at an offset, and how long that one is.
@@ -465,8 +484,6 @@ fn extension(
             }
             Ok((next, 8))
         }
-        // With segments left, the final destination is another one: it is in the routing header.
-        ROUTING if b3 > 0 => Err(Unhandled::OtherProtocol),
         _ => Ok((next, usize::from(units).saturating_add(1).saturating_mul(8))),
     }
 }
@@ -498,7 +515,7 @@ fn tcp<A>(
 }
 
 #[inline(always)]
-fn udp<A>(
+fn udp<A: Ip>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
 ) -> Result<([u8; 4], Signal), Unhandled> {
@@ -509,9 +526,10 @@ fn udp<A>(
     let header = bytes.chunk(network.l4_offset, &mut copy);
     let &[s1, s0, d1, d0, l1, l0, _, _] = header.ok_or(Unhandled::Truncated)?;
     let length = usize::from(u16::from_be_bytes([l1, l0]));
-    // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4).
-    let jumbo = network.length == 0 && length == 0;
-    if !jumbo && (length < UDP_HEADER_LEN || length > network.payload()) {
+    // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4). Over IPv6
+    // Linux takes the IP header's for it, whatever that is.
+    let has_none = length == 0 && (network.length == 0 || A::FAMILY == Family::V6);
+    if !has_none && (length < UDP_HEADER_LEN || length > network.payload()) {
         return Err(Unhandled::Malformed);
     }
     Ok(([s1, s0, d1, d0], Signal::Udp))
@@ -663,7 +681,7 @@ mod tests {
                 "segments left",
                 ROUTING,
                 with([17, 0, 0, 1, 0, 0, 0, 0]),
-                Some(Unhandled::OtherProtocol),
+                Some(Unhandled::SourceRouted),
             ),
             (
                 "first fragment",
@@ -718,8 +736,10 @@ mod tests {
     #[test]
     fn chains_of_extension_headers_end() {
         for (count, expected) in [
-            (MAX_EXTENSIONS - 1, None),
-            (MAX_EXTENSIONS, Some(Unhandled::Malformed)),
+            (1, None),
+            (8, None),
+            (12, None),
+            (13, Some(Unhandled::Malformed)),
             (25, Some(Unhandled::Malformed)),
         ] {
             let mut rest = Vec::new();
@@ -732,11 +752,22 @@ mod tests {
                 rest.extend([next, 0, 0, 0, 0, 0, 0, 0]);
             }
             rest.extend(UDP);
-            assert_eq!(
-                refused6(&ipv6(DESTINATION_OPTIONS, &rest)),
-                expected,
-                "{count}"
-            );
+            let refused = refused6(&ipv6(DESTINATION_OPTIONS, &rest));
+            assert_eq!(refused, expected, "{count}");
+            // Hop-by-hop options are not one of them.
+            rest.splice(0..0, [DESTINATION_OPTIONS, 0, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(refused6(&ipv6(HOP_BY_HOP, &rest)), expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn over_ipv6_a_datagram_may_have_no_length() {
+        let none = [0x30, 0x39, 0, 53, 0, 0, 0, 0];
+        assert_eq!(refused6(&ipv6(17, &none)), None);
+        for length in [7, 9] {
+            let wrong = [0x30, 0x39, 0, 53, 0, length, 0, 0];
+            let expected = Some(Unhandled::Malformed);
+            assert_eq!(refused6(&ipv6(17, &wrong)), expected, "{length}");
         }
     }
 }

@@ -274,6 +274,11 @@ struct rlvs_routing rlvs_hook_routing(const struct sk_buff *skb,
 				      const struct nf_hook_state *state);
 enum rlvs_route rlvs_hook_route(const struct sk_buff *skb,
 				const struct nf_hook_state *state);
+bool rlvs_hook_in_group_frame(const struct sk_buff *skb,
+			      const struct nf_hook_state *state);
+bool rlvs_hook_to_group(const struct sk_buff *skb,
+			const struct nf_hook_state *state,
+			const struct rlvs_ends *ends);
 bool rlvs_routes_here(struct net *net, const struct rlvs_routing *by,
 		      const struct rlvs_ends *ends, u8 protocol);
 bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,

@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Private destinations: from outside of the host only services lead there.
+//!
+//! What the host would deliver must not get there by being odd: what [`wire::parse`] refuses is read
+//! once more as laxly as any stack might, and dropped if it could be for a private destination.
 
-use rlvs_core::{address::Protocol, flow, wire::Packet};
-use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
+use rlvs_core::{
+    address::{Address, Family as Version, Ip, Protocol},
+    backends::End,
+    flow,
+    wire::{self, lax, sctp::Chunk, Packet, Signal},
+};
+use rlvs_kext::{
+    inet::{self, Ends},
+    netfilter::Verdict,
+    skbuff::Skb,
+};
 
-use super::{backend_end, Passage};
+use super::{backend_end, Passage, SkbBytes};
 use crate::{connections, family::Family, services::Destination, stats::Event};
+
+// What the kernel delivers is read.
+const _: () = assert!(wire::MAX_EXTENSIONS >= inet::MAX_EXTENSION_HEADERS as usize);
 
 impl<A: Family> Passage<'_, A> {
     /// What becomes of a packet that goes straight to an end that no service has: one that would
     /// open a connection to a private destination is refused, unless this host sends it.
     pub(super) fn straight(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
-        if self.routed || !flow::opens(packet.signal) {
-            return Verdict::Accept;
-        }
-        let end = backend_end(packet.protocol, &packet.destination);
-        let backends = self.state.backends.read(self.context.rcu);
-        let mut on_port = backends.on_port(end);
-        let Some(private) = on_port.find(|d| d.is_private() && self.leads_to(packet, d)) else {
-            return Verdict::Accept;
-        };
-        let is_named = private.key.address == packet.destination.address.to_address();
-        if self.has_straight(packet) || !self.is_here(skb, packet, is_named) {
+        if !self.is_barred(skb, packet) {
             return Verdict::Accept;
         }
         self.state.events.count(self.context.bh, Event::Private);
@@ -30,17 +35,84 @@ impl<A: Family> Passage<'_, A> {
         Verdict::Refuse
     }
 
+    /// What becomes of a packet that was not read, or not because of its frame: one that may be for
+    /// a private destination is dropped.
+    #[cold]
+    pub(super) fn odd(&self, skb: &Skb<'_>) -> Verdict {
+        let Some(packet) = lax::parse::<A>(&SkbBytes::of(skb)) else {
+            return Verdict::Accept;
+        };
+        if !self.is_barred(skb, &packet) {
+            return Verdict::Accept;
+        }
+        self.state.events.count(self.context.bh, Event::Private);
+        Verdict::Drop
+    }
+
+    /// Returns `true` if a packet comes from outside, would open a connection straight to a private
+    /// destination, and is delivered on this host.
+    #[inline(never)]
+    fn is_barred(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
+        if self.routed
+            || !self.state.watched_ports.contains(packet.destination.port)
+            || !self.would_open(skb, packet)
+        {
+            return false;
+        }
+        let mut packet = *packet;
+        if let Some(last) = lax::last_stop(&SkbBytes::of(skb), packet.l4_offset) {
+            packet.destination.address = last;
+        }
+        let packet = &packet;
+        let Some(private) = self.private(packet) else {
+            return false;
+        };
+        let is_named = private.key.address == packet.destination.address.to_address();
+        !self.has_straight(packet)
+            && (self.is_here(skb, packet, is_named) || self.is_group(skb, packet))
+    }
+
+    /// Returns `true` if a packet opens a connection where a process listens: its first one, or one
+    /// that returns a cookie, which the process may have sent to it through a service.
+    fn would_open(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
+        match packet.signal {
+            Signal::Tcp(flags) if flags.ack() && !flags.syn() => {
+                self.context.is_cookie(skb, packet.l4_offset)
+            }
+            Signal::Sctp(Chunk::CookieEcho) => true,
+            signal => flow::opens(signal),
+        }
+    }
+
+    /// The private destination whose process a packet may be for.
+    fn private(&self, packet: &Packet<A>) -> Option<&Destination> {
+        let end = backend_end(packet.protocol, &packet.destination);
+        // A socket of IPv6 may get packets of both families.
+        let other = End {
+            address: Address::unspecified(match A::FAMILY {
+                Version::V4 => Version::V6,
+                Version::V6 => Version::V4,
+            }),
+            ..end
+        };
+        let backends = self.state.backends.read(self.context.rcu);
+        let mut on_port = Iterator::chain(backends.on_port(end), backends.on_port(other));
+        on_port
+            .find(|d| d.is_private() && self.leads_to(packet, d))
+            .map(|d| &**d)
+    }
+
     /// Whether a packet to the port of a destination is for its process: it goes to its address, or
     /// to another one of the host that the process listens on as well. Of SCTP that is not known.
     fn leads_to(&self, packet: &Packet<A>, destination: &Destination) -> bool {
-        let address = packet.destination.address;
-        let end = destination.end(address);
-        if end.address == address {
+        let address = packet.destination.address.to_address();
+        let at = &destination.key.address;
+        if *at == address || at.family() == A::FAMILY && at.is_unspecified() {
             return true;
         }
         let (net, device) = (self.context.net(), self.context.input_device());
         let straight = A::ends(&packet.destination, &packet.source);
-        let balanced = A::ends(&end, &packet.source);
+        let balanced = listening_at(at, packet);
         match packet.protocol {
             Protocol::Tcp => net.share_socket(&straight, &balanced, device, false),
             Protocol::Udp => net.share_socket(&straight, &balanced, device, true),
@@ -50,7 +122,7 @@ impl<A: Family> Passage<'_, A> {
 
     /// Whether the process has a connection with the packet's sender already, which may be older
     /// than the destination, or one that the process has opened. An SCTP association is not known;
-    /// only an INIT is refused.
+    /// only what opens one is refused.
     fn has_straight(&self, packet: &Packet<A>) -> bool {
         let (net, device) = (self.context.net(), self.context.input_device());
         let (local, remote) = (&packet.destination, &packet.source);
@@ -58,6 +130,30 @@ impl<A: Family> Passage<'_, A> {
             Protocol::Tcp => connections::has_socket(net, local, remote, Some(device)),
             Protocol::Udp => net.udp_connected(&A::ends(local, remote), device),
             Protocol::Sctp => false,
+        }
+    }
+
+    /// Returns `true` if a packet goes to many, of whom this host may be one.
+    fn is_group(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
+        let ends = A::ends(&packet.destination, &packet.source);
+        self.context.is_to_group(skb, &ends)
+    }
+}
+
+/// The ends by which the socket is found that listens at an address on the port of a packet: it has
+/// that of the packet's sender, as far as that is of the same family.
+fn listening_at<'a, A: Ip>(at: &'a Address, packet: &'a Packet<A>) -> Ends<'a> {
+    let (port, remote) = (packet.destination.port, packet.source);
+    match at {
+        Address::V4(local) => {
+            let octets = packet.source.address.octets();
+            let octets = <&[u8; 4]>::try_from(octets).unwrap_or(&[0; 4]);
+            Ends::v4((local, port), (octets, remote.port))
+        }
+        Address::V6(local) => {
+            let octets = packet.source.address.octets();
+            let octets = <&[u8; 16]>::try_from(octets).unwrap_or(&[0; 16]);
+            Ends::v6((local, port), (octets, remote.port))
         }
     }
 }

@@ -139,6 +139,9 @@ pub fn has_ipv6() -> bool {
     unsafe { bindings::rlvs_has_ipv6() }
 }
 
+/// How many IPv6 extension headers of a packet the kernel takes, hop-by-hop options not counted.
+pub const MAX_EXTENSION_HEADERS: u32 = bindings::IP6_MAX_EXT_HDRS_CNT;
+
 impl Net {
     /// Borrows a namespace.
     ///

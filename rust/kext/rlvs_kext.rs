@@ -22,6 +22,7 @@ pub mod conntrack;
 pub mod errno;
 pub mod flow_table;
 pub mod genetlink;
+pub mod group;
 pub mod inet;
 pub mod kept;
 pub mod local;

@@ -56,11 +56,11 @@ def modules(prefix):
                 if name.startswith(prefix)]
 
 
-def listening(port, protocol, version):
-    """A process's socket, on all addresses."""
+def listening(port, protocol, version, v6only=False):
+    """A process's socket, on all addresses: of both families if it is of IPv6, and not `v6only`."""
     sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6,
                          socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
-    if version == 6:
+    if v6only:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind(("", port))
     if protocol == "tcp":
@@ -83,7 +83,8 @@ class Bench:
             run("ip", f"-{n}", "neigh", "add", CLIENT[n], "dev", "wan", "lladdr",
                 "02:00:00:00:00:09")
         self.client = None
-        self.sockets = {kind: listening(PROCESS, *kind) for kind in KINDS}
+        # One of each family on the same port.
+        self.sockets = {kind: listening(PROCESS, *kind, v6only=kind[1] == 6) for kind in KINDS}
 
     def clients(self):
         """Another network namespace, with routes to the service; once."""

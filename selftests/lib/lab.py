@@ -159,13 +159,7 @@ class Lab:
     # The tool.
 
     def try_rlvs(self, arguments, **options):
-        """Runs `rlvs ARGUMENTS` on lb and returns what came of it.
-
-        Destinations are added with the method nat unless another one is named: most tests know
-        by its port which server has answered.
-        """
-        if arguments.startswith("dest add ") and "--method" not in arguments:
-            arguments += " --method nat"
+        """Runs `rlvs ARGUMENTS` on lb and returns what came of it."""
         return self.lb.run("rlvs", *arguments.split(), **options)
 
     def rlvs(self, arguments):
@@ -223,7 +217,8 @@ class Lab:
         return self.director().counter(name)
 
     def balance(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
-        """Adds a service with destinations on its own address; returns the service's name."""
+        """Adds a service with destinations on its own address that packets are rewritten for, the
+        method nat; returns the service's name."""
         self.director().add(flow, port, ports, scheduler, address)
         return flow.service(port, address)
 
@@ -233,17 +228,17 @@ class Lab:
         return flow.service(port, address)
 
     def add_elsewhere(self, flow, service):
-        """Adds a destination on another address of the host, with a server."""
+        """Adds a destination on another address of the host, with a server and the method nat."""
         self.servers.listen(flow, [9000], address=flow.host)
-        self.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)}")
+        self.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)} --method nat")
 
     def serve_elsewhere(self, flow):
-        """A service whose only server is on another address of the host."""
+        """A service whose only server is on another address of the host, the method is nat."""
         self.rlvs(f"service add {flow.service(80)} --scheduler rr")
         self.add_elsewhere(flow, flow.service(80))
 
     def serve_both(self, flow, address=None):
-        """A service with a server on its own address and one on another."""
+        """A service with a server on its own address and one on another, the method is nat."""
         self.servers.listen(flow, [8001], address=address)
         self.add_elsewhere(flow, self.balance(flow, ports="8001", address=address))
 

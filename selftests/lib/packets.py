@@ -77,6 +77,29 @@ def segment(source, destination, source_port, port, *, flags="S", seq=0, ack=0, 
     return ip_header(source, destination, 6, len(body), **header) + body
 
 
+# An IPv6 destination options header that says nothing, as extended() takes it.
+DESTINATION_OPTIONS = 60, bytes([0, 1, 4, 0, 0, 0, 0])
+HOP_BY_HOP = 0, DESTINATION_OPTIONS[1]
+
+
+def extended(packet, *headers):
+    """An IPv6 packet with extension headers before what it has: of each the type, and all but the
+    first byte, which says what comes next."""
+    kinds = [kind for kind, _ in headers] + [packet[6]]
+    chain = b"".join(bytes([following]) + content
+                     for following, (_, content) in zip(kinds[1:], headers))
+    return (packet[:4] + struct.pack("!HB", len(packet) - 40 + len(chain), kinds[0])
+            + packet[7:40] + chain + packet[40:])
+
+
+def segments_left(*segments):
+    """A segment routing header (RFC 8754) of a packet that is at the first of these addresses, for
+    extended(): it goes on to the others."""
+    octets = b"".join(_octets(address) for address in reversed(segments))
+    last = len(segments) - 1
+    return 43, bytes([len(octets) // 8, 4, last, last, 0, 0, 0]) + octets
+
+
 def icmp_error(source, destination, kind, code, quoted, rest=0):
     """An ICMP error about a packet, whole or cut; `rest` is its second word, such as an MTU."""
     message = struct.pack("!BBHI", kind, code, 0, rest) + quoted

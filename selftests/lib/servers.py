@@ -49,8 +49,9 @@ class Servers:
 
     # Called by tests.
 
-    def listen(self, flow, ports, address=None, reuse_port=False, options=()):
-        """Serves these ports of one address (the first VIP unless told otherwise)."""
+    def listen(self, flow, ports, address=None, reuse_port=False, options=(), v6only=False):
+        """Serves these ports of one address (the first VIP unless told otherwise). On the wildcard
+        address of IPv6 it serves both families, as sockets do, unless it is `v6only`."""
         address = address or flow.vip
         for port in ports:
             with self.namespace:
@@ -61,7 +62,7 @@ class Servers:
                 sock.setsockopt(*option)
             if reuse_port:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if flow.version == 6:
+            if v6only:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((address, port))
             sock.setblocking(False)
@@ -151,7 +152,7 @@ class Servers:
         sock.setblocking(False)
         local = sock.getsockname()
         port = listener.getsockname()[1]
-        connection = Served(sock, port, peer[:2])
+        connection = Served(sock, port, (_plain(peer[0]), peer[1]))
         connection.waiting += _greeting((local[0], port), peer)
         self.connections.append(connection)
         self._select.register(sock, selectors.EVENT_READ,
@@ -209,5 +210,10 @@ class Servers:
             connection.ended = how
 
 
+def _plain(address):
+    """The IPv4 address that a socket of both families has for an IPv4 packet, or what it is."""
+    return address.removeprefix("::ffff:")
+
+
 def _greeting(local, peer):
-    return f"{local[1]} {peer[0]} {peer[1]} {local[0]}\n".encode("ascii")
+    return f"{local[1]} {_plain(peer[0])} {peer[1]} {_plain(local[0])}\n".encode("ascii")

@@ -22,7 +22,7 @@ def whole(bench, name, version, results, count):
     """From SYN to the last FIN, end to end."""
     listener = bench.sockets["tcp", version]
     if name == "direct":
-        listener = listening(SERVICE, "tcp", version)
+        listener = listening(SERVICE, "tcp", version, v6only=version == 6)
     bench.connect(version, listener, count // 10)
     seconds = PACE.steady(lambda: bench.connect(version, listener, count))
     if name == "direct":
