@@ -532,7 +532,8 @@ pub mod counters {
 
     /// Packets from outside of the host that would have opened a connection
     /// straight to a private destination, dropped and answered with a TCP
-    /// reset, an ICMP port unreachable message or an SCTP ABORT.
+    /// reset, an ICMP port unreachable message or an SCTP ABORT; odd ones
+    /// are dropped without an answer.
     pub const PRIVATE: Attr<Uint> = Attr::new(23, "private");
 
     /// Connections handed to a destination's listening socket; they have
