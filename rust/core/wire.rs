@@ -179,9 +179,8 @@ const TCP_HEADER_LEN: usize = 20;
 const TCP_FLAGS: usize = 13;
 const UDP_HEADER_LEN: usize = 8;
 
-/// How many IPv6 extension headers are walked, hop-by-hop options not counted, which can only be the
-/// first: as many as Linux takes (`IP6_MAX_EXT_HDRS_CNT`). The module is not built for a kernel that
-/// takes more.
+/// How many IPv6 extension headers are walked: as many as Linux takes (`IP6_MAX_EXT_HDRS_CNT`). The
+/// module is not built for a kernel that takes more.
 pub const MAX_EXTENSIONS: usize = 12;
 
 const HOP_BY_HOP: u8 = 0;
@@ -439,7 +438,7 @@ fn skip_extensions(
     length: u32,
 ) -> Result<(u8, usize), Unhandled> {
     let (mut kind, mut at) = (first, IPV6_HEADER_LEN);
-    for _ in 0..=most_extensions(first) {
+    for _ in 0..=MAX_EXTENSIONS {
         if !is_extension(kind) {
             return Ok((kind, at));
         }
@@ -453,12 +452,6 @@ fn skip_extensions(
         (kind, at) = (next, at.saturating_add(len));
     }
     Err(Unhandled::Malformed)
-}
-
-/// How many extension headers a packet may have whose first one is of this kind.
-#[inline]
-fn most_extensions(first: u8) -> usize {
-    MAX_EXTENSIONS.saturating_add(usize::from(first == HOP_BY_HOP))
 }
 
 /// How many further stops a routing header at an offset names.
@@ -752,11 +745,9 @@ mod tests {
                 rest.extend([next, 0, 0, 0, 0, 0, 0, 0]);
             }
             rest.extend(UDP);
-            let refused = refused6(&ipv6(DESTINATION_OPTIONS, &rest));
-            assert_eq!(refused, expected, "{count}");
-            // Hop-by-hop options are not one of them.
-            rest.splice(0..0, [DESTINATION_OPTIONS, 0, 0, 0, 0, 0, 0, 0]);
-            assert_eq!(refused6(&ipv6(HOP_BY_HOP, &rest)), expected, "{count}");
+            for first in [DESTINATION_OPTIONS, HOP_BY_HOP] {
+                assert_eq!(refused6(&ipv6(first, &rest)), expected, "{count}");
+            }
         }
     }
 

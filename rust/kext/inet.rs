@@ -139,7 +139,7 @@ pub fn has_ipv6() -> bool {
     unsafe { bindings::rlvs_has_ipv6() }
 }
 
-/// How many IPv6 extension headers of a packet the kernel takes, hop-by-hop options not counted.
+/// How many IPv6 extension headers of a packet the kernel takes.
 pub const MAX_EXTENSION_HEADERS: u32 = bindings::IP6_MAX_EXT_HDRS_CNT;
 
 impl Net {

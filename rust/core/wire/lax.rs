@@ -4,8 +4,8 @@
 //! as a stack might: what is to be kept from a port must not get there by being odd.
 
 use super::{
-    address, extension, is_extension, most_extensions, read, sctp::Chunk, Bytes, Packet, Parts,
-    Ports, Signal, TcpFlags, IPV4_FRAGMENT_OFFSET, IPV4_HEADER_LEN, IPV6_HEADER_LEN, ROUTING,
+    address, extension, is_extension, read, sctp::Chunk, Bytes, Packet, Parts, Ports, Signal,
+    TcpFlags, IPV4_FRAGMENT_OFFSET, IPV4_HEADER_LEN, IPV6_HEADER_LEN, MAX_EXTENSIONS, ROUTING,
 };
 use crate::address::{Endpoint, Family, Ip, Protocol};
 
@@ -13,6 +13,10 @@ use crate::address::{Endpoint, Family, Ip, Protocol};
 const IPV4_SOURCE_ROUTES: [u8; 2] = [131, 137];
 const IPV4_END_OF_OPTIONS: u8 = 0;
 const IPV4_NO_OPERATION: u8 = 1;
+
+/// A packet that routing headers lead to the host several times, as in a VRF, may each time have as
+/// many further headers as the stack takes.
+const MOST_EXTENSIONS: usize = 4 * MAX_EXTENSIONS;
 
 /// A routing header whose addresses are shortened (RFC 6554).
 const SHORT_SEGMENTS: u8 = 3;
@@ -101,7 +105,7 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Network<A>> {
     let source = address(&header, 8..24).ok()?;
     let mut destination = address(&header, 24..40).ok()?;
     let (mut kind, mut at) = (first, IPV6_HEADER_LEN);
-    for _ in 0..=most_extensions(first) {
+    for _ in 0..=MOST_EXTENSIONS {
         if !is_extension(kind) {
             return Some((kind, source, destination, at));
         }
