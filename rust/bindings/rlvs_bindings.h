@@ -7,5 +7,5 @@
 #include "../helpers/rlvs_helpers.h"
 
 #ifndef IP6_MAX_EXT_HDRS_CNT
-#error "rlvs needs a kernel that bounds the IPv6 extension headers of a packet (IP6_MAX_EXT_HDRS_CNT)"
+#error "rlvs needs a kernel that has IP6_MAX_EXT_HDRS_CNT"
 #endif
