@@ -22,7 +22,7 @@ use rlvs_core::{
 use rlvs_kext::{
     clock,
     flow_table::{Digest, Hashed, Refused},
-    netfilter::{self, Context, Hook, Point, Verdict},
+    netfilter::{self, Context, Hook, LocalOut, PreRouting, Verdict},
     once::Once,
     random,
     skbuff::{self, Skb},
@@ -66,7 +66,7 @@ pub(crate) struct Incoming<A>(PhantomData<A>);
 
 impl<A: Family> Hook<State> for Incoming<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
-    const POINT: Point = Point::PreRouting;
+    type At = PreRouting;
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
     #[inline]
@@ -74,19 +74,19 @@ impl<A: Family> Hook<State> for Incoming<A> {
         may_be::<A>(skb, |ports| state.watched_ports.contains(ports.destination))
     }
 
-    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+    fn packet(state: &State, context: &Context<'_, PreRouting>, skb: &mut Skb<'_>) -> Verdict {
         // What this host sends to itself was seen when it was sent, and a packet of a VRF when it
         // came in by the VRF's port.
         if !context.concerns(skb) {
             if A::tracked(state).read_once() {
-                Passage::<A>::new(state, context, false).track_late(skb);
+                Passage::<A>::new(state, context, None).track_late(skb);
             }
             if context.is_in_group_frame(skb) {
-                return Passage::<A>::new(state, context, false).odd(skb);
+                return Passage::<A>::new(state, context, None).odd(skb);
             }
             return Verdict::Accept;
         }
-        from_client(&Passage::<A>::new(state, context, false), skb)
+        from_client(&Passage::<A>::new(state, context, None), skb)
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct LocalClient<A>(PhantomData<A>);
 
 impl<A: Family> Hook<State> for LocalClient<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
-    const POINT: Point = Point::LocalOut;
+    type At = LocalOut;
     const PRIORITY: i32 = BEFORE_CONNTRACK;
 
     #[inline]
@@ -104,11 +104,11 @@ impl<A: Family> Hook<State> for LocalClient<A> {
             || may_be::<A>(skb, |ports| state.watched_ports.contains(ports.destination))
     }
 
-    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+    fn packet(state: &State, context: &Context<'_, LocalOut>, skb: &mut Skb<'_>) -> Verdict {
         if context.is_refusal(skb) || !context.concerns(skb) {
             return Verdict::Accept;
         }
-        from_client(&Passage::<A>::new(state, context, true), skb)
+        from_client(&Passage::<A>::new(state, context, Some(context)), skb)
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct Answer<A>(PhantomData<A>);
 
 impl<A: Family> Hook<State> for Answer<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
-    const POINT: Point = Point::LocalOut;
+    type At = LocalOut;
     const PRIORITY: i32 = LAST;
 
     #[inline]
@@ -131,11 +131,11 @@ impl<A: Family> Hook<State> for Answer<A> {
         })
     }
 
-    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+    fn packet(state: &State, context: &Context<'_, LocalOut>, skb: &mut Skb<'_>) -> Verdict {
         if !context.concerns(skb) {
             return Verdict::Accept;
         }
-        let passage = Passage::<A>::new(state, context, true);
+        let passage = Passage::<A>::new(state, context, Some(context));
         let parsed = parse(skb);
         let packet = match &parsed {
             Ok(packet) => packet,
@@ -162,7 +162,7 @@ impl<A: Family> Hook<State> for Answer<A> {
             },
         };
         match sent {
-            Verdict::Accept => passage.complete(skb),
+            Verdict::Accept => passage.complete(context, skb),
             other => other,
         }
     }
@@ -173,8 +173,8 @@ struct Passage<'a, A: Family> {
     state: &'a State,
     context: &'a Context<'a>,
     connections: &'a Table<A>,
-    /// The packet has been routed, as this host sends it.
-    routed: bool,
+    /// Of a packet that this host sends, and that has been routed: the hook, which can do it anew.
+    routed: Option<&'a Context<'a, LocalOut>>,
     now: u32,
     /// Of an ICMP error for which an entry is opened: the sequence number of the answer that it
     /// quotes.
@@ -255,7 +255,11 @@ enum Attempt<'a, A: Family> {
 
 impl<'a, A: Family> Passage<'a, A> {
     #[inline]
-    fn new(state: &'a State, context: &'a Context<'a>, routed: bool) -> Self {
+    fn new(
+        state: &'a State,
+        context: &'a Context<'a>,
+        routed: Option<&'a Context<'a, LocalOut>>,
+    ) -> Self {
         Self {
             state,
             context,
@@ -312,7 +316,7 @@ impl<'a, A: Family> Passage<'a, A> {
         let port = packet.destination.port;
         let to_service = state.service_ports.contains(port);
         let to_destination = state.destination_ports.contains(port);
-        if !self.routed && skb.has_receiver() {
+        if self.routed.is_none() && skb.has_receiver() {
             return Verdict::Accept;
         }
         if let Some(entry) = self.proxied(skb, packet) {
@@ -803,10 +807,10 @@ impl<'a, A: Family> Passage<'a, A> {
     /// Lets a rewritten packet go on. Routes are chosen by address: with the same one the route
     /// stays right.
     fn route_again(&self, skb: &mut Skb<'_>, rewrite: &Rewrite<A>) -> Verdict {
-        if self.routed
-            && rewrite.from.address != rewrite.to.address
-            && self.context.reroute(skb).is_err()
-        {
+        let fails = |context: &Context<'_, LocalOut>| {
+            rewrite.from.address != rewrite.to.address && context.reroute(skb).is_err()
+        };
+        if self.routed.is_some_and(fails) {
             self.state.events.count(self.context.bh, Event::RouteFailed);
             return Verdict::Drop;
         }
@@ -815,12 +819,12 @@ impl<'a, A: Family> Passage<'a, A> {
 
     /// Computes what the device would have to compute of a packet that is on its way out, if the
     /// operator does not trust the device with it.
-    fn complete(&self, skb: &mut Skb<'_>) -> Verdict {
+    fn complete(&self, context: &Context<'_, LocalOut>, skb: &mut Skb<'_>) -> Verdict {
         if !self.state.sysctls.csum_complete() {
             return Verdict::Accept;
         }
         let (done, verdict) = if skb.is_gso() {
-            (self.context.send_segments(skb), Verdict::Sent)
+            (context.send_segments(skb), Verdict::Sent)
         } else {
             (skb.complete_checksum(), Verdict::Accept)
         };

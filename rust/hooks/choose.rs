@@ -15,6 +15,7 @@ use rlvs_kext::{
     flow_table::Digest,
     inet::{Device, Ends, Listener},
     local::Routing,
+    netfilter::{Context, LocalIn},
     random,
     steer::{Syn, Target, Way},
 };
@@ -35,7 +36,7 @@ pub(super) enum Delivery<'w> {
     /// connections.
     Translated(Digest),
     /// As it is, with these ends, from this device.
-    Steered(&'w Ends<'w>, Device),
+    Steered(&'w Context<'w, LocalIn>, &'w Ends<'w>, Device),
 }
 
 /// The destinations of a pool, for one packet.
@@ -50,7 +51,7 @@ pub(super) struct Offer<'o, 'p, 'a, A: Family> {
     /// The age of the oldest process, once a new one was met: [`Pool::oldest`].
     oldest: Cell<Option<u32>>,
     /// The socket that was asked last of all for a steered packet, and the number of its destination.
-    asked: Cell<Option<(u32, Target<'a>)>>,
+    asked: Cell<Option<(u32, Target<'o>)>>,
     /// The address that the routes were asked for last, and whether it is the host's.
     routed: Cell<Option<(A, bool)>>,
 }
@@ -82,7 +83,7 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
     }
 
     /// The socket for a packet that is steered to a destination.
-    pub(super) fn target(&self, destination: &Destination) -> Option<Target<'a>> {
+    pub(super) fn target(&self, destination: &Destination) -> Option<Target<'o>> {
         let number = destination.counts.observer().number();
         match self.asked.get() {
             Some((of, target)) if of == number => Some(target),
@@ -91,15 +92,14 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
     }
 
     /// Looks for the socket; none for a packet that is not steered.
-    pub(super) fn look(&self, destination: &Destination) -> Option<Target<'a>> {
-        let Delivery::Steered(ends, device) = self.delivery else {
+    pub(super) fn look(&self, destination: &Destination) -> Option<Target<'o>> {
+        let Delivery::Steered(context, ends, device) = self.delivery else {
             return None;
         };
-        let context = self.passage.context;
         let end = destination.end(self.packet.destination.address);
         let at = &A::ends(&end, &self.packet.source);
         let way = Way { ends, at, device };
-        let found = context.net().steer_target(&way, context.rcu);
+        let found = context.steer_target(&way);
         let target = found.filter(|target| destination.is_meant(&target.queue));
         let number = destination.counts.observer().number();
         self.asked.set(target.map(|target| (number, target)));

@@ -114,7 +114,7 @@ impl<A: Family> Passage<'_, A> {
     /// each packet by itself has none: there it is not known which destination has answered.
     fn open_for(&self, skb: &Skb<'_>, quoted: &Quoted<A>) -> Result<Option<Endpoint<A>>, Event> {
         let state = self.state;
-        if self.routed
+        if self.routed.is_some()
             || !state.sysctls.schedules_errors()
             || !state.service_ports.contains(quoted.source.port)
         {

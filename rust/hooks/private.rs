@@ -53,7 +53,7 @@ impl<A: Family> Passage<'_, A> {
     /// destination, and is delivered on this host.
     #[inline(never)]
     fn is_barred(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
-        if self.routed
+        if self.routed.is_some()
             || !self.state.watched_ports.contains(packet.destination.port)
             || !self.would_open(skb, packet)
         {

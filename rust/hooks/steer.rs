@@ -17,7 +17,7 @@ use rlvs_core::{
 use rlvs_kext::{
     flow_table::Hashed,
     inet::{Device, Ends},
-    netfilter::{self, Context, Hook, Point, Verdict},
+    netfilter::{self, Context, Hook, LocalIn, Verdict},
     random,
     skbuff::Skb,
     steer::{Socket, Syn, Target},
@@ -40,7 +40,7 @@ pub(crate) struct Steering<A>(PhantomData<A>);
 
 impl<A: Family> Hook<State> for Steering<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
-    const POINT: Point = Point::LocalIn;
+    type At = LocalIn;
     /// What the filter drops is not chosen for.
     const PRIORITY: i32 = LAST;
 
@@ -52,7 +52,7 @@ impl<A: Family> Hook<State> for Steering<A> {
             && may_be::<A>(skb, |ports| state.steered_ports.contains(ports.destination))
     }
 
-    fn packet(state: &State, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict {
+    fn packet(state: &State, context: &Context<'_, LocalIn>, skb: &mut Skb<'_>) -> Verdict {
         // What cannot be read was counted when it came in.
         let parsed = parse(skb);
         let Ok(packet) = &parsed else {
@@ -64,8 +64,8 @@ impl<A: Family> Hook<State> for Steering<A> {
         if !state.steered_ports.contains(packet.destination.port) || !context.is_for_host(skb) {
             return Verdict::Accept;
         }
-        let passage = Passage::<A>::new(state, context, false);
-        let arrival = Arrival::new(&passage, skb, packet);
+        let passage = Passage::<A>::new(state, context, None);
+        let arrival = Arrival::new(&passage, context, skb, packet);
         if flags.opens() {
             arrival.open(skb)
         } else if flags.ack() && !flags.syn() && !flags.rst() {
@@ -79,6 +79,7 @@ impl<A: Family> Hook<State> for Steering<A> {
 /// A packet to a port of a service that steers.
 struct Arrival<'a, A: Family> {
     passage: &'a Passage<'a, A>,
+    context: &'a Context<'a, LocalIn>,
     packet: &'a Packet<A>,
     ends: Ends<'a>,
     device: Device,
@@ -146,12 +147,18 @@ fn drawn(weights: impl Iterator<Item = u32> + Clone, random: u32) -> Option<usiz
 }
 
 impl<'a, A: Family> Arrival<'a, A> {
-    fn new(passage: &'a Passage<'a, A>, skb: &Skb<'_>, packet: &'a Packet<A>) -> Self {
+    fn new(
+        passage: &'a Passage<'a, A>,
+        context: &'a Context<'a, LocalIn>,
+        skb: &Skb<'_>,
+        packet: &'a Packet<A>,
+    ) -> Self {
         Self {
             passage,
+            context,
             packet,
             ends: A::ends(&packet.destination, &packet.source),
-            device: passage.context.delivery_device(skb),
+            device: context.delivery_device(skb),
         }
     }
 
@@ -168,7 +175,7 @@ impl<'a, A: Family> Arrival<'a, A> {
     /// The socket that the packet has, or is for and was not given yet: TCP gives a loopback
     /// device's packets none, and none at all with `tcp_early_demux` off.
     fn socket(&self, skb: &mut Skb<'_>) -> Socket {
-        let context = self.passage.context;
+        let context = self.context;
         match skb.socket() {
             Socket::None => context.demux(skb, &self.ends, self.device),
             found => found,
@@ -177,7 +184,7 @@ impl<'a, A: Family> Arrival<'a, A> {
 
     /// Hands a SYN to a listening destination.
     fn open(&self, skb: &mut Skb<'_>) -> Verdict {
-        let context = self.passage.context;
+        let context = self.context;
         let Some(service) = self.service(skb) else {
             return Verdict::Accept;
         };
@@ -215,7 +222,7 @@ impl<'a, A: Family> Arrival<'a, A> {
     /// Hands a segment that returns a SYN cookie to a destination that would take it. Any other
     /// segment without a socket is left to the host, which answers with a reset.
     fn take_cookie(&self, skb: &mut Skb<'_>) -> Verdict {
-        let context = self.passage.context;
+        let context = self.context;
         let Some(service) = self.service(skb) else {
             return Verdict::Accept;
         };
@@ -245,7 +252,7 @@ impl<'a, A: Family> Arrival<'a, A> {
     /// The destinations of a service, for the packet.
     fn offer(&self, skb: &Skb<'_>, service: &'a Service) -> Offer<'_, 'a, 'a, A> {
         let pool = service.pool(self.passage.context.rcu);
-        let delivery = Delivery::Steered(&self.ends, self.device);
+        let delivery = Delivery::Steered(self.context, &self.ends, self.device);
         let by = self.passage.context.routing(skb);
         Offer::new(self.passage, self.packet, pool, by, delivery)
     }

@@ -42,7 +42,7 @@ impl<'a, A: Family> Passage<'a, A> {
     /// The entry whose connection SYNPROXY opens by a packet, which has seen the client's handshake
     /// in the place of the destination and sends it the client's SYN now.
     pub(super) fn proxied(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Option<&'a Entry<A>> {
-        if !self.routed || !self.context.is_synproxy(skb) {
+        if self.routed.is_none() || !self.context.is_synproxy(skb) {
             return None;
         }
         let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);

@@ -16,6 +16,7 @@ use crate::{
     skbuff::Skb,
 };
 use core::marker::PhantomData;
+use core::ops::Deref;
 use core::ptr::NonNull;
 use kernel::{
     error::to_result,
@@ -33,15 +34,44 @@ pub enum Family {
     Ipv6,
 }
 
-/// Place of a hook on a packet's way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Point {
-    /// `NF_INET_PRE_ROUTING`: a packet has come in, before it is routed.
-    PreRouting,
-    /// `NF_INET_LOCAL_OUT`: this host sends a packet, after it was routed.
-    LocalOut,
-    /// `NF_INET_LOCAL_IN`: a packet has come in and is for this host, after it was routed.
-    LocalIn,
+/// Place of a hook on a packet's way: a type, as what may be done with a packet depends on it.
+pub trait Point: point::Number {}
+
+/// `NF_INET_PRE_ROUTING`: a packet has come in, before it is routed.
+pub enum PreRouting {}
+
+/// `NF_INET_LOCAL_OUT`: this host sends a packet, after it was routed.
+pub enum LocalOut {}
+
+/// `NF_INET_LOCAL_IN`: a packet has come in and is for this host, after it was routed.
+pub enum LocalIn {}
+
+/// Any [`Point`]: what all of them have in common.
+pub enum Any {}
+
+impl Point for PreRouting {}
+impl Point for LocalOut {}
+impl Point for LocalIn {}
+
+mod point {
+    use super::{bindings, LocalIn, LocalOut, PreRouting};
+
+    pub trait Number {
+        /// The number of the hook (`enum nf_inet_hooks`).
+        const NUMBER: u8;
+    }
+
+    impl Number for PreRouting {
+        const NUMBER: u8 = bindings::nf_inet_hooks_NF_INET_PRE_ROUTING as u8;
+    }
+
+    impl Number for LocalOut {
+        const NUMBER: u8 = bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as u8;
+    }
+
+    impl Number for LocalIn {
+        const NUMBER: u8 = bindings::nf_inet_hooks_NF_INET_LOCAL_IN as u8;
+    }
 }
 
 /// What becomes of the packet.
@@ -63,7 +93,7 @@ pub trait Hook<T> {
     /// The address family whose packets it sees.
     const FAMILY: Family;
     /// Where it sees them.
-    const POINT: Point;
+    type At: Point;
     /// Its place among the hooks there; hooks run in ascending order.
     const PRIORITY: i32;
 
@@ -82,7 +112,7 @@ pub trait Hook<T> {
     ///
     /// Softirq or process context, bottom halves off, inside an RCU read-side section: must not
     /// sleep.
-    fn packet(state: &T, context: &Context<'_>, skb: &mut Skb<'_>) -> Verdict;
+    fn packet(state: &T, context: &Context<'_, Self::At>, skb: &mut Skb<'_>) -> Verdict;
 }
 
 /// One line of a table of hooks.
@@ -106,11 +136,7 @@ impl<T: Sync> Entry<T> {
                     Family::Ipv4 => bindings::NFPROTO_IPV4 as u8,
                     Family::Ipv6 => bindings::NFPROTO_IPV6 as u8,
                 },
-                hooknum: match H::POINT {
-                    Point::PreRouting => bindings::nf_inet_hooks_NF_INET_PRE_ROUTING as u8,
-                    Point::LocalOut => bindings::nf_inet_hooks_NF_INET_LOCAL_OUT as u8,
-                    Point::LocalIn => bindings::nf_inet_hooks_NF_INET_LOCAL_IN as u8,
-                },
+                hooknum: <H::At as point::Number>::NUMBER,
             },
             state: PhantomData,
         }
@@ -123,13 +149,33 @@ impl<T: Sync> Entry<T> {
     }
 }
 
-/// What a hook knows besides the packet, and what it may do with it.
-pub struct Context<'a> {
+/// What a hook at `P` knows besides the packet, and what it may do with it. What does not depend on
+/// the hook's place is that of [`Any`], which every other one is too.
+///
+/// # Invariants
+///
+/// `state` is valid during the hook, which is at `P`. The hook runs with bottom halves off and inside
+/// the read-side section `rcu`.
+#[repr(C)]
+pub struct Context<'a, P = Any> {
     state: NonNull<bindings::nf_hook_state>,
     /// Proof that bottom halves are off.
     pub bh: &'a LocalBhDisabled,
     /// The read-side section that the hook runs in.
     pub rcu: &'a rcu::Guard,
+    point: PhantomData<P>,
+}
+
+impl<'a, P: Point> Deref for Context<'a, P> {
+    type Target = Context<'a>;
+
+    #[inline]
+    fn deref(&self) -> &Context<'a> {
+        let this: *const Self = self;
+        // SAFETY: The two types have the same fields in the order of C, as a `PhantomData` of
+        // either has no size, and what is promised of the one is less than of the other.
+        unsafe { &*this.cast::<Context<'a>>() }
+    }
 }
 
 impl Context<'_> {
@@ -228,11 +274,14 @@ impl Context<'_> {
             )
         };
     }
+}
 
+impl Context<'_, LocalOut> {
     /// Routes a packet that this host sends anew, after one of its addresses has changed.
     pub fn reroute(&self, skb: &mut Skb<'_>) -> Result {
-        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet and, in a
-        // `LOCAL_OUT` hook, has a route. In a `PRE_ROUTING` hook the function adds one.
+        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, which we may change,
+        // with its network header set. The hook is at `LOCAL_OUT`, where a packet has a route, whose
+        // device the function reads first of all.
         to_result(unsafe { bindings::rlvs_hook_reroute(skb.as_ptr(), self.state.as_ptr()) })
     }
 
@@ -245,7 +294,8 @@ impl Context<'_> {
     /// `ENOMEM`, or what the protocol says that cannot split it; nothing was sent then.
     pub fn send_segments(&self, skb: &mut Skb<'_>) -> Result {
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, with its
-        // headers set by the IP layer.
+        // headers set by the IP layer and, as it is at `LOCAL_OUT`, a route: so its parts have one,
+        // which what follows the hooks (`okfn`) needs.
         to_result(unsafe { bindings::rlvs_hook_send_segments(skb.as_ptr(), self.state.as_ptr()) })
     }
 }
@@ -287,10 +337,13 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
     // came in is handled with them off: never take them for off.
     let verdict = with_bh_disabled(|bh| {
         let rcu = rcu::read_lock();
-        let context = Context {
+        // INVARIANT: `state` is valid during the call, and this function was registered at the
+        // place that `H` says, by `Entry::of`.
+        let context = Context::<'_, H::At> {
             state: hook_state,
             bh,
             rcu: &rcu,
+            point: PhantomData,
         };
         H::packet(namespace, &context, &mut skb)
     });

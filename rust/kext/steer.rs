@@ -2,7 +2,7 @@
 
 //! TCP packets that are handed to a listening socket of another address or port.
 //!
-//! All of it is for hooks at [`Point::LocalIn`](crate::netfilter::Point::LocalIn). The kernel makes
+//! All of it is for hooks at [`LocalIn`]. The kernel makes
 //! the connection with the ends that its packets have; which socket listened for it does not
 //! matter to it.
 //!
@@ -14,8 +14,8 @@
 
 use crate::{
     bindings,
-    inet::{Device, Ends, Listener, Net},
-    netfilter::Context,
+    inet::{Device, Ends, Listener},
+    netfilter::{Context, LocalIn},
     skbuff::Skb,
 };
 use core::{marker::PhantomData, ptr::NonNull};
@@ -67,7 +67,8 @@ impl Syn {
 ///
 /// # Invariants
 ///
-/// The socket has no reference of ours: it lives as long as the read-side section that is `'a`.
+/// The socket has no reference of ours: it lives as long as the read-side section that is `'a`, in
+/// which a packet is delivered.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     /// What waits there.
@@ -112,6 +113,20 @@ impl Skb<'_> {
 }
 
 impl Context<'_> {
+    /// Whether a segment that is no SYN, with its TCP header at `offset`, returns a cookie that
+    /// this host has sent to its sender. Does not change the packet.
+    pub fn is_cookie(&self, skb: &Skb<'_>, offset: usize) -> bool {
+        let Ok(offset) = u32::try_from(offset) else {
+            return false;
+        };
+        // SAFETY: `skb` is the hook's packet, with its network header in its linear part and at the
+        // start of its data, as hooks of the IP layer have it at each point; `state` is valid during
+        // the hook; the function checks `offset` against the packet.
+        unsafe { bindings::rlvs_steer_is_cookie(skb.as_ptr(), self.as_raw(), offset) }
+    }
+}
+
+impl<'a> Context<'a, LocalIn> {
     /// Where the packet comes in, as TCP will look sockets up.
     #[inline]
     pub fn delivery_device(&self, skb: &Skb<'_>) -> Device {
@@ -157,49 +172,38 @@ impl Context<'_> {
         unsafe { bindings::rlvs_steer_reopens(skb.as_ptr(), self.net().as_ptr(), offset) }
     }
 
-    /// Whether a segment that is no SYN, with its TCP header at `offset`, returns a cookie that
-    /// this host has sent to its sender. Does not change the packet.
-    pub fn is_cookie(&self, skb: &Skb<'_>, offset: usize) -> bool {
-        let Ok(offset) = u32::try_from(offset) else {
-            return false;
-        };
-        // SAFETY: `skb` is the hook's packet, with its network header in its linear part, as the
-        // IP layer has read it; `state` is valid during the hook; the function checks `offset`
-        // against the packet.
-        unsafe { bindings::rlvs_steer_is_cookie(skb.as_ptr(), self.as_raw(), offset) }
-    }
-
     /// Hands the packet to a listening socket. A connection in TIME_WAIT that the packet has is
     /// ended.
     pub fn steer(&self, skb: &mut Skb<'_>, target: &Target<'_>) {
         // SAFETY: `skb` is the hook's packet, which we may change. By the invariant the socket is
-        // there, and it goes without a reference: RCU keeps it for the section that a packet which
-        // comes in is handled in from the device, or its queue in user space, to TCP; bottom halves
-        // are off in all of it, or it has a read-side section around it.
+        // there, and it goes without a reference. The hook is at `LOCAL_IN`, where a packet has no
+        // further queue before TCP: netfilter's own queue to user space takes a reference, and this
+        // is for the last hook. All of the way from here to TCP is one read-side section, of which
+        // the hook's own is a part: that of who has taken the packet from the device, or from the
+        // queue in user space, or has bottom halves off, which keeps RCU as well.
         unsafe { bindings::rlvs_steer_give(skb.as_ptr(), target.socket.as_ptr()) };
     }
-}
 
-impl Net {
     /// The socket for [`Context::steer`] at the end of the way; of a group of sockets on one port
-    /// the one that TCP chooses, unless a BPF program does. Any context but hard interrupt.
-    pub fn steer_target<'a>(&self, way: &Way<'_>, _guard: &'a Guard) -> Option<Target<'a>> {
+    /// the one that TCP chooses, unless a BPF program does.
+    pub fn steer_target(&self, way: &Way<'_>) -> Option<Target<'a>> {
         let mut found = bindings::rlvs_steer_listener {
             queue: Listener::NOTHING,
             syn: bindings::rlvs_syn_RLVS_SYN_DROPPED,
         };
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
-        // as the ends, `found` may be written to, and the guard proves the read-side section.
+        // as the ends, `found` may be written to, and the hook runs in a read-side section.
         let socket = unsafe {
             bindings::rlvs_steer_listener(
-                self.as_ptr(),
+                self.net().as_ptr(),
                 way.ends.as_raw(),
                 way.at.as_raw(),
                 way.device.0,
                 &mut found,
             )
         };
-        // INVARIANT: Sockets that listen are freed after a grace period, which the guard holds off.
+        // INVARIANT: What listens for TCP is freed after a grace period, which the section of
+        // `rcu`, `'a`, holds off.
         Some(Target {
             queue: Listener::from_raw(found.queue),
             syn: Syn::from_raw(found.syn),
