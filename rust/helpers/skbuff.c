@@ -16,7 +16,9 @@ static u32 rlvs_skb_length(const struct sk_buff *skb)
 
 bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
 {
-	if (offset > rlvs_skb_length(skb))
+	u32 length = rlvs_skb_length(skb);
+
+	if (offset > length || len > length - offset)
 		return false;
 	return !skb_copy_bits(skb, skb_network_offset(skb) + offset, to, len);
 }

@@ -185,6 +185,14 @@ impl Context<'_> {
         self.state.as_ptr()
     }
 
+    /// Whether the hook is for IPv6.
+    #[inline]
+    pub(crate) fn is_ipv6(&self) -> bool {
+        // SAFETY: `state` is valid during the hook.
+        let family = unsafe { (*self.state.as_ptr()).pf };
+        u32::from(family) == bindings::NFPROTO_IPV6
+    }
+
     /// Whether the hook is for packets that this host sends.
     #[inline]
     pub(crate) fn is_local_out(&self) -> bool {
@@ -226,7 +234,8 @@ impl Context<'_> {
     /// host itself.
     #[inline]
     pub fn input_device(&self) -> Device {
-        // SAFETY: `state` is valid during the hook.
+        // SAFETY: `state` is valid during the hook, which runs in a read-side section, in which the VRF
+        // of the device is looked for.
         Device(unsafe { bindings::rlvs_hook_input_device(self.state.as_ptr()) })
     }
 
@@ -242,15 +251,15 @@ impl Context<'_> {
 
     /// Answers a TCP segment with a reset. The caller still has to drop the packet.
     pub fn reset(&self, skb: &mut Skb<'_>) {
-        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
-        // and transport headers set by the IP layer.
+        // SAFETY: `state` is valid during the hook, which runs in a read-side section and with bottom
+        // halves off; `skb` is the hook's packet, which we may change, with its network header set
+        // by the IP layer. Where it has no route the function finds one.
         unsafe { bindings::rlvs_hook_reset(skb.as_ptr(), self.state.as_ptr()) };
     }
 
     /// Answers the packet with an ICMP port unreachable. The caller still has to drop the packet.
     pub fn port_unreachable(&self, skb: &mut Skb<'_>) {
-        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
-        // header set by the IP layer.
+        // SAFETY: As in `reset`.
         unsafe { bindings::rlvs_hook_port_unreachable(skb.as_ptr(), self.state.as_ptr()) };
     }
 
@@ -262,8 +271,9 @@ impl Context<'_> {
         let Ok(len) = u16::try_from(payload.len()) else {
             return;
         };
-        // SAFETY: `state` is valid during the hook; `skb` is the hook's packet, with its network
-        // header set by the IP layer; `payload` is readable for `len` bytes.
+        // SAFETY: `state` is valid during the hook, which runs in a read-side section; `skb` is the
+        // hook's packet, with its network header set by the IP layer; `payload` is readable for `len`
+        // bytes.
         unsafe {
             bindings::rlvs_hook_answer(
                 skb.as_ptr(),

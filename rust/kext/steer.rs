@@ -68,7 +68,7 @@ impl Syn {
 /// # Invariants
 ///
 /// The socket has no reference of ours: it lives as long as the read-side section that is `'a`, in
-/// which a packet is delivered.
+/// which a packet is delivered. It takes packets of that one's family.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     /// What waits there.
@@ -130,16 +130,21 @@ impl<'a> Context<'a, LocalIn> {
     /// Where the packet comes in, as TCP will look sockets up.
     #[inline]
     pub fn delivery_device(&self, skb: &Skb<'_>) -> Device {
-        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, which the IP
-        // layer has received.
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, which, being at
+        // `LOCAL_IN`, the IP layer of the hook's family has received and left its notes in.
         Device(unsafe { bindings::rlvs_steer_device(skb.as_ptr(), self.as_raw()) })
     }
 
     /// Gives a packet without a socket that of its connection, if there is one, so that TCP need
     /// not look for it; what the packet has then. `ends` are the packet's.
     pub fn demux(&self, skb: &mut Skb<'_>, ends: &Ends<'_>, device: Device) -> Socket {
-        // SAFETY: `skb` is the hook's packet, which we may change; the namespace is alive, and the
-        // addresses, as long as the family says, live as long as `ends`.
+        // TCP takes a socket of the other family for one of its own.
+        if ends.as_raw().ipv6 != self.is_ipv6() {
+            return skb.socket();
+        }
+        // SAFETY: `skb` is the hook's packet, which we may change and which TCP is about to get, being
+        // at `LOCAL_IN`; the socket, of the packet's family, comes with a reference. The namespace is
+        // alive, and the addresses, as long as the family says, live as long as `ends`.
         Socket::from_raw(unsafe {
             bindings::rlvs_steer_demux(skb.as_ptr(), self.net().as_ptr(), ends.as_raw(), device.0)
         })
@@ -167,8 +172,9 @@ impl<'a> Context<'a, LocalIn> {
         if skb.socket() != Socket::TimeWait {
             return false;
         }
-        // SAFETY: `skb` is the hook's packet, which we may change, and has a socket in TIME_WAIT;
-        // the namespace is alive; the function checks `offset` against the packet.
+        // SAFETY: `skb` is the hook's packet, which we may change, and has a socket in TIME_WAIT,
+        // with a reference; as it is at `LOCAL_IN`, its data begins at its network header. The
+        // namespace is alive; the function checks `offset` against the packet.
         unsafe { bindings::rlvs_steer_reopens(skb.as_ptr(), self.net().as_ptr(), offset) }
     }
 
@@ -187,6 +193,10 @@ impl<'a> Context<'a, LocalIn> {
     /// The socket for [`Context::steer`] at the end of the way; of a group of sockets on one port
     /// the one that TCP chooses, unless a BPF program does.
     pub fn steer_target(&self, way: &Way<'_>) -> Option<Target<'a>> {
+        let ipv6 = self.is_ipv6();
+        if way.ends.as_raw().ipv6 != ipv6 || way.at.as_raw().ipv6 != ipv6 {
+            return None;
+        }
         let mut found = bindings::rlvs_steer_listener {
             queue: Listener::NOTHING,
             syn: bindings::rlvs_syn_RLVS_SYN_DROPPED,
