@@ -42,12 +42,18 @@ struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb)
 	return copy;
 }
 
-/* The device that a packet came in by, or that it is about to leave by. */
-int rlvs_kept_device(const struct nf_hook_state *state)
+/*
+ * The namespace that a packet is in, by a number that no other one ever gets,
+ * and the device that it came in by, or that it is about to leave by.
+ */
+struct rlvs_kept_place rlvs_kept_place(const struct nf_hook_state *state)
 {
 	const struct net_device *dev = state->in ?: state->out;
 
-	return dev ? dev->ifindex : 0;
+	return (struct rlvs_kept_place){
+		.net_cookie = state->net->net_cookie,
+		.device = dev ? dev->ifindex : 0,
+	};
 }
 
 /*

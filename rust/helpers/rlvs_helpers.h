@@ -162,8 +162,15 @@ bool rlvs_ct_shift(struct net *net, const struct rlvs_ends *ends, u32 *sequence,
 		   u32 *ack);
 
 /* kept.c */
+
+/* Where a packet was seen. */
+struct rlvs_kept_place {
+	u64 net_cookie;
+	int device;
+};
+
 struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb);
-int rlvs_kept_device(const struct nf_hook_state *state);
+struct rlvs_kept_place rlvs_kept_place(const struct nf_hook_state *state);
 int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex);
 int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex);
 void rlvs_kept_sent(struct net *net, struct sk_buff *skb);

@@ -9,7 +9,7 @@
 
 use crate::{bindings, netfilter::Context, skbuff::Skb};
 use core::ptr::NonNull;
-use kernel::{error::to_result, ffi::c_int, prelude::*};
+use kernel::{error::to_result, prelude::*};
 
 /// A copy of a packet as it was at a hook. It takes a page of memory at most, and holds no reference
 /// to a device, a route or anything else. It may be dropped in any context but hard interrupt.
@@ -19,8 +19,9 @@ use kernel::{error::to_result, ffi::c_int, prelude::*};
 /// `skb` is a socket buffer that belongs to this value alone, with its network header set.
 pub struct Kept {
     skb: NonNull<bindings::sk_buff>,
-    /// The number of the device that the packet came in by or was about to leave by.
-    device: c_int,
+    /// The namespace, and the number of the device that the packet came in by or was about to leave
+    /// by.
+    place: bindings::rlvs_kept_place,
     /// This host sends it.
     sent: bool,
 }
@@ -34,18 +35,19 @@ impl Context<'_> {
     pub fn keep(&self, skb: &Skb<'_>) -> Option<Kept> {
         // SAFETY: `skb` is the hook's packet.
         let copy = unsafe { bindings::rlvs_kept_copy(skb.as_ptr()) };
-        // SAFETY: The hook's state is valid during the hook.
-        let device = unsafe { bindings::rlvs_kept_device(self.as_raw()) };
+        // SAFETY: The hook's state is valid during the hook, and so are the namespace and the devices
+        // that it names.
+        let place = unsafe { bindings::rlvs_kept_place(self.as_raw()) };
         // INVARIANT: A pointer that is not null is a buffer of our own, and a copy has the headers
         // of what it is copied from.
         Some(Kept {
             skb: NonNull::new(copy)?,
-            device,
+            place,
             sent: self.is_local_out(),
         })
     }
 
-    /// Has a packet of this namespace that was kept at a hook handled again, from before the hooks
+    /// Has a packet that was kept at a hook of this namespace handled again, from before the hooks
     /// on. One that came in comes in again by the same device; captures there have seen it and do
     /// not see it again. One that this host sends is routed, and sent when the present packet is
     /// done, whose sender may hold locks.
@@ -53,16 +55,23 @@ impl Context<'_> {
     /// # Errors
     ///
     /// `ENODEV`, `ENOBUFS` or `EHOSTUNREACH` when the device is gone, too much is waiting, or there
-    /// is no route; the packet is freed then.
+    /// is no route, and `EXDEV` when the packet is another namespace's, where a device has the same
+    /// number; the packet is freed then.
     pub fn handle_again(&self, kept: Kept) -> Result {
-        let (device, sent) = (kept.device, kept.sent);
+        // SAFETY: As in `keep`.
+        let here = unsafe { bindings::rlvs_kept_place(self.as_raw()) };
+        if kept.place.net_cookie != here.net_cookie {
+            return Err(EXDEV);
+        }
+        let (device, sent) = (kept.place.device, kept.sent);
         let (net, skb) = (self.net().as_ptr(), kept.into_raw());
         to_result(if sent {
-            // SAFETY: The namespace is alive and has hooks registered; the context holds a
-            // read-side section; `skb` is ours to give away.
+            // SAFETY: The namespace is alive and has hooks registered, so that its state in C is
+            // there; the hook runs in a read-side section, and in no hard interrupt; `skb` is ours
+            // to give away, has its network header, and no route.
             unsafe { bindings::rlvs_kept_send(net, skb, device) }
         } else {
-            // SAFETY: As above.
+            // SAFETY: As above; `skb` begins at its network header, as at the hook.
             unsafe { bindings::rlvs_kept_receive(net, skb, device) }
         })
     }
