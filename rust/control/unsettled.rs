@@ -72,7 +72,7 @@ impl Unsettled<'_> {
     /// sleeps only when much is to be freed.
     pub(crate) fn leave(self) {
         if !self.retired.is_empty() {
-            self.retired.free(Pace::Hurried);
+            self.retired.free(self.ns, Pace::Hurried);
         }
     }
 
@@ -83,7 +83,7 @@ impl Unsettled<'_> {
         if self.number == NOTHING {
             return self.leave();
         }
-        self.retired.free(pace);
+        self.retired.free(self.ns, pace);
         Changes::begin(self.ns).settled(self.number, &self.destinations);
     }
 }

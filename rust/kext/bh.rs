@@ -63,15 +63,17 @@ impl Drop for LocalBhDisabled {
 ///
 /// # Context
 ///
-/// Any but hard interrupt. `f` must not sleep.
+/// Any but hard interrupt. `f` must not sleep, nor wait for a grace period: the thread might go on on
+/// another CPU, of which the token says nothing.
 #[inline]
 pub fn with_bh_disabled<R>(f: impl for<'a> FnOnce(&'a LocalBhDisabled) -> R) -> R {
-    // SAFETY: An FFI call with no preconditions; the token's drop balances it.
+    // SAFETY: An FFI call that is for any context but hard interrupt, as is this function; the token's
+    // drop balances it.
     let cpu = unsafe { bindings::rlvs_local_bh_disable() };
     // INVARIANT: Bottom halves were just disabled and stay so until the token is dropped, or they
-    // were off already, by somebody who called us or by being softirq, and so they are until we
-    // return. The token does not leave this function, hence not this thread, which cannot change
-    // its CPU meanwhile.
+    // were off already, by a caller of ours or by being softirq, and so they are until we return.
+    // The token does not leave this function, hence not this thread. With bottom halves off the
+    // thread stays on its CPU unless it sleeps, which the context forbids `f`.
     let token = LocalBhDisabled {
         cpu,
         thread: NotThreadSafe,

@@ -250,14 +250,19 @@ pub struct Attributes<'a> {
 const NESTED: usize = bindings::RLVS_NESTED as usize;
 
 impl<'a> Attributes<'a> {
-    fn parse(
+    /// Reads the attributes inside of another one.
+    ///
+    /// # Safety
+    ///
+    /// `extack` must be null or valid.
+    unsafe fn parse(
         around: Attribute<'a>,
         nest: Nest,
         extack: *mut kernel::bindings::netlink_ext_ack,
     ) -> Result<Self, Refusal<'a>> {
         let mut table = [core::ptr::null_mut(); NESTED];
         // SAFETY: `around` is a valid attribute, `table` has room for as many pointers as the
-        // function writes at most, `extack` is null or valid.
+        // function writes at most, and the caller promises `extack`.
         to_result(unsafe {
             bindings::rlvs_genl_parse(
                 around.raw.as_ptr(),
@@ -306,7 +311,8 @@ impl<'a> Request<'a> {
     /// The attributes nested in the attribute `id`, if the request has it.
     pub fn nested(&self, id: u16, nest: Nest) -> Result<Option<Attributes<'a>>, Refusal<'a>> {
         self.get(id)
-            .map(|around| Attributes::parse(around, nest, self.extack()))
+            // SAFETY: The acknowledgement of `info` is null or valid.
+            .map(|around| unsafe { Attributes::parse(around, nest, self.extack()) })
             .transpose()
     }
 
@@ -333,7 +339,7 @@ impl<'a> Request<'a> {
     /// The same, as another command than the request's.
     pub fn reply_as(&self, command: u8, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
         might_sleep();
-        // SAFETY: An FFI call whose context may sleep.
+        // SAFETY: An FFI call that may sleep, which this function's context allows.
         let skb = NonNull::new(unsafe { bindings::rlvs_genl_message_new() }).ok_or(ENOMEM)?;
         // SAFETY: `skb` is a new message and `info` valid.
         let header =
@@ -341,7 +347,9 @@ impl<'a> Request<'a> {
         let filled = if header.is_null() {
             Err(EMSGSIZE)
         } else {
-            fill(&mut Writer::new(skb))
+            // SAFETY: The message is new and ours, with a header in it, and is not used until `fill`
+            // has returned.
+            fill(&mut unsafe { Writer::new(skb) })
         };
         match filled {
             Ok(()) => {
@@ -393,7 +401,8 @@ impl<'a> DumpMessage<'a> {
         let around =
             unsafe { Attribute::from_raw(bindings::rlvs_genl_dump_attr(self.cb.as_ptr(), id)) };
         around
-            .map(|around| Attributes::parse(around, nest, self.extack()))
+            // SAFETY: The acknowledgement of `cb` is null or valid.
+            .map(|around| unsafe { Attributes::parse(around, nest, self.extack()) })
             .transpose()
     }
 
@@ -426,7 +435,9 @@ impl<'a> DumpMessage<'a> {
         let filled = if header.is_null() {
             Err(EMSGSIZE)
         } else {
-            fill(&mut Writer::new(self.skb))
+            // SAFETY: By the type's invariant `skb` is valid; a header was put into it, and it is
+            // not used until `fill` has returned.
+            fill(&mut unsafe { Writer::new(self.skb) })
         };
         match filled {
             Ok(()) => {
@@ -470,14 +481,21 @@ impl<'a> DumpMessage<'a> {
 }
 
 /// Writes attributes into a message; `EMSGSIZE` when it is full.
+///
+/// # Invariants
+///
+/// `skb` is a message that is being written, and that nothing else uses during `'a`.
 pub struct Writer<'a> {
     skb: NonNull<bindings::sk_buff>,
     message: PhantomData<&'a mut bindings::sk_buff>,
 }
 
 impl Writer<'_> {
-    /// `skb` is a message that is being written and that nobody else uses meanwhile.
-    fn new(skb: NonNull<bindings::sk_buff>) -> Self {
+    /// # Safety
+    ///
+    /// `skb` must satisfy the type's invariant for the lifetime that the caller chooses.
+    unsafe fn new(skb: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: The caller promises it.
         Self {
             skb,
             message: PhantomData,
@@ -609,7 +627,7 @@ pub fn multicast(
     fill: impl FnOnce(&mut Writer<'_>) -> Result,
 ) -> Result {
     might_sleep();
-    // SAFETY: An FFI call whose context may sleep.
+    // SAFETY: An FFI call that may sleep, which this function's context allows.
     let Some(skb) = NonNull::new(unsafe { bindings::rlvs_genl_notice_new(room) }) else {
         // SAFETY: The namespace is alive, and this function's context allows to sleep.
         unsafe { bindings::rlvs_genl_lost(net.as_ptr()) };
@@ -620,7 +638,9 @@ pub fn multicast(
     let filled = if header.is_null() {
         Err(EMSGSIZE)
     } else {
-        fill(&mut Writer::new(skb))
+        // SAFETY: The message is new and ours, with a header in it, and is not used until `fill` has
+        // returned.
+        fill(&mut unsafe { Writer::new(skb) })
     };
     match filled {
         Ok(()) => {
@@ -681,7 +701,7 @@ pub struct IpvsName(());
 impl IpvsName {
     /// Takes the name; `EEXIST` while ip_vs is there. May sleep.
     pub fn take() -> Result<Self> {
-        // SAFETY: An FFI call whose context may sleep.
+        // SAFETY: An FFI call that may sleep, which this function's context allows.
         to_result(unsafe { bindings::rlvs_ipvs_register() })?;
         Ok(Self(()))
     }

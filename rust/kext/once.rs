@@ -10,6 +10,7 @@
 //!
 //! Upstream: none; not needed once the helpers are inlined.
 
+use core::mem::size_of;
 use kernel::sync::atomic::Atomic;
 
 /// Unordered access to an atomic, next to the operations that it has itself.
@@ -23,13 +24,17 @@ pub trait Once<T> {
 
 macro_rules! impl_once {
     ($($type:ty),*) => {$(
+        // A larger one would be read and written in parts.
+        const _: () = assert!(size_of::<$type>() <= size_of::<usize>());
+
         impl Once<$type> for Atomic<$type> {
             #[inline(always)]
             fn read_once(&self) -> $type {
                 // SAFETY: The pointer is valid and aligned, as the type guarantees, and what is
                 // there is always a value of the type. Whoever writes meanwhile does it by an
-                // atomic or a volatile store of the whole machine word, with which a volatile load
-                // is no data race in the kernel's memory model.
+                // atomic or a volatile store, which is one instruction, as the type is no larger
+                // than a machine word: a volatile load is no data race with that in the kernel's
+                // memory model.
                 unsafe { self.as_ptr().read_volatile() }
             }
 
@@ -37,8 +42,9 @@ macro_rules! impl_once {
             fn write_once(&self, value: $type) {
                 // SAFETY: The pointer is valid and aligned, as the type guarantees, and what is
                 // there may be written to through a shared reference. Whoever reads or writes
-                // meanwhile does it by an atomic or volatile access of the whole machine word, with
-                // which a volatile store is no data race in the kernel's memory model.
+                // meanwhile does it by an atomic or volatile access, which is one instruction, as
+                // the type is no larger than a machine word: a volatile store is no data race with
+                // that in the kernel's memory model.
                 unsafe { self.as_ptr().write_volatile(value) }
             }
         }

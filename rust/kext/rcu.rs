@@ -17,6 +17,8 @@ use kernel::{
     task::might_sleep,
 };
 
+use crate::netns::{Handle, Namespace};
+
 /// A value, and the place of the next one that waits for the same grace period.
 struct Node<T: ?Sized> {
     /// Belongs to the [`Retired`] that has the node. Readers have the value only.
@@ -29,7 +31,11 @@ struct Node<T: ?Sized> {
 pub struct RcuBox<T>(KBox<Node<T>>);
 
 impl<T> RcuBox<T> {
-    /// Moves the value there. May sleep.
+    /// Moves the value there.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep.
     pub fn new(value: T) -> Result<Self> {
         let node = Node { next: None, value };
         Ok(Self(KBox::new(node, GFP_KERNEL)?))
@@ -87,7 +93,8 @@ impl<T: Send + Sync> Rcu<T> {
     ///
     /// # Context
     ///
-    /// Any, also inside a read-side section.
+    /// Any, also inside a read-side section. Where `retired` is freed or dropped is another matter:
+    /// [`Retired::free`].
     pub fn replace(&self, value: RcuBox<T>, retired: &mut Retired)
     where
         T: 'static,
@@ -145,12 +152,14 @@ impl Retired {
         self.len = self.len.saturating_add(1);
     }
 
-    /// Waits for a grace period, also when there is no value, and frees the values.
+    /// Waits for a grace period, also when there is no value, and frees the values. Hooks have no
+    /// [`Handle`].
     ///
     /// # Context
     ///
-    /// Process context; sleeps. Must not be called inside a read-side section.
-    pub fn free(mut self, pace: Pace) {
+    /// Process context; sleeps. Must not be called inside a read-side section, which would end:
+    /// what was read in it would be freed. Nor with bottom halves off.
+    pub fn free<T: Namespace>(mut self, _ns: &Handle<'_, T>, pace: Pace) {
         self.wait_and_free(pace);
     }
 
@@ -167,6 +176,11 @@ impl Retired {
 }
 
 impl Drop for Retired {
+    /// Waits for a grace period, if there is a value.
+    ///
+    /// # Context
+    ///
+    /// That of [`Retired::free`], unless it is empty.
     fn drop(&mut self) {
         if !self.is_empty() {
             self.wait_and_free(Pace::Usual);
@@ -189,10 +203,11 @@ pub enum Pace {
 /// # Context
 ///
 /// Process context; sleeps for a grace period. Must not be called inside a read-side section.
-pub fn synchronize(pace: Pace) {
+fn synchronize(pace: Pace) {
     might_sleep();
     match pace {
-        // SAFETY: An FFI call that may sleep, which this function's context allows.
+        // SAFETY: An FFI call that sleeps and must not be in a read-side section, which this
+        // function's context says.
         Pace::Usual => unsafe { bindings::synchronize_rcu() },
         // SAFETY: As above.
         Pace::Hurried => unsafe { crate::bindings::rlvs_synchronize_rcu_expedited() },

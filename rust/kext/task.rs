@@ -11,6 +11,6 @@ use crate::bindings;
 /// Lets other tasks run if they are due. Process context, without a lock.
 pub fn cond_resched() {
     kernel::task::might_sleep();
-    // SAFETY: An FFI call whose context may sleep.
+    // SAFETY: An FFI call that may sleep, which this function's context allows.
     unsafe { bindings::rlvs_cond_resched() };
 }
