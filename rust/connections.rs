@@ -17,7 +17,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
-    flow_table::{Flow, FlowTable},
+    flow_table::{EntryCache, Flow, FlowTable},
     inet::{Device, Net, TcpSocket},
     once::Once,
 };
@@ -40,6 +40,9 @@ pub(crate) struct Connection<A> {
 
 /// The connection entries of one family.
 pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Connection<A>>;
+
+/// The memory of entries of IPv6.
+pub(crate) type Cache = EntryCache<<V6 as rlvs_core::address::Ip>::Words, Connection<V6>>;
 
 /// One entry.
 pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Connection<A>>;

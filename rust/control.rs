@@ -511,7 +511,7 @@ pub(crate) fn prepare_cut<'a>(ns: &Handle<'_, State>, wanted: bool) -> Answer<'a
     if !wanted && !ns.state().sysctls.ends_deleted() {
         return Ok(None);
     }
-    let cut = Cut::prepare(ns.state()).map_err(|error| failed(error.into()))?;
+    let cut = Cut::prepare(ns).map_err(|error| failed(error.into()))?;
     Ok(Some(cut))
 }
 

@@ -59,10 +59,11 @@ struct Sweep<K: Key, T: Send + Sync + 'static, R: Second<K>, F> {
 
 impl Cut {
     /// Allocates. Process context; may sleep.
-    pub(crate) fn prepare(state: &State) -> Result<Self> {
+    pub(crate) fn prepare(ns: &Handle<'_, State>) -> Result<Self> {
+        let state = ns.state();
         Ok(Self {
-            v4: FamilyCut::prepare(&state.connections4, &state.steered4)?,
-            v6: FamilyCut::prepare(&state.connections6, &state.steered6)?,
+            v4: FamilyCut::prepare(ns, &state.connections4, &state.steered4)?,
+            v6: FamilyCut::prepare(ns, &state.connections6, &state.steered6)?,
         })
     }
 
@@ -78,10 +79,14 @@ impl Cut {
 }
 
 impl<A: Family> FamilyCut<A> {
-    fn prepare(entries: &Arc<Table<A>>, records: &Arc<steered::Table<A>>) -> Result<Self> {
+    fn prepare(
+        ns: &Handle<'_, State>,
+        entries: &Arc<Table<A>>,
+        records: &Arc<steered::Table<A>>,
+    ) -> Result<Self> {
         Ok(Self {
-            entries: Sweep::prepare(entries)?,
-            records: Sweep::prepare(records)?,
+            entries: Sweep::prepare(ns, entries)?,
+            records: Sweep::prepare(ns, records)?,
         })
     }
 
@@ -99,9 +104,9 @@ impl<A: Family> FamilyCut<A> {
 }
 
 impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
-    fn prepare(table: &Arc<FlowTable<K, T, R>>) -> Result<Self> {
+    fn prepare(ns: &Handle<'_, State>, table: &Arc<FlowTable<K, T, R>>) -> Result<Self> {
         Ok(Self {
-            walker: Walker::new(table.clone())?,
+            walker: Walker::new(table.clone(), ns)?,
             found: KVec::with_capacity(AT_ONCE, GFP_KERNEL)?,
         })
     }

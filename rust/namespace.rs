@@ -13,16 +13,15 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     flow_table::FlowTable,
-    inet::Net,
     log::Limit,
     netfilter::Entry,
-    netns::{Handle, Namespace},
+    netns::{Handle, Namespace, Setup},
     proc,
     rcu::{Rcu, RcuBox},
 };
 
 use crate::{
-    connections::Table,
+    connections::{Cache, Table},
     control::{config::Config, unsettled::Settled},
     defence::DropPacket,
     expiry,
@@ -119,6 +118,9 @@ impl State {
 }
 
 impl Namespace for State {
+    /// The memory of the entries of all namespaces.
+    type Shared = Arc<Cache>;
+
     const HOOKS: &'static [Entry<Self>] = &[
         Entry::of::<Incoming<V4>>(),
         Entry::of::<Incoming<V6>>(),
@@ -134,7 +136,7 @@ impl Namespace for State {
 
     const TICK_MS: u32 = 1000;
 
-    fn new(net: &Net) -> impl PinInit<Self, Error> {
+    fn new(setup: &Setup<'_, Self>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             config <- new_mutex!(Config::new()?, "rlvs_config"),
             services: Rcu::new(RcuBox::new(Services::default())?),
@@ -146,7 +148,7 @@ impl Namespace for State {
             watched_ports: Ports::new()?,
             tracked: Tracked::new(),
             connections4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
-            connections6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            connections6: Arc::pin_init(FlowTable::cached(setup.shared().clone()), GFP_KERNEL)?,
             templates4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             templates6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             retries4: KVBox::pin_init(Retries::new(), GFP_KERNEL)?,
@@ -154,7 +156,7 @@ impl Namespace for State {
             steered4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             steered6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             events: Events::new()?,
-            sysctls: Sysctls::new(net)?,
+            sysctls: Sysctls::new(setup)?,
             timeouts: Tuned::new(),
             drop_packet: DropPacket::new(),
             udp: Arc::new(Flows::default(), GFP_KERNEL)?,

@@ -26,9 +26,7 @@
 #![forbid(unsafe_code)]
 
 use kernel::{prelude::*, sync::Arc};
-use rlvs_core::address::V6;
 use rlvs_kext::{
-    flow_table::EntryCache,
     genetlink::{self, IpvsName},
     netns,
 };
@@ -73,11 +71,9 @@ module! {
 
 /// The loaded module.
 struct Rlvs {
-    // Dropped in this order: requests end, then hooks and states go, then the memory of their
-    // entries, then ip_vs may be loaded.
+    // Dropped in this order: requests end, then hooks and states go, then ip_vs may be loaded.
     _family: genetlink::Registration<control::Rlvs>,
     _ipvs: genetlink::Registration<ipvs::Ipvs>,
-    _cache: EntryCache,
     _name: IpvsName,
 }
 
@@ -91,15 +87,14 @@ impl kernel::Module for Rlvs {
             pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
             EBUSY
         })?;
-        let cache = EntryCache::new(connections::Table::<V6>::ENTRY_SIZE)?;
-        let states = Arc::new(netns::Registration::new()?, GFP_KERNEL)?;
+        let cache = connections::Cache::new()?;
+        let states = Arc::new(netns::Registration::new(cache)?, GFP_KERNEL)?;
         let family = genetlink::Registration::new(states.clone())?;
         let ipvs = genetlink::Registration::new(states)?;
         pr_info!("loaded\n");
         Ok(Self {
             _family: family,
             _ipvs: ipvs,
-            _cache: cache,
             _name: name,
         })
     }

@@ -6,7 +6,7 @@
 use kernel::prelude::*;
 use rlvs_core::{address::Protocol, defence::Mode, flow::Rules};
 use rlvs_kext::{
-    inet::Net,
+    netns::{Namespace, Setup},
     sysctl::{self, Spec},
 };
 
@@ -73,9 +73,8 @@ pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
 
 impl Sysctls {
     /// Settings with their defaults. May sleep.
-    pub(crate) fn new(net: &Net) -> Result<Self> {
-        let path = c"net/ipv4/vs";
-        Ok(Self(sysctl::Sysctls::new(net, path, &SPECS)?))
+    pub(crate) fn new<T: Namespace>(setup: &Setup<'_, T>) -> Result<Self> {
+        Ok(Self(setup.sysctls(c"net/ipv4/vs", &SPECS)?))
     }
 
     /// How many connection entries and templates the namespace may have, of both families together.

@@ -28,7 +28,7 @@ pub(crate) fn all<K: Key, T: Send + Sync + 'static, R: Second<K>>(
     if table.is_empty() {
         return Ok(());
     }
-    let mut walker = Walker::new(table.clone())?;
+    let mut walker = Walker::new(table.clone(), ns)?;
     while walker.batch(BATCH, |flow| {
         look(flow);
         true
@@ -60,11 +60,12 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walk<K, T, R> {
     /// Process context; may sleep. `write` must not sleep.
     pub(crate) fn go_on(
         &mut self,
+        ns: &Handle<'_, State>,
         table: &Arc<FlowTable<K, T, R>>,
         mut write: impl FnMut(&Flow<K, T, R>) -> Result<bool>,
     ) -> Result<bool> {
         if let Self::Before = self {
-            *self = Self::Under(Walker::new(table.clone())?);
+            *self = Self::Under(Walker::new(table.clone(), ns)?);
         }
         let Self::Under(walker) = self else {
             return Ok(true);

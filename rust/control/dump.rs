@@ -109,7 +109,7 @@ fn connections<'a, A: Family>(
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
     let timeouts = &ns.state().timeouts;
-    let rest = walk.go_on(A::connections(ns.state()), |entry| {
+    let rest = walk.go_on(ns, A::connections(ns.state()), |entry| {
         let record = out.record(|out| write_connection(out, entry, timeouts))?;
         Ok(record == Record::Written)
     });
@@ -122,7 +122,7 @@ fn all_templates<'a, A: Family>(
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
-    let rest = walk.go_on(A::templates(ns.state()), |template| {
+    let rest = walk.go_on(ns, A::templates(ns.state()), |template| {
         let record = out.record(|out| write_template(out, template))?;
         Ok(record == Record::Written)
     });

@@ -89,28 +89,29 @@ static const struct rhashtable_params rlvs_flow4 =
 static const struct rhashtable_params rlvs_flow6 =
 	RLVS_FLOW_PARAMS(RLVS_KEY6_LEN, rlvs_flow6_differs);
 
-/* For entries of one size, of which kmalloc() would waste a quarter. */
-static struct kmem_cache *rlvs_flow_cache;
-
-/* Before there is a table. -ENOMEM. */
-int rlvs_flow_cache_create(u32 size)
+/*
+ * For entries of a size of which kmalloc() would waste a quarter. NULL when
+ * memory is short. May sleep.
+ */
+struct kmem_cache *rlvs_flow_cache_create(u32 size)
 {
-	rlvs_flow_cache = kmem_cache_create("rlvs_flow", size, 0, 0, NULL);
-	return rlvs_flow_cache ? 0 : -ENOMEM;
+	return kmem_cache_create("rlvs_flow", size, 0, 0, NULL);
 }
 
-/* After the last entry was freed. */
-void rlvs_flow_cache_destroy(void)
+/* After the last entry of it was freed. May sleep. */
+void rlvs_flow_cache_destroy(struct kmem_cache *cache)
 {
-	kmem_cache_destroy(rlvs_flow_cache);
-	rlvs_flow_cache = NULL;
+	kmem_cache_destroy(cache);
 }
 
-/* Memory for an entry, which kfree() takes back wherever it is from; or NULL. */
-void *rlvs_flow_alloc(u32 size)
+/*
+ * Memory for an entry, from @cache, or from kmalloc() if that is NULL: kfree()
+ * takes either back. NULL when memory is short. Any context.
+ */
+void *rlvs_flow_alloc(struct kmem_cache *cache, u32 size)
 {
-	if (rlvs_flow_cache && kmem_cache_size(rlvs_flow_cache) == size)
-		return kmem_cache_alloc(rlvs_flow_cache, GFP_ATOMIC);
+	if (cache)
+		return kmem_cache_alloc(cache, GFP_ATOMIC);
 	return kmalloc(size, GFP_ATOMIC);
 }
 

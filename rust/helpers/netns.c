@@ -9,6 +9,7 @@
 
 static unsigned int rlvs_netns_id;
 static const struct rlvs_netns_ops *rlvs_netns_callbacks;
+static const void *rlvs_netns_shared;
 
 static void rlvs_netns_tick(struct work_struct *work)
 {
@@ -37,17 +38,6 @@ void rlvs_netns_send_later(struct net *net, struct sk_buff *skb)
 	queue_work(system_bh_wq, &ns->send);
 }
 
-static int rlvs_netns_init(struct net *net)
-{
-	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
-
-	ns->net = net;
-	INIT_DELAYED_WORK(&ns->tick, rlvs_netns_tick);
-	INIT_WORK(&ns->send, rlvs_netns_send);
-	skb_queue_head_init(&ns->unsent);
-	return rlvs_netns_callbacks->init(ns);
-}
-
 static void rlvs_netns_pre_exit(struct net *net)
 {
 	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
@@ -67,6 +57,24 @@ static void rlvs_netns_exit(struct net *net)
 	rlvs_netns_callbacks->exit(net_generic(net, rlvs_netns_id));
 }
 
+static int rlvs_netns_init(struct net *net)
+{
+	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
+	int err;
+
+	ns->net = net;
+	INIT_DELAYED_WORK(&ns->tick, rlvs_netns_tick);
+	INIT_WORK(&ns->send, rlvs_netns_send);
+	skb_queue_head_init(&ns->unsent);
+	err = rlvs_netns_callbacks->init(ns, rlvs_netns_shared);
+	if (err && ns->state) {
+		/* A file that was there for a moment may have used it. */
+		rlvs_netns_pre_exit(net);
+		rlvs_netns_exit(net);
+	}
+	return err;
+}
+
 static struct pernet_operations rlvs_netns_operations = {
 	.init = rlvs_netns_init,
 	.pre_exit = rlvs_netns_pre_exit,
@@ -81,13 +89,17 @@ u32 rlvs_netns_inode(const struct net *net)
 	return net->ns.inum;
 }
 
-/* One user at a time: -EBUSY for the second. May sleep. */
-int rlvs_netns_register(const struct rlvs_netns_ops *ops)
+/*
+ * One user at a time: -EBUSY for the second. Each namespace is made with @shared.
+ * May sleep.
+ */
+int rlvs_netns_register(const struct rlvs_netns_ops *ops, const void *shared)
 {
 	int err;
 
 	if (cmpxchg(&rlvs_netns_callbacks, NULL, ops))
 		return -EBUSY;
+	rlvs_netns_shared = shared;
 	err = register_pernet_subsys(&rlvs_netns_operations);
 	if (err)
 		rlvs_netns_callbacks = NULL;

@@ -140,8 +140,12 @@ void rlvs_proc_own(struct rlvs_netns *ns, u32 count)
 	if (!uid_valid(uid) || !gid_valid(gid))
 		return;
 	for (i = 0; i < count; i++) {
-		if (ns->files[i].ops->private)
-			proc_set_user(ns->files[i].entry, uid, gid);
+		struct proc_dir_entry *entry;
+
+		/* Pairs with the release in rlvs_proc_register(). */
+		entry = smp_load_acquire(&ns->files[i].entry);
+		if (entry && ns->files[i].ops->private)
+			proc_set_user(entry, uid, gid);
 	}
 }
 
@@ -160,25 +164,31 @@ int rlvs_proc_register(struct rlvs_netns *ns,
 		return -ENOMEM;
 	for (i = 0; i < count; i++) {
 		struct rlvs_proc_file *file = &ns->files[i];
+		struct proc_dir_entry *entry;
 
 		file->ns = ns;
 		file->ops = ops[i];
-		file->entry = proc_create_data(ops[i]->name,
-					       ops[i]->private ? 0440 : 0444,
-					       ns->net->proc_net,
-					       &rlvs_proc_file_operations,
-					       file);
-		if (!file->entry) {
+		entry = proc_create_data(ops[i]->name,
+					 ops[i]->private ? 0440 : 0444,
+					 ns->net->proc_net,
+					 &rlvs_proc_file_operations, file);
+		if (!entry) {
 			rlvs_proc_remove(ns, i);
 			return -ENOMEM;
 		}
+		/* rlvs_proc_own() may run before the next one is there. */
+		smp_store_release(&file->entry, entry);
 	}
 	rlvs_proc_own(ns, count);
 	return 0;
 }
 
-/* Once, after they were made, and before what they show is freed. May sleep. */
+/*
+ * Once, before what they show is freed; does nothing if they could not be made.
+ * May sleep.
+ */
 void rlvs_proc_unregister(struct rlvs_netns *ns, u32 count)
 {
-	rlvs_proc_remove(ns, count);
+	if (ns->files)
+		rlvs_proc_remove(ns, count);
 }

@@ -53,9 +53,9 @@ struct rlvs_flow_link {
 void rlvs_flow_secret(hsiphash_key_t *secret);
 u32 rlvs_flow_digest(const hsiphash_key_t *secret, const u64 *words,
 		     u32 count);
-int rlvs_flow_cache_create(u32 size);
-void rlvs_flow_cache_destroy(void);
-void *rlvs_flow_alloc(u32 size);
+struct kmem_cache *rlvs_flow_cache_create(u32 size);
+void rlvs_flow_cache_destroy(struct kmem_cache *cache);
+void *rlvs_flow_alloc(struct kmem_cache *cache, u32 size);
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len);
 struct rlvs_flow_link *rlvs_flow_lookup(struct rhashtable *table, u32 key_len,
 					const u64 *key);
@@ -395,13 +395,13 @@ struct rlvs_netns {
 };
 
 struct rlvs_netns_ops {
-	int (*init)(struct rlvs_netns *ns);
+	int (*init)(struct rlvs_netns *ns, const void *shared);
 	void (*pre_exit)(struct rlvs_netns *ns);
 	void (*exit)(struct rlvs_netns *ns);
 	void (*tick)(struct rlvs_netns *ns);
 };
 
-int rlvs_netns_register(const struct rlvs_netns_ops *ops);
+int rlvs_netns_register(const struct rlvs_netns_ops *ops, const void *shared);
 void rlvs_netns_unregister(void);
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
 bool rlvs_netns_is_ending(const struct rlvs_netns *ns);

@@ -154,12 +154,11 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
                 proc_net::CONNECTIONS_HEADER
             });
         }
-        let state = ns.state();
         // Each only once the one before is at its end.
-        let _ = write_entries::<V4, ORIGIN>(&mut self.entries4, state, text)?
-            && write_entries::<V6, ORIGIN>(&mut self.entries6, state, text)?
-            && write_templates::<V4, ORIGIN>(&mut self.templates4, state, text)?
-            && write_templates::<V6, ORIGIN>(&mut self.templates6, state, text)?;
+        let _ = write_entries::<V4, ORIGIN>(&mut self.entries4, ns, text)?
+            && write_entries::<V6, ORIGIN>(&mut self.entries6, ns, text)?
+            && write_templates::<V4, ORIGIN>(&mut self.templates4, ns, text)?
+            && write_templates::<V6, ORIGIN>(&mut self.templates6, ns, text)?;
         Ok(())
     }
 }
@@ -167,12 +166,12 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
 /// Writes the entries of a family that fit; true when that was the rest.
 fn write_entries<A: Family, const ORIGIN: bool>(
     walk: &mut Entries<A>,
-    state: &State,
+    ns: &Handle<'_, State>,
     text: &mut Text,
 ) -> Result<bool> {
-    walk.go_on(A::connections(state), |entry| {
+    walk.go_on(ns, A::connections(ns.state()), |entry| {
         let (protocol, client, service) = connections::inbound(entry);
-        let timeout = timeouts::of_entry(entry, &Timeouts::default(), &state.timeouts);
+        let timeout = timeouts::of_entry(entry, &Timeouts::default(), &ns.state().timeouts);
         Ok(text.fits(ConnectionLine {
             protocol,
             client,
@@ -188,10 +187,10 @@ fn write_entries<A: Family, const ORIGIN: bool>(
 /// The same of templates.
 fn write_templates<A: Family, const ORIGIN: bool>(
     walk: &mut Templates<A>,
-    state: &State,
+    ns: &Handle<'_, State>,
     text: &mut Text,
 ) -> Result<bool> {
-    walk.go_on(A::templates(state), |template| {
+    walk.go_on(ns, A::templates(ns.state()), |template| {
         let (protocol, network, service) = templates::key(template);
         let destination = template.destination();
         let bond = template.bond();

@@ -15,9 +15,14 @@
 //!
 //! Upstream: none; `struct rhashtable` is in the kernel's bindings, its lookups are inline.
 
-use crate::{bh::LocalBhDisabled, bindings, rcu, task};
+use crate::{
+    bh::LocalBhDisabled,
+    bindings,
+    netns::{Handle, Namespace},
+    rcu, task,
+};
 use core::marker::PhantomData;
-use core::mem::{align_of, offset_of, size_of, MaybeUninit};
+use core::mem::{align_of, offset_of, size_of};
 use core::ops::Deref;
 use core::ptr::NonNull;
 use kernel::{
@@ -252,17 +257,38 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         bare(self.inbound.key)
     }
 
-    /// Memory for a flow, from the [`EntryCache`] if that is for its size. `None` when memory is
-    /// short. Any context.
-    fn allocate() -> Option<KBox<MaybeUninit<Self>>> {
-        const { assert!(align_of::<Self>() <= align_of::<u64>()) };
-        // SAFETY: An FFI call with no preconditions.
-        let memory = unsafe { bindings::rlvs_flow_alloc(size_of::<Self>() as u32) };
-        let memory = NonNull::new(memory)?.cast::<MaybeUninit<Self>>();
-        // SAFETY: The memory is nobody else's, as large as a flow, and aligned as the kernel's
-        // allocators do it. A box frees it by `kfree()`, which takes back what is of a slab cache as
-        // well as what is from `kmalloc()`.
-        Some(unsafe { KBox::from_raw(memory.as_ptr()) })
+    const SIZE: u32 = {
+        // What every slab cache and `kmalloc()` aligns its memory to.
+        assert!(align_of::<Self>() <= align_of::<u64>());
+        assert!(size_of::<Self>() <= 4096);
+        size_of::<Self>() as u32
+    };
+
+    /// Memory for a flow, without anything in it yet. `None` when memory is short. Any context.
+    ///
+    /// # Safety
+    ///
+    /// `cache` must be null or a slab cache for [`Self::SIZE`] bytes, which lives until the memory
+    /// was given back by [`Flow::free`].
+    unsafe fn allocate(cache: *mut bindings::kmem_cache) -> Option<NonNull<Self>> {
+        // SAFETY: The caller promises that the cache lives, if there is one.
+        let memory = unsafe { bindings::rlvs_flow_alloc(cache, Self::SIZE) };
+        NonNull::new(memory.cast())
+    }
+
+    /// Drops a flow and gives its memory back. Any context in which its value may be dropped.
+    ///
+    /// # Safety
+    ///
+    /// `flow` must be valid, in memory from [`Flow::allocate`], and this the last use of it.
+    // Not inlined where flows are inserted, which needs it for one that was refused only.
+    #[inline(never)]
+    unsafe fn free(flow: NonNull<Self>) {
+        // SAFETY: The caller promises that the flow is valid and is not used again.
+        unsafe { flow.as_ptr().drop_in_place() };
+        // SAFETY: The memory was allocated by `kmem_cache_alloc()` or `kmalloc()`, either of which
+        // `kfree()` takes back, and the caller promises that it is not used again.
+        unsafe { kernel::bindings::kfree(flow.as_ptr().cast()) };
     }
 
     /// The hash of the inbound key: [`Hashed::hash`].
@@ -291,8 +317,13 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         unsafe { link.byte_sub(offset) }.cast()
     }
 
-    fn rcu_head(flow: NonNull<Self>) -> NonNull<callback_head> {
-        // SAFETY: The caller's flow is alive, and so the field is inside its memory.
+    /// The head by which RCU has the flow.
+    ///
+    /// # Safety
+    ///
+    /// `flow` must be in memory that is large enough for a flow.
+    unsafe fn rcu_head(flow: NonNull<Self>) -> NonNull<callback_head> {
+        // SAFETY: The caller promises the memory, and the field is inside of it.
         let head = unsafe { &raw mut (*flow.as_ptr()).rcu };
         // SAFETY: A field of something that is not null is not null.
         // CAST: `Opaque` is a transparent wrapper.
@@ -309,31 +340,49 @@ impl<K: Key, T, R: Second<K>> Deref for Flow<K, T, R> {
     }
 }
 
-/// A slab cache for the flows of one size, which tables take their memory from while it lives.
+/// A slab cache for the entries of tables, which have a reference to it each. For entries of a size
+/// of which `kmalloc()` would waste much.
 ///
-/// For a size of which `kmalloc()` would waste much.
-pub struct EntryCache(());
+/// # Invariants
+///
+/// `raw` is a slab cache for [`Flow::SIZE`] bytes, which this value owns. What is allocated from it
+/// is the entries of tables that own a reference to this value.
+pub struct EntryCache<K: Key, T, R: Second<K> = Link<K>> {
+    raw: NonNull<bindings::kmem_cache>,
+    flows: PhantomData<Flow<K, T, R>>,
+}
 
-impl EntryCache {
-    /// Makes the cache for flows of `size` bytes ([`FlowTable::ENTRY_SIZE`]).
+// SAFETY: The kernel's slab caches are made to be used by several CPUs at once.
+unsafe impl<K: Key, T, R: Second<K>> Sync for EntryCache<K, T, R> {}
+
+// SAFETY: A slab cache may be destroyed by any thread.
+unsafe impl<K: Key, T, R: Second<K>> Send for EntryCache<K, T, R> {}
+
+impl<K: Key, T, R: Second<K>> EntryCache<K, T, R> {
+    /// Makes a cache. Its name, in /proc/slabinfo, is the same for every one.
     ///
     /// # Context
     ///
-    /// Process context; may sleep. There is one at a time, made before the first table and dropped
-    /// after the last one.
-    pub fn new(size: usize) -> Result<Self> {
-        let size = u32::try_from(size)?;
-        // SAFETY: An FFI call with no preconditions but that there is one cache at a time.
-        to_result(unsafe { bindings::rlvs_flow_cache_create(size) })?;
-        Ok(Self(()))
+    /// Process context; may sleep. So for dropping the last reference.
+    pub fn new() -> Result<Arc<Self>> {
+        // SAFETY: An FFI call that may sleep, which this function's context allows; the size is
+        // not 0, and that of a page at most.
+        let raw = unsafe { bindings::rlvs_flow_cache_create(Flow::<K, T, R>::SIZE) };
+        // INVARIANT: The cache was made for this value, for this size.
+        let cache = Self {
+            raw: NonNull::new(raw).ok_or(ENOMEM)?,
+            flows: PhantomData,
+        };
+        Ok(Arc::new(cache, GFP_KERNEL)?)
     }
 }
 
-impl Drop for EntryCache {
+impl<K: Key, T, R: Second<K>> Drop for EntryCache<K, T, R> {
     fn drop(&mut self) {
-        // SAFETY: The cache was made by `new`, and its tables, which have waited for what RCU was to
-        // free, are gone.
-        unsafe { bindings::rlvs_flow_cache_destroy() };
+        // SAFETY: By the type's invariant the value owns the cache, and the tables are gone that
+        // have allocated from it, each of which has freed its entries and waited for those that RCU
+        // was to free.
+        unsafe { bindings::rlvs_flow_cache_destroy(self.raw.as_ptr()) };
     }
 }
 
@@ -348,6 +397,15 @@ pub enum Refused<'a, K: Key, T, R: Second<K> = Link<K>> {
 }
 
 /// Flows found by two keys; by one, if `R` is [`NoReply`].
+///
+/// # Invariants
+///
+/// `memory` is that of `_cache`, or null without one.
+///
+/// # Context
+///
+/// Dropping the last reference to a table needs process context and sleeps, also for a grace period:
+/// hooks must not do it, and what they may drop, like the value of a flow, must not have one.
 #[pin_data(PinnedDrop)]
 pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     #[pin]
@@ -356,6 +414,10 @@ pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     secret: bindings::hsiphash_key_t,
     /// Whether a flow was ever handed to RCU to be freed.
     freeing: AtomicFlag,
+    /// Where flows' memory is from, `kmalloc()` if it is null: beside what every insertion reads.
+    memory: *mut bindings::kmem_cache,
+    /// Keeps the cache until the flows are gone.
+    _cache: Option<Arc<EntryCache<K, T, R>>>,
     flows: PhantomData<KBox<Flow<K, T, R>>>,
 }
 
@@ -373,6 +435,15 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
 
     /// Prepares an empty table. May sleep.
     pub fn new() -> impl PinInit<Self, Error> {
+        Self::with_memory(None)
+    }
+
+    /// The same with entries from a slab cache.
+    pub fn cached(cache: Arc<EntryCache<K, T, R>>) -> impl PinInit<Self, Error> {
+        Self::with_memory(Some(cache))
+    }
+
+    fn with_memory(cache: Option<Arc<EntryCache<K, T, R>>>) -> impl PinInit<Self, Error> {
         const {
             // What C takes for granted of `struct rlvs_flow_link`.
             assert!(offset_of!(Link<K>, key) == size_of::<rhash_head>());
@@ -385,6 +456,9 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
             }),
             secret: Self::new_secret(),
             freeing: AtomicFlag::new(false),
+            // INVARIANT: It is that of the cache, if there is one.
+            memory: cache.as_ref().map_or(core::ptr::null_mut(), |cache| cache.raw.as_ptr()),
+            _cache: cache,
             flows: PhantomData,
         }? Error)
     }
@@ -464,20 +538,20 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         value: T,
         _guard: &'a Guard,
     ) -> core::result::Result<&'a Flow<K, T, R>, Refused<'a, K, T, R>> {
-        let memory = Flow::allocate().ok_or(Refused::NoMemory)?;
+        // SAFETY: By the type's invariant this is null or the memory of a cache for such flows, which
+        // the table keeps for as long as it has flows.
+        let flow = unsafe { Flow::allocate(self.memory) }.ok_or(Refused::NoMemory)?;
+        let raw: *mut Flow<K, T, R> = flow.as_ptr();
         // INVARIANT: The keys are hashed for their sides, the links are in no table.
-        let flow = KBox::write(
-            memory,
-            Flow {
-                inbound: Link::new(inbound),
-                reply,
-                rcu: Opaque::zeroed(),
-                value,
-            },
-        );
-        let raw = KBox::into_raw(flow);
-        // SAFETY: `into_raw` does not give null.
-        let flow = unsafe { NonNull::new_unchecked(raw) };
+        let new = Flow {
+            inbound: Link::new(inbound),
+            reply,
+            rcu: Opaque::zeroed(),
+            value,
+        };
+        // SAFETY: The memory was allocated for a flow, with the size and alignment of one, and is
+        // nobody else's.
+        unsafe { raw.write(new) };
 
         // The reply key first: while only it is in the table, no packet of the client finds the
         // flow, and there are no answers yet.
@@ -485,8 +559,8 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         match unsafe { self.link_second(flow) } {
             Ok(None) => {}
             other => {
-                // SAFETY: The flow was never in the table; the memory came from `into_raw`.
-                drop(unsafe { KBox::from_raw(raw) });
+                // SAFETY: The flow was made above and was never in the table.
+                unsafe { Flow::free(flow) };
                 let Ok(Some(link)) = other else {
                     return Err(Refused::NoMemory);
                 };
@@ -600,9 +674,11 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         if !self.freeing.load(Relaxed) {
             self.freeing.store(true, Relaxed);
         }
+        // SAFETY: The flow is alive, by the caller's promise.
+        let head = unsafe { Flow::rcu_head(flow) };
         // SAFETY: The head is part of the flow, which lives until the callback frees it; the
         // callback is the one for this type.
-        unsafe { rcu::call(Flow::rcu_head(flow), free_flow::<K, T, R>) };
+        unsafe { rcu::call(head, free_flow::<K, T, R>) };
     }
 
     fn remove_all(&self) {
@@ -704,16 +780,24 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> PinnedDrop for FlowTable<K,
 ///
 /// Called by RCU with the head that [`FlowTable::free_later`] gave it.
 unsafe extern "C" fn free_flow<K: Key, T, R: Second<K>>(head: *mut callback_head) {
-    // SAFETY: The head is the field of a flow.
+    // SAFETY: The head is the field of a flow, which begins that many bytes before.
     let flow = unsafe { head.byte_sub(offset_of!(Flow<K, T, R>, rcu)) }.cast::<Flow<K, T, R>>();
-    // SAFETY: The flow's memory came from `into_raw`; it is out of the table and the grace period
-    // has ended every reader.
-    drop(unsafe { KBox::from_raw(flow) });
+    // SAFETY: A flow that begins there is not at null.
+    let flow = unsafe { NonNull::new_unchecked(flow) };
+    // SAFETY: The flow is one that a table has allocated; it is out of the table, and the grace
+    // period has ended every reader.
+    unsafe { Flow::free(flow) };
 }
 
 /// A walk over a table that can be interrupted and taken up again.
 ///
 /// It keeps its place over resizes, then shows some flows twice.
+///
+/// # Context
+///
+/// Process context, for all that is done with it: a lock is taken that the worker which resizes the
+/// table takes with bottom halves on, so that a softirq on its CPU would wait for it forever. To drop
+/// it is also to drop a reference to the table, and may sleep.
 pub struct Walker<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     iter: KBox<Opaque<bindings::rhashtable_iter>>,
     /// Keeps the table until the iterator has left it.
@@ -727,7 +811,11 @@ unsafe impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Send for Walker<K, T
 
 impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
     /// Starts at the first bucket.
-    pub fn new(table: Arc<FlowTable<K, T, R>>) -> Result<Self> {
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep. Hooks have no [`Handle`].
+    pub fn new<S: Namespace>(table: Arc<FlowTable<K, T, R>>, _ns: &Handle<'_, S>) -> Result<Self> {
         let iter = KBox::new(Opaque::uninit(), GFP_KERNEL)?;
         // SAFETY: The table is initialised and outlives the walker, which owns a reference; the
         // iterator's memory does not move, being boxed.
@@ -740,6 +828,10 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
     }
 
     /// Goes back to the first bucket.
+    ///
+    /// # Context
+    ///
+    /// Process context, not in a hook.
     pub fn restart(&mut self) {
         let iter = self.iter.get();
         // SAFETY: The iterator was entered and is stopped; the table is still there.
@@ -752,7 +844,10 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
     /// Shows up to `limit` flows to `f`, until it returns false: that flow comes again in the next
     /// batch. True when there may be more flows.
     ///
-    /// `f` runs inside a read-side section and must not sleep.
+    /// # Context
+    ///
+    /// Process context, not in a hook. `f` runs inside a read-side section and must not sleep, nor wait
+    /// for a grace period: the walk would go on in what was freed meanwhile.
     pub fn batch(&mut self, limit: usize, mut f: impl FnMut(&Flow<K, T, R>) -> bool) -> bool {
         let iter = self.iter.get();
         let mut more = true;

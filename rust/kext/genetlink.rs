@@ -729,7 +729,7 @@ unsafe extern "C" fn doit<F: Family>(
         return EINVAL.to_errno();
     };
     // SAFETY: The socket that asks keeps its namespace alive, and the states are registered longer
-    // than the family.
+    // than the family. Requests are handled in process context.
     let ns = unsafe { Handle::<F::State>::from_raw(ns) };
     // INVARIANT: `info` is valid during the call.
     let request = Request {

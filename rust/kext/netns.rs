@@ -12,12 +12,13 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, inet::Net, netfilter::Entry, proc};
+use crate::{bindings, inet::Net, netfilter::Entry, proc, sysctl};
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::{
     error::{from_err_ptr, from_result, to_result},
-    ffi::c_int,
+    ffi::{c_int, c_void},
     new_mutex,
     prelude::*,
     sync::Mutex,
@@ -34,9 +35,12 @@ pub trait Namespace: Send + Sync + Sized + 'static {
     /// Time between two calls of [`tick`](Self::tick), in milliseconds.
     const TICK_MS: u32;
 
-    /// Prepares the state of the new namespace `net`, which is alive when it is made and until
-    /// the state was dropped.
-    fn new(net: &Net) -> impl PinInit<Self, Error>;
+    /// What the states of all namespaces are made with.
+    type Shared: Send + Sync + 'static;
+
+    /// Prepares the state of a new namespace, which is alive when it is made and until the state
+    /// was dropped.
+    fn new(setup: &Setup<'_, Self>) -> impl PinInit<Self, Error>;
 
     /// Periodic work, while the hooks are registered.
     ///
@@ -52,8 +56,56 @@ struct Slot<T> {
     /// The registered hooks.
     #[pin]
     hooks: Mutex<Option<Registered>>,
+    /// The sysctls' files, if the state has any.
+    _sysctls: Option<sysctl::Files>,
     #[pin]
     state: T,
+}
+
+/// A namespace whose state is being made, and what it can be made with.
+pub struct Setup<'a, T: Namespace> {
+    net: &'a Net,
+    shared: &'a T::Shared,
+    /// What [`Setup::sysctls`] has made, for the slot.
+    sysctls: &'a Cell<Option<sysctl::Files>>,
+}
+
+impl<T: Namespace> Setup<'_, T> {
+    /// The namespace.
+    pub fn net(&self) -> &Net {
+        self.net
+    }
+
+    /// What [`Registration::new`] was given.
+    pub fn shared(&self) -> &T::Shared {
+        self.shared
+    }
+
+    /// Makes sysctls in the folder `path`, below /proc/sys, with their defaults. Their files end
+    /// when the state does.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or `EBUSY` if the namespace has some already.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep.
+    pub fn sysctls<const N: usize>(
+        &self,
+        path: &'static CStr,
+        specs: &'static [sysctl::Spec; N],
+    ) -> Result<sysctl::Sysctls<N>> {
+        if let Some(files) = self.sysctls.take() {
+            self.sysctls.set(Some(files));
+            return Err(EBUSY);
+        }
+        // SAFETY: `init` drops the files itself if there is to be no state, and otherwise puts them
+        // beside it, to be dropped with it in `exit`: while the namespace is being taken down.
+        let (sysctls, files) = unsafe { sysctl::Sysctls::new(self.net, path, specs) }?;
+        self.sysctls.set(Some(files));
+        Ok(sysctls)
+    }
 }
 
 /// What C gave for registered hooks.
@@ -76,6 +128,10 @@ impl Drop for Detached {
 unsafe impl Send for Registered {}
 
 /// A namespace that is alive, with its state.
+///
+/// It is lent to what runs in process context and may sleep: functions that need this take a handle,
+/// which hooks have not. It is no proof that no read-side section was begun since, or bottom halves
+/// turned off.
 pub struct Handle<'a, T: Namespace> {
     /// # Invariants
     ///
@@ -91,7 +147,8 @@ impl<'a, T: Namespace> Handle<'a, T> {
     /// # Safety
     ///
     /// `raw` must be valid and its namespace alive during `'a`, and its `state` must have been set
-    /// by [`init`] of the same `T` and not yet been freed by [`exit`].
+    /// by [`init`] of the same `T` and not yet been freed by [`exit`]. The caller must be in process
+    /// context and may sleep.
     pub(crate) unsafe fn from_raw(raw: NonNull<bindings::rlvs_netns>) -> Self {
         // SAFETY: The caller promises that `raw` is valid.
         let (state, net) = unsafe { ((*raw.as_ptr()).state, (*raw.as_ptr()).net) };
@@ -187,7 +244,11 @@ fn hook_count<T: Namespace>() -> u32 {
 }
 
 /// Keeps a state of type `T` in every network namespace while it lives.
-pub struct Registration<T: Namespace>(PhantomData<T>);
+pub struct Registration<T: Namespace> {
+    // Dropped after the states, which end in `drop`, and boxed as C has its address.
+    _shared: KBox<T::Shared>,
+    states: PhantomData<T>,
+}
 
 impl<T: Namespace> Registration<T> {
     const OPS: &'static bindings::rlvs_netns_ops = &bindings::rlvs_netns_ops {
@@ -203,10 +264,16 @@ impl<T: Namespace> Registration<T> {
     /// # Context
     ///
     /// Process context; may sleep.
-    pub fn new() -> Result<Self> {
-        // SAFETY: The callbacks are static and of one `T`.
-        to_result(unsafe { bindings::rlvs_netns_register(Self::OPS) })?;
-        Ok(Self(PhantomData))
+    pub fn new(shared: T::Shared) -> Result<Self> {
+        let shared = KBox::new(shared, GFP_KERNEL)?;
+        let pointer: *const T::Shared = &*shared;
+        // SAFETY: The callbacks are static and of one `T`. What is shared stays where it is until
+        // this has failed or the registration has ended.
+        to_result(unsafe { bindings::rlvs_netns_register(Self::OPS, pointer.cast()) })?;
+        Ok(Self {
+            _shared: shared,
+            states: PhantomData,
+        })
     }
 }
 
@@ -221,15 +288,29 @@ impl<T: Namespace> Drop for Registration<T> {
 ///
 /// # Safety
 ///
-/// Called by `netns.c` once for a namespace, with a valid argument whose `state` is unset.
-unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int {
+/// Called by `netns.c` once for a namespace, with a valid argument whose `state` is null, and with
+/// what the registration of the same `T` shares. If this fails and has set `state`, `pre_exit` and
+/// `exit` follow.
+unsafe extern "C" fn init<T: Namespace>(
+    ns: *mut bindings::rlvs_netns,
+    shared: *const c_void,
+) -> c_int {
     from_result(|| {
-        // SAFETY: `ns` is valid, and the namespace it names is being made.
-        let net = unsafe { Net::from_raw((*ns).net) };
+        // Dropped here if no state takes them.
+        let sysctls = Cell::new(None);
+        let setup = Setup::<T> {
+            // SAFETY: `ns` is valid, and the namespace it names is being made.
+            net: unsafe { Net::from_raw((*ns).net) },
+            // SAFETY: `Registration::new` has given a pointer to what is shared, which lives until
+            // no namespace has a state any more.
+            shared: unsafe { &*shared.cast::<T::Shared>() },
+            sysctls: &sysctls,
+        };
         let slot = KBox::pin_init(
             try_pin_init!(Slot::<T> {
                 hooks <- new_mutex!(None, "rlvs_hooks"),
-                state <- T::new(net),
+                state <- T::new(&setup),
+                _sysctls: setup.sysctls.take(),
             }? Error),
             GFP_KERNEL,
         )?;
@@ -238,13 +319,10 @@ unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int 
         // SAFETY: `ns` is valid, and nobody else uses a namespace that is being made.
         unsafe { (*ns).state = slot.cast() };
         let valid = NonNull::new(ns).ok_or(EINVAL)?;
+        // A reader of the first of the files may attach the hooks before the last one is there. If
+        // that cannot be made, the state is left to `pre_exit` and `exit`.
         // SAFETY: The state was set just now; `pre_exit` removes the files before `exit` frees it.
-        let files = unsafe { proc::create::<T>(valid) };
-        if files.is_err() {
-            // SAFETY: Nobody has used the state, and C does not call `exit` when this fails.
-            unsafe { exit::<T>(ns) };
-        }
-        files.map(|()| 0)
+        unsafe { proc::create::<T>(valid) }.map(|()| 0)
     })
 }
 
@@ -252,12 +330,14 @@ unsafe extern "C" fn init<T: Namespace>(ns: *mut bindings::rlvs_netns) -> c_int 
 ///
 /// # Safety
 ///
-/// Called by `netns.c` after `init` of the same namespace succeeded, with its periodic work ended.
+/// Called by `netns.c` once after `init` of the same namespace has set its state, with its periodic
+/// work ended.
 unsafe extern "C" fn pre_exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
     if let Some(ns) = NonNull::new(ns) {
-        // SAFETY: `init` has made the files, and this is called once.
+        // SAFETY: `init` has made the files, or none, and this is called once.
         unsafe { proc::remove::<T>(ns) };
-        // SAFETY: `init` has set the state, and `exit` comes after.
+        // SAFETY: `init` has set the state, and `exit` comes after; both are called in process
+        // context, as this is.
         let ns = unsafe { Handle::<T>::from_raw(ns) };
         drop(ns.detach());
     }
@@ -282,7 +362,8 @@ unsafe extern "C" fn exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
 /// Called by `netns.c` between `init` and the start of `pre_exit`.
 unsafe extern "C" fn tick<T: Namespace>(ns: *mut bindings::rlvs_netns) {
     if let Some(ns) = NonNull::new(ns) {
-        // SAFETY: `init` has set the state, and `pre_exit` waits for this work to end.
+        // SAFETY: `init` has set the state, and `pre_exit` waits for this work to end, which the
+        // workqueue does in process context.
         let ns = unsafe { Handle::<T>::from_raw(ns) };
         T::tick(&ns);
         if ns.attached() {

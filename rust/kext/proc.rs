@@ -137,7 +137,8 @@ pub(crate) unsafe fn create<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) -> 
 ///
 /// # Safety
 ///
-/// `ns` must be valid, and this called between [`create`] and [`remove`] of the same `T`.
+/// `ns` must be valid, and this called between the begin of [`create`] and that of [`remove`] of the
+/// same `T`, or in one of their files.
 pub(crate) unsafe fn own<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
     // SAFETY: The caller promises it.
     unsafe { bindings::rlvs_proc_own(ns.as_ptr(), file_count::<T>()) };
@@ -148,7 +149,8 @@ pub(crate) unsafe fn own<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
 ///
 /// # Safety
 ///
-/// `ns` must be valid, and this the only call after [`create`] of the same `T` has succeeded.
+/// `ns` must be valid, and this the only call after [`create`] of the same `T`; if that has failed,
+/// there is nothing to remove.
 pub(crate) unsafe fn remove<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
     // SAFETY: The caller promises it.
     unsafe { bindings::rlvs_proc_unregister(ns.as_ptr(), file_count::<T>()) };
@@ -186,7 +188,8 @@ unsafe extern "C" fn fill<T: Namespace, F: File<T>>(
     let Some(ns) = NonNull::new(ns) else {
         return EINVAL.to_errno();
     };
-    // SAFETY: The files are removed before the state is freed, which waits for this call.
+    // SAFETY: The files are removed before the state is freed, which waits for this call. It is a
+    // read(2), in process context.
     let ns = unsafe { Handle::<T>::from_raw(ns) };
     // SAFETY: `open` gave a `Reader<F>`, and nobody else uses it meanwhile.
     let reader = unsafe { &mut *cursor.cast::<Reader<F>>() };

@@ -10,9 +10,23 @@
 //! What cannot be written with these types:
 //! - taking a lock that softirq takes too while bottom halves are on ([`bh`]);
 //! - keeping a slice of a packet over a call that may move the packet's data ([`skbuff`]);
+//! - doing at a hook what is for another one: routing a packet anew that has no route, giving a
+//!   socket to one that is not on its way in ([`netfilter`], [`steer`]);
 //! - freeing what a hook, a periodic work item or a netlink handler still uses ([`netns`],
-//!   [`netfilter`], [`flow_table`], [`rcu`]);
+//!   [`netfilter`], [`flow_table`], [`rcu`]), the memory of a table's entries ([`flow_table`]), or a
+//!   namespace that has sysctls ([`sysctl`]);
+//! - a hook that waits for a grace period, or walks over a table: that needs a [`netns::Handle`];
 //! - leaving a netlink message neither finished nor cancelled ([`genetlink`]).
+//!
+//! Only with these obligations, which no type of the language shows, as with the `kernel` crate
+//! itself, where klint is to check them. The documentation of a function names its own under
+//! `# Context`, and the debug kernel asserts them (`might_sleep()`):
+//! - nothing sleeps inside of a read-side section, be it of [`rcu`], of a walk ([`flow_table`]) or a
+//!   hook's, or in a section in which bottom halves are off ([`bh`]): no `GFP_KERNEL`, no mutex;
+//!   above all nothing waits for a grace period there, as what was read would be freed;
+//! - what sleeps when it is dropped is dropped where that is allowed: [`rcu::Retired`],
+//!   [`netns::Detached`], and the last references to a [`flow_table::FlowTable`], to an
+//!   [`flow_table::EntryCache`] and to a [`flow_table::Walker`].
 
 pub mod barrier;
 pub mod bh;

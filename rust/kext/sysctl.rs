@@ -11,7 +11,10 @@ use core::ptr::NonNull;
 use kernel::{
     prelude::*,
     str::{as_char_ptr_in_const_context, CStr},
-    sync::atomic::{Atomic, Relaxed},
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc,
+    },
 };
 
 /// One sysctl: its file's name, its default, and the values that it takes.
@@ -102,24 +105,33 @@ impl Spec {
     }
 }
 
-/// `N` sysctls of one namespace, which are there while this value lives.
+/// What `N` sysctls have been set to.
+struct Numbers<const N: usize> {
+    values: [Atomic<i32>; N],
+    /// For C alone.
+    caps: [Atomic<i32>; N],
+}
+
+/// The values of `N` sysctls of one namespace, [`Setup::sysctls`](crate::netns::Setup::sysctls). They
+/// may be kept for longer than the files are there, which end with the namespace's state.
+pub struct Sysctls<const N: usize>(Arc<Numbers<N>>);
+
+/// The files of a list of sysctls, which are there while this value lives.
 ///
 /// # Invariants
 ///
-/// `raw` is a registration of `N` files that write to `values` and `caps`, ended only by
-/// dropping this.
-pub struct Sysctls<const N: usize> {
+/// `raw` is a registration, ended only by dropping this, whose files write to `_numbers` and nothing
+/// else that Rust has. The namespace lives for longer than this value.
+pub(crate) struct Files {
     raw: NonNull<bindings::rlvs_sysctls>,
-    values: KBox<[Atomic<i32>; N]>,
-    /// For C alone.
-    _caps: KBox<[Atomic<i32>; N]>,
+    _numbers: Arc<dyn Send + Sync>,
 }
 
 // SAFETY: The registration may be ended by any thread.
-unsafe impl<const N: usize> Send for Sysctls<N> {}
+unsafe impl Send for Files {}
 
-// SAFETY: Shared, only the values are used, which are atomics.
-unsafe impl<const N: usize> Sync for Sysctls<N> {}
+// SAFETY: Nothing can be done with a shared reference.
+unsafe impl Sync for Files {}
 
 impl<const N: usize> Sysctls<N> {
     /// Makes the files in the folder `path`, below /proc/sys, with their defaults.
@@ -130,16 +142,30 @@ impl<const N: usize> Sysctls<N> {
     ///
     /// # Context
     ///
-    /// Process context; may sleep. The value must be dropped while the namespace is alive or being
-    /// taken down.
-    pub fn new(net: &Net, path: &'static CStr, specs: &'static [Spec; N]) -> Result<Self> {
-        let zeros = || KBox::new([0; N].map(Atomic::new), GFP_KERNEL);
-        let (values, caps) = (zeros()?, zeros()?);
+    /// Process context; may sleep.
+    ///
+    /// # Safety
+    ///
+    /// The files must be dropped while the namespace is alive or being taken down, before it frees
+    /// its own sysctls: in `exit` of `struct pernet_operations` at the latest.
+    pub(crate) unsafe fn new(
+        net: &Net,
+        path: &'static CStr,
+        specs: &'static [Spec; N],
+    ) -> Result<(Self, Files)> {
+        let zeros = || [0; N].map(Atomic::new);
+        let numbers = Numbers {
+            values: zeros(),
+            caps: zeros(),
+        };
+        let numbers = Arc::new(numbers, GFP_KERNEL)?;
+        let (values, caps) = (&raw const numbers.values, &raw const numbers.caps);
         let count = u32::try_from(N).map_err(|_| EINVAL)?;
-        // SAFETY: The namespace is alive while `net` is borrowed; path, names and limits are
-        // static; values and caps are `N` atomics each, which C sets before there is a file, then
-        // reads and writes by `READ_ONCE` and `WRITE_ONCE` alone, in memory that is freed after the
-        // registration has ended.
+        // SAFETY: The namespace is alive while `net` is borrowed, and the caller promises that it
+        // is until the registration has ended. Path, names and limits are static. Values and caps
+        // are `N` atomics each, which C sets before there is a file, then reads and writes by
+        // `READ_ONCE` and `WRITE_ONCE` alone, in memory that is freed after the registration has
+        // ended.
         let raw = unsafe {
             bindings::rlvs_sysctl_register(
                 net.as_ptr(),
@@ -148,38 +174,41 @@ impl<const N: usize> Sysctls<N> {
                 specs.as_ptr().cast(),
                 count,
                 // CAST: `Atomic<i32>` is a transparent wrapper whose inside may be written to.
-                values.as_ptr().cast_mut().cast(),
+                values.cast_mut().cast(),
                 // CAST: As above.
-                caps.as_ptr().cast_mut().cast(),
+                caps.cast_mut().cast(),
             )
         };
-        Ok(Self {
+        // INVARIANT: The registration has just been made with these numbers, and the caller promises
+        // the rest.
+        let files = Files {
             raw: NonNull::new(raw).ok_or(ENOMEM)?,
-            values,
-            _caps: caps,
-        })
+            _numbers: numbers.clone(),
+        };
+        Ok((Self(numbers), files))
     }
 
     /// The value of the sysctl `index` of the list; 0 for one that is not in it.
     #[inline]
     pub fn get(&self, index: usize) -> i32 {
-        self.values.get(index).map_or(0, Once::read_once)
+        self.0.values.get(index).map_or(0, Once::read_once)
     }
 
     /// Sets the sysctl `index` to `new` if it still is `old`: what an operator has written
     /// meanwhile stays.
     pub fn replace(&self, index: usize, old: i32, new: i32) {
-        if let Some(value) = self.values.get(index) {
+        if let Some(value) = self.0.values.get(index) {
             // The other value is as good: it is looked at again in time.
             let _ = value.cmpxchg(old, new, Relaxed);
         }
     }
 }
 
-impl<const N: usize> Drop for Sysctls<N> {
+impl Drop for Files {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant the registration is in force, and this ends it. The
-        // values are freed after this, when nobody reads or writes the files any more.
+        // SAFETY: By the type's invariant the registration is in force, and the namespace still has
+        // what it is in. This ends it, and waits for reads and writes of the files: the numbers are
+        // freed after this.
         unsafe { bindings::rlvs_sysctl_unregister(self.raw.as_ptr()) };
     }
 }
