@@ -100,12 +100,12 @@ impl<A: Family> Hook<State> for LocalClient<A> {
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
-        netfilter::is_refusing()
+        state.refusals.is_on(skb)
             || may_be::<A>(skb, |ports| state.watched_ports.contains(ports.destination))
     }
 
     fn packet(state: &State, context: &Context<'_, LocalOut>, skb: &mut Skb<'_>) -> Verdict {
-        if context.is_refusal(skb) || !context.concerns(skb) {
+        if state.refusals.take_off(skb, context) || !context.concerns(skb) {
             return Verdict::Accept;
         }
         from_client(&Passage::<A>::new(state, context, Some(context)), skb)
@@ -455,7 +455,7 @@ impl<'a, A: Family> Passage<'a, A> {
             return Verdict::Accept;
         }
         self.state.events.count(self.context.bh, Event::NoEntry);
-        self.context.port_unreachable(skb);
+        self.context.port_unreachable(skb, &self.state.refusals);
         Verdict::Refuse
     }
 
@@ -512,11 +512,12 @@ impl<'a, A: Family> Passage<'a, A> {
     /// an ICMP port unreachable (RFC 9260 section 10), and would try again for a minute.
     fn reject(&self, skb: &mut Skb<'_>, packet: &Packet<A>) {
         match packet.protocol {
-            Protocol::Tcp => self.context.reset(skb),
-            Protocol::Udp => self.context.port_unreachable(skb),
+            Protocol::Tcp => self.context.reset(skb, &self.state.refusals),
+            Protocol::Udp => self.context.port_unreachable(skb, &self.state.refusals),
             Protocol::Sctp => {
                 if let Some(abort) = wire::sctp::abort(&SkbBytes::of(skb), packet) {
-                    self.context.answer(skb, packet.protocol.number(), &abort);
+                    let (number, mark) = (packet.protocol.number(), &self.state.refusals);
+                    self.context.answer(skb, number, &abort, mark);
                 }
             }
         }

@@ -18,6 +18,7 @@ use rlvs_kext::{
     netns::{Handle, Namespace, Setup},
     proc,
     rcu::{Rcu, RcuBox},
+    refusal::Mark,
 };
 
 use crate::{
@@ -66,6 +67,8 @@ pub(crate) struct State {
     pub(crate) retries6: Pin<KVBox<Retries<V6>>>,
     pub(crate) steered4: Arc<steered::Table<V4>>,
     pub(crate) steered6: Arc<steered::Table<V6>>,
+    /// By which the answers to refused packets are known.
+    pub(crate) refusals: Mark,
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
     /// The timeouts that were set for the namespace.
@@ -155,6 +158,7 @@ impl Namespace for State {
             retries6: KVBox::pin_init(Retries::new(), GFP_KERNEL)?,
             steered4: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
             steered6: Arc::pin_init(FlowTable::new(), GFP_KERNEL)?,
+            refusals: Mark::new(setup.net())?,
             events: Events::new()?,
             sysctls: Sysctls::new(setup)?,
             timeouts: Tuned::new(),

@@ -4,7 +4,6 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <net/dst.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
@@ -116,12 +115,12 @@ static void rlvs_put_header6(struct sk_buff *answer, const struct sk_buff *skb,
 }
 
 /*
- * Sends a packet of @protocol with these @len bytes from where @skb goes to
- * where it comes from. Any context but hard interrupt.
+ * Sends a packet of @protocol with these @len bytes and @mark from where @skb goes
+ * to where it comes from. Any context but hard interrupt.
  */
 void rlvs_hook_answer(const struct sk_buff *skb,
 		      const struct nf_hook_state *state, u8 protocol,
-		      const u8 *payload, u16 len)
+		      const u8 *payload, u16 len, struct rlvs_mark *mark)
 {
 	bool ipv4 = state->pf == NFPROTO_IPV4;
 	struct sk_buff *answer;
@@ -138,8 +137,7 @@ void rlvs_hook_answer(const struct sk_buff *skb,
 		return;
 	}
 	skb_dst_set(answer, dst);
-	/* Connection tracking has not seen what it answers. */
-	skb_set_nfct(answer, IP_CT_UNTRACKED);
+	rlvs_mark_give(answer, mark);
 	skb_reserve(answer, LL_MAX_HEADER + sizeof(struct ipv6hdr));
 	skb_put_data(answer, payload, len);
 	skb_reset_transport_header(answer);

@@ -6,7 +6,6 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
@@ -214,53 +213,37 @@ static void rlvs_route_in_vrf(struct sk_buff *skb,
 		skb_dst_set(skb, dst);
 }
 
-/* This CPU is sending a refusal, with bottom halves disabled. */
-static DEFINE_PER_CPU(bool, rlvs_refusing);
-
-/* Answers a TCP segment with a reset. @skb stays the caller's. */
-void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state)
+/*
+ * Answers a TCP segment with a reset, which has @mark when it is sent. @skb stays
+ * the caller's.
+ */
+void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state,
+		     struct rlvs_mark *mark)
 {
+	unsigned long before = rlvs_mark_put_on(skb, mark);
+
 	rlvs_route_in_vrf(skb, state);
-	this_cpu_write(rlvs_refusing, true);
 	if (state->pf == NFPROTO_IPV4)
 		nf_send_reset(state->net, state->sk, skb, state->hook);
 	else
 		nf_send_reset6(state->net, state->sk, skb, state->hook);
-	this_cpu_write(rlvs_refusing, false);
+	rlvs_mark_restore(skb, before);
 }
 
-/* Answers a packet with port unreachable. @skb stays the caller's. */
+/* Answers a packet with port unreachable in the same way. */
 void rlvs_hook_port_unreachable(struct sk_buff *skb,
-				const struct nf_hook_state *state)
+				const struct nf_hook_state *state,
+				struct rlvs_mark *mark)
 {
+	unsigned long before = rlvs_mark_put_on(skb, mark);
+
 	rlvs_route_in_vrf(skb, state);
-	this_cpu_write(rlvs_refusing, true);
 	if (state->pf == NFPROTO_IPV4)
 		nf_send_unreach(skb, ICMP_PORT_UNREACH, state->hook);
 	else
 		nf_send_unreach6(state->net, skb, ICMPV6_PORT_UNREACH,
 				 state->hook);
-	this_cpu_write(rlvs_refusing, false);
-}
-
-/* Whether what this CPU sends is a refusal of ours. */
-bool rlvs_hook_is_refusing(void)
-{
-	return this_cpu_read(rlvs_refusing);
-}
-
-/*
- * Whether a packet that this host sends is a refusal of ours. Connection
- * tracking has not seen what it refuses, unless the refused packet was past it,
- * and would find it invalid: it is left untracked.
- */
-bool rlvs_hook_is_refusal(struct sk_buff *skb)
-{
-	if (!this_cpu_read(rlvs_refusing))
-		return false;
-	if (!skb_get_nfct(skb))
-		skb_set_nfct(skb, IP_CT_UNTRACKED);
-	return true;
+	rlvs_mark_restore(skb, before);
 }
 
 /* A new route after the address of a locally generated packet has changed. */

@@ -107,6 +107,27 @@ struct rlvs_device {
 	int vrf_port;
 };
 
+/* refusal.c: known by it is what answers a packet that is refused. */
+struct rlvs_mark;
+
+enum rlvs_mark_field {
+	/* What skb->_nfct has besides a pointer. */
+	RLVS_MARK_INFO = 7,
+	/* In a union without a name. */
+	RLVS_MARK_IIF = offsetof(struct sk_buff, skb_iif),
+};
+
+/* In skb->skb_iif, where no device has this number: see rlvs_mark_take_off(). */
+#define RLVS_MARK_AGAIN (-1)
+
+struct rlvs_mark *rlvs_mark_alloc(struct net *net);
+void rlvs_mark_free(struct rlvs_mark *mark);
+unsigned long rlvs_mark_put_on(struct sk_buff *skb, struct rlvs_mark *mark);
+void rlvs_mark_restore(struct sk_buff *skb, unsigned long before);
+void rlvs_mark_give(struct sk_buff *skb, struct rlvs_mark *mark);
+void rlvs_mark_take_off(struct sk_buff *skb, const struct nf_hook_state *state,
+			struct rlvs_mark *mark);
+
 /* netfilter.c */
 struct rlvs_hook {
 	nf_hookfn *run;
@@ -128,14 +149,14 @@ bool rlvs_hook_concerns(const struct sk_buff *skb,
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state);
-void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state);
+void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state,
+		     struct rlvs_mark *mark);
 void rlvs_hook_port_unreachable(struct sk_buff *skb,
-				const struct nf_hook_state *state);
-bool rlvs_hook_is_refusing(void);
-bool rlvs_hook_is_refusal(struct sk_buff *skb);
+				const struct nf_hook_state *state,
+				struct rlvs_mark *mark);
 void rlvs_hook_answer(const struct sk_buff *skb,
 		      const struct nf_hook_state *state, u8 protocol,
-		      const u8 *payload, u16 len);
+		      const u8 *payload, u16 len, struct rlvs_mark *mark);
 int rlvs_hook_reroute(struct sk_buff *skb, const struct nf_hook_state *state);
 int rlvs_hook_send_segments(struct sk_buff *skb,
 			    const struct nf_hook_state *state);

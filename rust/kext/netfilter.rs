@@ -13,6 +13,7 @@ use crate::{
     bh::{with_bh_disabled, LocalBhDisabled},
     bindings,
     inet::{Device, Net},
+    refusal::Mark,
     skbuff::Skb,
 };
 use core::marker::PhantomData;
@@ -239,41 +240,34 @@ impl Context<'_> {
         Device(unsafe { bindings::rlvs_hook_input_device(self.state.as_ptr()) })
     }
 
-    /// Whether a packet that this host sends is the answer of [`Context::reset`] or
-    /// [`Context::port_unreachable`], which then goes on without connection tracking. For hooks
-    /// before that.
-    #[inline]
-    pub fn is_refusal(&self, skb: &mut Skb<'_>) -> bool {
-        // SAFETY: `skb` is the hook's packet, which we may change; bottom halves are off during
-        // the hook.
-        unsafe { bindings::rlvs_hook_is_refusal(skb.as_ptr()) }
-    }
-
-    /// Answers a TCP segment with a reset. The caller still has to drop the packet.
-    pub fn reset(&self, skb: &mut Skb<'_>) {
+    /// Answers a TCP segment with a reset, which has `mark` unless connection tracking has seen the
+    /// segment. The caller still has to drop the packet.
+    pub fn reset(&self, skb: &mut Skb<'_>, mark: &Mark) {
         // SAFETY: `state` is valid during the hook, which runs in a read-side section and with bottom
         // halves off; `skb` is the hook's packet, which we may change, with its network header set
-        // by the IP layer. Where it has no route the function finds one.
-        unsafe { bindings::rlvs_hook_reset(skb.as_ptr(), self.state.as_ptr()) };
+        // by the IP layer. Where it has no route the function finds one. The mark outlives the call.
+        unsafe { bindings::rlvs_hook_reset(skb.as_ptr(), self.state.as_ptr(), mark.as_ptr()) };
     }
 
-    /// Answers the packet with an ICMP port unreachable. The caller still has to drop the packet.
-    pub fn port_unreachable(&self, skb: &mut Skb<'_>) {
+    /// Answers the packet with an ICMP port unreachable, which has `mark` unless connection tracking
+    /// has seen the packet. The caller still has to drop the packet.
+    pub fn port_unreachable(&self, skb: &mut Skb<'_>, mark: &Mark) {
+        let (skb, state) = (skb.as_ptr(), self.state.as_ptr());
         // SAFETY: As in `reset`.
-        unsafe { bindings::rlvs_hook_port_unreachable(skb.as_ptr(), self.state.as_ptr()) };
+        unsafe { bindings::rlvs_hook_port_unreachable(skb, state, mark.as_ptr()) };
     }
 
     /// Answers the packet with an IP packet of `protocol`, an IP protocol number, that holds
-    /// `payload`: from the packet's destination address to its source address, if that is one that
-    /// answers are sent to. Short of memory or a route nothing is sent. The caller still has to
-    /// drop the packet.
-    pub fn answer(&self, skb: &Skb<'_>, protocol: u8, payload: &[u8]) {
+    /// `payload` and has `mark`: from the packet's destination address to its source address, if
+    /// that is one that answers are sent to. Short of memory or a route nothing is sent. The caller
+    /// still has to drop the packet.
+    pub fn answer(&self, skb: &Skb<'_>, protocol: u8, payload: &[u8], mark: &Mark) {
         let Ok(len) = u16::try_from(payload.len()) else {
             return;
         };
         // SAFETY: `state` is valid during the hook, which runs in a read-side section; `skb` is the
         // hook's packet, with its network header set by the IP layer; `payload` is readable for `len`
-        // bytes.
+        // bytes; the mark outlives the call.
         unsafe {
             bindings::rlvs_hook_answer(
                 skb.as_ptr(),
@@ -281,6 +275,7 @@ impl Context<'_> {
                 protocol,
                 payload.as_ptr(),
                 len,
+                mark.as_ptr(),
             )
         };
     }
@@ -308,15 +303,6 @@ impl Context<'_, LocalOut> {
         // which what follows the hooks (`okfn`) needs.
         to_result(unsafe { bindings::rlvs_hook_send_segments(skb.as_ptr(), self.state.as_ptr()) })
     }
-}
-
-/// Whether what this host sends at the moment is the answer of [`Context::reset`] or
-/// [`Context::port_unreachable`]. In a hook; bottom halves may be on, as they are off while such an
-/// answer is sent: nobody else is on this CPU then.
-#[inline]
-pub fn is_refusing() -> bool {
-    // SAFETY: An FFI call with no preconditions.
-    unsafe { bindings::rlvs_hook_is_refusing() }
 }
 
 /// The function that netfilter calls for the hook `H`.

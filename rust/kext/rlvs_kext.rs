@@ -49,6 +49,7 @@ pub mod percpu;
 pub mod proc;
 pub mod random;
 pub mod rcu;
+pub mod refusal;
 pub mod skbuff;
 pub mod steer;
 pub mod sysctl;

@@ -102,6 +102,27 @@ impl Skb<'_> {
         (header, header.addr().wrapping_sub(data.addr()))
     }
 
+    /// Where connection tracking's entry of the packet is, or what holds settings for it; 0 without
+    /// one.
+    #[cfg(CONFIG_NF_CONNTRACK)]
+    #[inline]
+    pub(crate) fn conntrack_entry(&self) -> usize {
+        const INFO: usize = bindings::rlvs_mark_field_RLVS_MARK_INFO as usize;
+        // SAFETY: By the type's invariant the buffer is valid.
+        unsafe { (*self.as_ptr())._nfct & !INFO }
+    }
+
+    /// The number of the device that the packet came in by (`skb_iif`).
+    #[cfg(CONFIG_NF_CONNTRACK)]
+    #[inline]
+    pub(crate) fn input_index(&self) -> i32 {
+        const FIELD: usize = bindings::rlvs_mark_field_RLVS_MARK_IIF as usize;
+        // SAFETY: The field is inside of the structure that the pointer is to.
+        let field = unsafe { self.skb.byte_add(FIELD) }.cast::<i32>();
+        // SAFETY: By the type's invariant the buffer is valid; the field has this type.
+        unsafe { field.read() }
+    }
+
     /// Copies the bytes at `offset` to `into`; false when the packet ends before.
     #[inline]
     pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
