@@ -7,6 +7,7 @@ the choice, what there is a process for, does the same.
 
 import re
 import socket
+import struct
 import time
 
 from lib import kernel
@@ -23,6 +24,7 @@ from lib.vrf import VRF_VIP, with_vrf
 ICMP, TCP_RST = {4: (1, 3), 6: (58, 1)}, 4
 RETRY_COUNTERS = ("retried", "retry_not_kept", "retry_no_destination", "retry_not_handled")
 SECONDS_KEPT = 2
+IP_PKTINFO, RECVERR = 8, {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
 TCP_FASTOPEN, MSG_FASTOPEN, TCPI_OPT_SYN_DATA = 23, 0x20000000, 32
 
 
@@ -328,16 +330,25 @@ def rules(host, flow, *lines):
               input="".join(f"rule {line}\n" for line in lines))
 
 
+def by_loopback(flow):
+    """A control message by which a datagram leaves by the loopback device (IP_PKTINFO)."""
+    index = socket.if_nametoindex("lo")
+    if flow.version == 4:
+        source = socket.inet_aton(flow.host)
+        return socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=i4s4s", index, source, b"")
+    return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, struct.pack("=16si", b"", index)
+
+
 @each(UDP)
 def test_one_without_a_route_is_refused(lab, flow):
-    """A rule has a route for the port of the service alone, and a second try asks for one without
-    ports."""
+    """A rule has a route only for the device that each datagram names, which a second try does not
+    know."""
     lab.servers.listen(flow, [8001, 8002])
     lab.balance(flow, ports="8001-8002")
     refuse(lab, flow, [8001])
     before = counters(lab)
     rules(lab.lb, flow, "add pref 3 lookup local", "del pref 0",
-          f"add pref 1 to {flow.vip} ipproto udp dport 80 lookup local",
+          f"add pref 1 to {flow.vip} oif lo lookup local",
           f"add pref 2 to {flow.vip} unreachable")
     outcomes = []
     try:
@@ -345,8 +356,8 @@ def test_one_without_a_route_is_refused(lab, flow):
             with lab.lb, flow.socket() as client:
                 client.settimeout(5)
                 client.bind((flow.host, 0))
-                client.connect((flow.vip, 80))
-                client.send(b"anybody there?")
+                client.setsockopt(*RECVERR[flow.version], 1)
+                client.sendmsg([b"anybody there?"], [by_loopback(flow)], 0, (flow.vip, 80))
                 try:
                     outcomes.append(client.recv(100).split()[0])
                 except ConnectionRefusedError:

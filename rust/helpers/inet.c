@@ -282,9 +282,8 @@ struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 }
 
 /* The socket that gets a datagram; under rcu_read_lock(), which keeps it. */
-static struct sock *rlvs_find_bound(struct net *net,
-				    const struct rlvs_ends *ends,
-				    struct rlvs_device device)
+struct sock *rlvs_find_bound(struct net *net, const struct rlvs_ends *ends,
+			     struct rlvs_device device)
 {
 	struct in6_addr local, remote;
 

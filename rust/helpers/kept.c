@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copies of packets that are kept for a moment, to be handled once more. */
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/sizes.h>
-#include <net/dst.h>
 #include <net/ip.h>
-#include <net/ip6_route.h>
 #include <net/ipv6.h>
-#include <net/l3mdev.h>
-#include <net/route.h>
 
 #include "rlvs_helpers.h"
 
@@ -76,74 +70,17 @@ int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex)
 	return netif_rx(skb) == NET_RX_SUCCESS ? 0 : -ENOBUFS;
 }
 
-/* A packet of a VRF has its own routes. */
-static int rlvs_kept_master(struct net *net, int ifindex)
-{
-	struct net_device *dev = dev_get_by_index_rcu(net, ifindex);
-
-	return dev ? l3mdev_master_ifindex_rcu(dev) : 0;
-}
-
-static struct dst_entry *rlvs_kept_route4(struct net *net,
-					  const struct sk_buff *skb,
-					  int ifindex)
-{
-	const struct iphdr *iph = ip_hdr(skb);
-	struct flowi4 fl4 = {
-		.flowi4_oif = rlvs_kept_master(net, ifindex),
-		.flowi4_dscp = ip4h_dscp(iph),
-		.flowi4_mark = skb->mark,
-		.flowi4_proto = iph->protocol,
-		.flowi4_flags = FLOWI_FLAG_ANYSRC,
-		.daddr = iph->daddr,
-		.saddr = iph->saddr,
-	};
-	struct rtable *rt = ip_route_output_key(net, &fl4);
-
-	return IS_ERR(rt) ? NULL : &rt->dst;
-}
-
-static struct dst_entry *rlvs_kept_route6(struct net *net,
-					  const struct sk_buff *skb,
-					  int ifindex)
-{
-	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
-	struct flowi6 fl6 = {
-		.flowi6_oif = rlvs_kept_master(net, ifindex),
-		.flowi6_mark = skb->mark,
-		.daddr = ip6h->daddr,
-		.saddr = ip6h->saddr,
-		.flowlabel = ip6_flowinfo(ip6h),
-	};
-	struct dst_entry *dst;
-
-	/* A link-local address is one of a link. */
-	if (!fl6.flowi6_oif && ipv6_addr_type(&ip6h->daddr) & IPV6_ADDR_LINKLOCAL)
-		fl6.flowi6_oif = ifindex;
-	dst = ip6_route_output(net, NULL, &fl6);
-	if (!dst->error)
-		return dst;
-	dst_release(dst);
-	return NULL;
-}
-
 /*
- * Sends a packet of this host again as soon as the present one, whose sender may
- * hold locks, is done. @ifindex: where it was about to leave. Takes @skb. Under
- * rcu_read_lock(), in any context but hard interrupt.
+ * Sends a packet of this host again, as its socket's, as soon as the present one,
+ * whose sender may hold locks, is done. @ifindex: where it was about to leave.
+ * Takes @skb. Under rcu_read_lock(), in any context but hard interrupt.
  */
 int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex)
 {
-	bool ipv4 = skb->protocol == htons(ETH_P_IP);
-	struct dst_entry *dst;
-
-	dst = ipv4 ? rlvs_kept_route4(net, skb, ifindex) :
-		     rlvs_kept_route6(net, skb, ifindex);
-	if (!dst) {
+	if (!rlvs_kept_set_sender(net, skb, ifindex)) {
 		kfree_skb(skb);
 		return -EHOSTUNREACH;
 	}
-	skb_dst_set(skb, dst);
 	rlvs_netns_send_later(net, skb);
 	return 0;
 }
@@ -153,8 +90,8 @@ void rlvs_kept_sent(struct net *net, struct sk_buff *skb)
 {
 	rcu_read_lock();
 	if (skb->protocol == htons(ETH_P_IP))
-		ip_local_out(net, NULL, skb);
+		ip_local_out(net, skb->sk, skb);
 	else
-		ip6_local_out(net, NULL, skb);
+		ip6_local_out(net, skb->sk, skb);
 	rcu_read_unlock();
 }

@@ -196,6 +196,9 @@ int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex);
 int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex);
 void rlvs_kept_sent(struct net *net, struct sk_buff *skb);
 
+/* kept_sender.c */
+bool rlvs_kept_set_sender(struct net *net, struct sk_buff *skb, int ifindex);
+
 /* inet.c */
 /* In this order: the more of a connection there is, the greater. */
 enum rlvs_tcp_socket {
@@ -265,6 +268,8 @@ struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 			  struct rlvs_device device);
 struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);
+struct sock *rlvs_find_bound(struct net *net, const struct rlvs_ends *ends,
+			     struct rlvs_device device);
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
 enum rlvs_tcp_socket rlvs_tcp_kind_of(const struct sock *sk);
 

@@ -49,8 +49,8 @@ impl Context<'_> {
 
     /// Has a packet that was kept at a hook of this namespace handled again, from before the hooks
     /// on. One that came in comes in again by the same device; captures there have seen it and do
-    /// not see it again. One that this host sends is routed, and sent when the present packet is
-    /// done, whose sender may hold locks.
+    /// not see it again. One that this host sends is given its socket again, if that is found,
+    /// routed, and sent when the present packet is done, whose sender may hold locks.
     ///
     /// # Errors
     ///
