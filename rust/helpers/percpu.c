@@ -16,6 +16,14 @@ void rlvs_percpu_free(u64 __percpu *base)
 	free_percpu(base);
 }
 
+#ifdef CONFIG_PREEMPT_RT
+/* Adds to a word of this CPU, whichever it is. Any context. */
+void rlvs_percpu_add(u64 __percpu *base, u32 word, u64 value)
+{
+	this_cpu_add(base[word], value);
+}
+#endif
+
 u64 rlvs_percpu_sum(u64 __percpu *base, u32 word)
 {
 	u64 sum = 0;

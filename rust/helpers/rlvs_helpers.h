@@ -41,6 +41,9 @@ u64 __percpu *rlvs_percpu_alloc(u32 words);
 void rlvs_percpu_free(u64 __percpu *base);
 u64 rlvs_percpu_sum(u64 __percpu *base, u32 word);
 u64 rlvs_percpu_of(u64 __percpu *base, u32 word, u32 cpu);
+#ifdef CONFIG_PREEMPT_RT
+void rlvs_percpu_add(u64 __percpu *base, u32 word, u64 value);
+#endif
 u32 rlvs_percpu_cpus(void);
 bool rlvs_percpu_is_possible(u32 cpu);
 

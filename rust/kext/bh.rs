@@ -8,6 +8,16 @@
 //! a corner case. [`SpinLockBh`] can therefore be locked only with a [`LocalBhDisabled`] token,
 //! and the guard cannot outlive the token.
 //!
+//! What the token proves depends on the kernel:
+//! - On every kernel the thread stays on its CPU, and runs no softirq handler itself.
+//! - Without `PREEMPT_RT` no softirq handler runs on this CPU meanwhile, and nothing else that has
+//!   bottom halves off there. So what only such sections of one CPU touch needs no lock.
+//! - With `PREEMPT_RT` softirq handlers run in threads, and a thread with bottom halves off is
+//!   preempted, and sleeps where it waits for a spinlock, while another one of the same CPU has them
+//!   off too (unless the kernel has `PREEMPT_RT_NEEDS_BH_LOCK`). The token excludes nothing, and the
+//!   lock alone does: [`SpinLockBh`] is right on both kinds of kernel, and what is per CPU is
+//!   changed by operations that cannot be interrupted ([`crate::percpu`]).
+//!
 //! C headers: [`include/linux/bottom_half.h`](srctree/include/linux/bottom_half.h),
 //! [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h)
 //!
@@ -23,14 +33,15 @@ use kernel::{
     types::NotThreadSafe,
 };
 
-/// Proof that bottom halves are off on this CPU.
+/// Proof that bottom halves are off for this thread, which stays on its CPU. Other threads of the
+/// CPU are excluded by that only on kernels without `PREEMPT_RT`: see the [module](self).
 ///
-/// It is neither `Send` nor `Sync`, since it speaks of the current CPU only.
+/// It is neither `Send` nor `Sync`, since it speaks of the current thread and CPU only.
 ///
 /// # Invariants
 ///
-/// Bottom halves are disabled on the current CPU while a value of this type exists, and `cpu` is of
-/// this CPU.
+/// Bottom halves are disabled for the current thread while a value of this type exists, it does not
+/// change its CPU, and `cpu` is of this CPU.
 pub struct LocalBhDisabled {
     /// What [`rlvs_local_bh_disable`](bindings) has told of the CPU.
     cpu: bindings::rlvs_bh,
@@ -38,7 +49,9 @@ pub struct LocalBhDisabled {
 }
 
 impl LocalBhDisabled {
-    /// How far it is from a per-CPU pointer to what is this CPU's, in bytes.
+    /// How far it is from a per-CPU pointer to what is this CPU's, in bytes. With `PREEMPT_RT`
+    /// that would be no proof that nothing else uses it.
+    #[cfg(not(CONFIG_PREEMPT_RT))]
     #[inline]
     pub(crate) fn percpu_offset(&self) -> usize {
         self.cpu.percpu_offset
@@ -72,8 +85,9 @@ pub fn with_bh_disabled<R>(f: impl for<'a> FnOnce(&'a LocalBhDisabled) -> R) -> 
     let cpu = unsafe { bindings::rlvs_local_bh_disable() };
     // INVARIANT: Bottom halves were just disabled and stay so until the token is dropped, or they
     // were off already, by a caller of ours or by being softirq, and so they are until we return.
-    // The token does not leave this function, hence not this thread. With bottom halves off the
-    // thread stays on its CPU unless it sleeps, which the context forbids `f`.
+    // The token does not leave this function, hence not this thread, which cannot change its CPU
+    // meanwhile: it is not preempted, or not migrated (`PREEMPT_RT`), as `f` does not sleep but for
+    // a spinlock there.
     let token = LocalBhDisabled {
         cpu,
         thread: NotThreadSafe,
@@ -100,7 +114,8 @@ impl<T> SpinLockBh<T> {
         })
     }
 
-    /// Takes the lock; spins while another CPU has it.
+    /// Takes the lock; spins while another CPU has it. With `PREEMPT_RT` it sleeps while another
+    /// thread has it, which may be one of the same CPU.
     #[inline]
     pub fn lock_with<'a>(&'a self, _bh: &'a LocalBhDisabled) -> SpinLockBhGuard<'a, T> {
         SpinLockBhGuard {

@@ -6,9 +6,13 @@
 //!
 //! Upstream: a per-CPU RFC; not merged.
 
-use crate::{bh::LocalBhDisabled, bindings, once::Once};
+#[cfg(not(CONFIG_PREEMPT_RT))]
+use crate::once::Once;
+use crate::{bh::LocalBhDisabled, bindings};
 use core::ptr::NonNull;
-use kernel::{alloc::AllocError, prelude::*, sync::atomic::Atomic};
+#[cfg(not(CONFIG_PREEMPT_RT))]
+use kernel::sync::atomic::Atomic;
+use kernel::{alloc::AllocError, prelude::*};
 
 /// `N` counters of 64 bits, written without a lock and never torn.
 ///
@@ -37,25 +41,45 @@ impl<const N: usize> PerCpuCounters<N> {
         })
     }
 
-    /// Adds to counters of this CPU: (index, value) each. An index out of range adds nothing.
-    ///
-    /// The token proves that no softirq of this CPU adds at the same time, so that a load and a
-    /// store are enough. Not for hard interrupts.
+    /// Adds to counters of this CPU: (index, value) each. An index out of range adds nothing. Not
+    /// for hard interrupts.
     #[inline]
     pub fn add<const M: usize>(&self, bh: &LocalBhDisabled, values: [(usize, u64); M]) {
+        for (index, value) in values {
+            self.add_to(bh, index, value);
+        }
+    }
+
+    /// A load and a store are enough: the token proves that nothing else of this CPU adds in
+    /// between.
+    #[cfg(not(CONFIG_PREEMPT_RT))]
+    #[inline]
+    fn add_to(&self, bh: &LocalBhDisabled, index: usize, value: u64) {
+        if index >= N {
+            return;
+        }
         // This CPU's (`this_cpu_ptr()`): bottom halves are off, so this thread stays on its CPU
         // while it uses the result.
         let words = self.base.as_ptr().wrapping_byte_add(bh.percpu_offset());
-        for (index, value) in values {
-            if index >= N {
-                continue;
-            }
-            // SAFETY: `index` is below `N`, the number of words of each CPU.
-            let word = unsafe { words.add(index) };
-            // SAFETY: `word` is aligned and valid while `self` lives, and other CPUs only read it,
-            // by `READ_ONCE` in `rlvs_percpu_sum`.
-            let counter = unsafe { Atomic::from_ptr(word) };
-            counter.write_once(counter.read_once().wrapping_add(value));
+        let word = words.wrapping_add(index);
+        // SAFETY: `index` is below `N`, the number of words of each CPU, so that `word` is aligned
+        // and valid while `self` lives. Only this CPU writes it, in a section with bottom halves
+        // off; other CPUs read it, by `READ_ONCE` in `rlvs_percpu_sum`.
+        let counter = unsafe { Atomic::from_ptr(word) };
+        counter.write_once(counter.read_once().wrapping_add(value));
+    }
+
+    /// The token keeps the CPU, and no more: another task of it may add at any moment, so that a
+    /// counter is changed by what is not interrupted (`this_cpu_add()`).
+    #[cfg(CONFIG_PREEMPT_RT)]
+    #[inline]
+    fn add_to(&self, _bh: &LocalBhDisabled, index: usize, value: u64) {
+        match u32::try_from(index) {
+            // SAFETY: By the type's invariant `base` has `N` words, and `index` is below `N`.
+            Ok(word) if index < N => unsafe {
+                bindings::rlvs_percpu_add(self.base.as_ptr(), word, value);
+            },
+            _ => {}
         }
     }
 

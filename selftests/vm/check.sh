@@ -29,6 +29,13 @@ for ((part = 1; part <= debug_parts; part++)); do
 	vm_steps+=("vm_debug_$part")
 done
 vm_steps+=(vm_lockdep_bug vm_no_ipv6)
+# With FULL=1, or by their names.
+full_steps=(vm_rt)
+# What differs most where softirqs are threads: packets from both sides, refusals, counters, and
+# packets while hooks and module come and go.
+rt_tests='nat_remote nat_local steer second_try refusal_leaves second_try_owner no_destination
+	one_packet udp_flow icmp sctp stats conntrack bulk delete config_churn hooks_lifetime
+	module_reload'
 
 # The project's files of one kind, by extension, whether committed yet or not.
 sources() {
@@ -152,6 +159,11 @@ vm_tests() {
 		VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-900} "$ROOT/selftests/vm/lockdep_bug.sh"
 		return
 	fi
+	if [[ $1 == vm_rt ]]; then
+		VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-3600} \
+			"$ROOT/selftests/vm/vm.sh" rt "RLVS_SCALE=3 selftests/run ${rt_tests//[$'\n\t']/ }"
+		return
+	fi
 	IFS=_ read -r _ kernel part <<<"$1"
 	[[ -z $part ]] || command+=" --part $part/$debug_parts"
 	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-3600} \
@@ -160,6 +172,19 @@ vm_tests() {
 
 cargo_tests() {
 	CARGO_TARGET_DIR=$BUILD/host-tests cargo test --locked --manifest-path "$1/Cargo.toml"
+}
+
+# Adds the steps that run in guests; those that take FULL=1 are counted as skipped without it.
+add_vm_steps() {
+	local step
+	steps+=("${vm_steps[@]}")
+	for step in "${full_steps[@]}"; do
+		if [[ -n ${FULL:-} ]]; then
+			steps+=("$step")
+		else
+			skip_whole "$step" 'runs with FULL=1, or by its name'
+		fi
+	done
 }
 
 # Which counter understands the output of a step.
@@ -211,17 +236,20 @@ declare -A begun
 [[ $# -gt 0 ]] || set -- all
 for name in "$@"; do
 	case $name in
-	all) steps+=("${lint_steps[@]}" "${host_steps[@]}" "${vm_steps[@]}") ;;
+	all)
+		steps+=("${lint_steps[@]}" "${host_steps[@]}")
+		add_vm_steps
+		;;
 	lint) steps+=("${lint_steps[@]}") ;;
 	host) steps+=("${host_steps[@]}") ;;
-	vm) steps+=("${vm_steps[@]}") ;;
+	vm) add_vm_steps ;;
 	fmt)
 		mapfile -t files < <(sources '*.rs')
 		exec rustfmt --config-path "$ROOT" "${files[@]}"
 		;;
 	vm_debug) steps+=("${vm_steps[@]:1:debug_parts + 1}") ;;
 	vm_*)
-		[[ " ${vm_steps[*]} " == *" $name "* ]] || die "no such step: $name"
+		[[ " ${vm_steps[*]} ${full_steps[*]} " == *" $name "* ]] || die "no such step: $name"
 		steps+=("$name")
 		;;
 	*)

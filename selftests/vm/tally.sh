@@ -28,6 +28,12 @@ count_status() {
 	fi
 }
 
+# A step that does not run: skip_whole NAME REASON.
+skip_whole() {
+	skips+=("$1: $2")
+	add 0 0 1
+}
+
 fail_whole() {
 	failures+=("$1: $3; $2")
 	tail -n 60 "$2" >&2
