@@ -19,7 +19,7 @@ use rlvs_core::{
     refusal::Refusal,
 };
 
-use rlvs_kext::{barrier, once::Once};
+use rlvs_kext::{barrier, memory::KEPT, once::Once};
 
 use crate::services::KernelMemory;
 
@@ -61,7 +61,7 @@ impl Changes {
             marks: Changed::new(),
             next: Atomic::new(0),
         };
-        Ok(Arc::new(changes, GFP_KERNEL)?)
+        Ok(Arc::new(changes, KEPT)?)
     }
 }
 

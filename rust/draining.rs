@@ -12,6 +12,8 @@ use rlvs_core::{
     config::{DestinationKey, ServiceKey},
 };
 
+use rlvs_kext::memory::KEPT;
+
 use crate::services::Destination;
 
 /// What the destinations are ordered by: their service, their own key, and a number that no other
@@ -40,9 +42,9 @@ pub(crate) struct Room(KVVec<RBTreeNodeReservation<Key, Arc<Destination>>>);
 impl Room {
     /// For so many. May sleep.
     pub(crate) fn new(count: usize) -> Result<Self> {
-        let mut nodes = KVVec::with_capacity(count, GFP_KERNEL)?;
+        let mut nodes = KVVec::with_capacity(count, KEPT)?;
         for _ in 0..count {
-            nodes.push(RBTreeNodeReservation::new(GFP_KERNEL)?, GFP_KERNEL)?;
+            nodes.push(RBTreeNodeReservation::new(KEPT)?, KEPT)?;
         }
         Ok(Self(nodes))
     }

@@ -11,7 +11,7 @@ use rlvs_core::{
     config::ServiceKey,
     estimate::{Estimate, Volume},
 };
-use rlvs_kext::percpu;
+use rlvs_kext::{memory::KEPT, percpu};
 
 use crate::{
     services::Service,
@@ -34,7 +34,7 @@ impl Overall {
     pub(crate) fn new() -> Result<Self> {
         let cpus = usize::try_from(percpu::cpus())?;
         Ok(Self {
-            gone: KVVec::from_elem(Volume::default(), cpus, GFP_KERNEL)?,
+            gone: KVVec::from_elem(Volume::default(), cpus, KEPT)?,
             left: KVVec::new(),
             zero: Volume::default(),
             estimate: Estimate::default(),
@@ -43,7 +43,7 @@ impl Overall {
 
     /// Makes room for so many services that are about to be deleted.
     pub(crate) fn reserve(&mut self, services: usize) -> Result {
-        Ok(self.left.reserve(services, GFP_KERNEL)?)
+        Ok(self.left.reserve(services, KEPT)?)
     }
 
     /// Goes on with the statistics of a deleted service. The caller has reserved the room.

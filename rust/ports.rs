@@ -4,7 +4,7 @@
 
 use kernel::{alloc::KBox, prelude::*, sync::atomic::Atomic};
 use pin_init::init_array_from_fn;
-use rlvs_kext::once::Once;
+use rlvs_kext::{memory::KEPT, once::Once};
 
 use crate::control::config::Config;
 
@@ -23,7 +23,7 @@ pub(crate) struct Ports {
 impl Ports {
     /// The empty set. May sleep.
     pub(crate) fn new() -> Result<Self> {
-        let words = KBox::init(init_array_from_fn(|_| Atomic::new(0)), GFP_KERNEL)?;
+        let words = KBox::init(init_array_from_fn(|_| Atomic::new(0)), KEPT)?;
         let any = Atomic::new(false);
         Ok(Self { words, any })
     }

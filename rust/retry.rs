@@ -17,6 +17,7 @@ use rlvs_core::choice::MAX_TRIES;
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     kept::Kept,
+    memory::kept_by_packet,
     new_spinlock_bh,
     once::Once,
 };
@@ -84,7 +85,7 @@ impl<A: Family> First<A> {
             since: now,
             packet: Some(packet),
         };
-        KBox::new(first, GFP_ATOMIC).ok()
+        KBox::new(first, kept_by_packet()).ok()
     }
 
     /// The destinations that have refused it, and the last one that has got it.

@@ -29,6 +29,7 @@ use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::{
     genetlink::{self, IpvsName},
     netns,
+    memory::KEPT,
 };
 
 mod changes;
@@ -88,7 +89,7 @@ impl kernel::Module for Rlvs {
             EBUSY
         })?;
         let cache = connections::Cache::new()?;
-        let states = Arc::new(netns::Registration::new(cache)?, GFP_KERNEL)?;
+        let states = Arc::new(netns::Registration::new(cache)?, KEPT)?;
         let family = genetlink::Registration::new(states.clone())?;
         let ipvs = genetlink::Registration::new(states)?;
         pr_info!("loaded\n");

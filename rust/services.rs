@@ -33,6 +33,7 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     inet::Listener,
+    memory::KEPT,
     new_spinlock_bh,
     once::Once,
     rcu::{Rcu, RcuBox, Retired},
@@ -160,7 +161,7 @@ impl Destination {
                 timeouts: service.timeouts.clone(),
                 udp: udp.clone(),
             }? Error),
-            GFP_KERNEL,
+            KEPT,
         )
     }
 
@@ -389,7 +390,7 @@ impl Share for KernelMemory {
     type Shared<T> = Arc<T>;
 
     fn share<T>(value: T) -> Option<Arc<T>> {
-        Arc::new(value, GFP_KERNEL).ok()
+        Arc::new(value, KEPT).ok()
     }
 }
 
@@ -397,7 +398,7 @@ impl Memory for KernelMemory {
     type Slice<T: Copy> = KVVec<T>;
 
     fn filled<T: Copy>(value: T, len: usize) -> Option<KVVec<T>> {
-        KVVec::from_elem(value, len, GFP_KERNEL).ok()
+        KVVec::from_elem(value, len, KEPT).ok()
     }
 }
 
@@ -550,7 +551,7 @@ impl Pool {
                 marked,
                 exclusive <- new_spinlock_bh!(exclusive, "rlvs_picker"),
             }? Error),
-            GFP_KERNEL,
+            KEPT,
         )
         // Nothing else in it fails.
         .map_err(|_| Refusal::NoMemory)
@@ -709,8 +710,8 @@ impl Service {
                 left.counts.observer().changes().clone(),
             ),
             None => (
-                Arc::pin_init(Stats::new(), GFP_KERNEL)?,
-                Arc::new(Tuned::new(), GFP_KERNEL)?,
+                Arc::pin_init(Stats::new(), KEPT)?,
+                Arc::new(Tuned::new(), KEPT)?,
                 Changes::new()?,
             ),
         };
@@ -723,7 +724,7 @@ impl Service {
                 steers: Atomic::new(pool.steers),
                 pool: Rcu::new(pool),
             },
-            GFP_KERNEL,
+            KEPT,
         )?)
     }
 

@@ -7,10 +7,7 @@
 //! its bond, by which it knows of them.
 
 use core::marker::PhantomData;
-use kernel::{
-    prelude::*,
-    sync::{rcu::Guard, Arc},
-};
+use kernel::sync::{rcu::Guard, Arc};
 use rlvs_core::{
     address::{Endpoint, Protocol},
     persistence::{self, Bond},
@@ -19,6 +16,7 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{Flow, FlowTable, NoReply, Refused},
+    memory::kept_by_packet,
 };
 
 use crate::{family::Family, keys, services::Destination, word::Word};
@@ -122,7 +120,7 @@ impl<A: Family> Place<A> {
     ) -> Option<&'a Entry<A>> {
         let template = Template {
             destination: destination.clone(),
-            bond: Arc::new(Bond::new(now), GFP_ATOMIC).ok()?,
+            bond: Arc::new(Bond::new(now), kept_by_packet()).ok()?,
             prefix: self.prefix,
             family: PhantomData,
         };

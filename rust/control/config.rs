@@ -22,6 +22,7 @@ use rlvs_core::{
     threshold::Thresholds,
 };
 use rlvs_kext::{
+    memory::KEPT,
     netns::Handle,
     rcu::{RcuBox, Retired},
     task,
@@ -578,8 +579,8 @@ impl<'a> Changes<'a> {
             destinations: KVVec::new(),
             switched_by: NOTHING,
         };
-        let configured = KBox::new(configured, GFP_KERNEL)?;
-        self.config.services.reserve(1, GFP_KERNEL)?;
+        let configured = KBox::new(configured, KEPT)?;
+        self.config.services.reserve(1, KEPT)?;
         if self.config.is_empty() {
             // The periodic work may not have looked for long.
             self.config.listeners.begin(self.ns.net());
@@ -791,7 +792,7 @@ impl<'a> Changes<'a> {
                 Some(old) => old,
                 None => Destination::new(&configured.service, &state.udp, key, settings)?,
             };
-            all.push(destination, GFP_KERNEL)?;
+            all.push(destination, KEPT)?;
         }
         let planned = |d: &Destination| range.contains(d).then_some(settings.weight);
         // One that comes back still has the method that it was asked for last.
@@ -930,9 +931,9 @@ fn stats_of(services: &[KBox<Configured>]) -> impl Iterator<Item = &Arc<Stats>> 
 fn copy_of<'a>(
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
 ) -> Result<KVVec<Arc<Destination>>, Failure> {
-    let mut copy = KVVec::with_capacity(destinations.size_hint().0, GFP_KERNEL)?;
+    let mut copy = KVVec::with_capacity(destinations.size_hint().0, KEPT)?;
     for destination in destinations {
-        copy.push(destination.clone(), GFP_KERNEL)?;
+        copy.push(destination.clone(), KEPT)?;
     }
     Ok(copy)
 }

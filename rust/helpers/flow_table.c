@@ -90,8 +90,8 @@ static const struct rhashtable_params rlvs_flow6 =
 	RLVS_FLOW_PARAMS(RLVS_KEY6_LEN, rlvs_flow6_differs);
 
 /*
- * For entries of a size of which kmalloc() would waste a quarter. NULL when
- * memory is short. May sleep.
+ * For entries of a size of which kmalloc() would waste a quarter. Without
+ * SLAB_ACCOUNT: see rlvs_packet_gfp(). NULL when memory is short. May sleep.
  */
 struct kmem_cache *rlvs_flow_cache_create(u32 size)
 {
@@ -111,8 +111,8 @@ void rlvs_flow_cache_destroy(struct kmem_cache *cache)
 void *rlvs_flow_alloc(struct kmem_cache *cache, u32 size)
 {
 	if (cache)
-		return kmem_cache_alloc(cache, GFP_ATOMIC);
-	return kmalloc(size, GFP_ATOMIC);
+		return kmem_cache_alloc(cache, rlvs_packet_gfp());
+	return kmalloc(size, rlvs_packet_gfp());
 }
 
 int rlvs_flow_table_init(struct rhashtable *table, u32 key_len)

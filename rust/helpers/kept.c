@@ -25,7 +25,7 @@ struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb)
 	if (skb_is_gso(skb) || skb_sec_path(skb) ||
 	    room + skb->len > RLVS_KEPT_SIZE)
 		return NULL;
-	copy = skb_copy_expand(skb, room, 0, GFP_ATOMIC | __GFP_NOWARN);
+	copy = skb_copy_expand(skb, room, 0, rlvs_packet_gfp() | __GFP_NOWARN);
 	if (!copy)
 		return NULL;
 	skb_dst_drop(copy);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How much memory the host has left. */
+/* How much memory the host has left, and who is charged for it. */
+#include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 
 #include "rlvs_helpers.h"
 
@@ -11,4 +13,26 @@ u64 rlvs_available_pages(void)
 
 	si_meminfo(&info);
 	return (u64)info.freeram + info.bufferram;
+}
+
+/* Pages that the host has. */
+u64 rlvs_all_pages(void)
+{
+	return totalram_pages();
+}
+
+/*
+ * Whether somebody is charged for what a packet leaves behind: the process that
+ * is about to send it. Nobody is for one that comes by the network, and the
+ * flag would only cost memory, as each entry then has a place for a name.
+ */
+bool rlvs_packet_is_charged(void)
+{
+	return in_task();
+}
+
+/* The flags of what a packet leaves behind. Any context. */
+gfp_t rlvs_packet_gfp(void)
+{
+	return GFP_ATOMIC | (rlvs_packet_is_charged() ? __GFP_ACCOUNT : 0);
 }

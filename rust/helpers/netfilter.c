@@ -52,7 +52,7 @@ struct rlvs_hooks *rlvs_hooks_register(struct net *net,
 	int err;
 	u32 i;
 
-	registered = kzalloc_flex(*registered, ops, count);
+	registered = kzalloc_flex(*registered, ops, count, GFP_KERNEL_ACCOUNT);
 	if (!registered)
 		return ERR_PTR(-ENOMEM);
 

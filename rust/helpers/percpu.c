@@ -5,10 +5,11 @@
 
 #include "rlvs_helpers.h"
 
-/* Zeroed; NULL when memory is short. May sleep. */
+/* Zeroed; NULL when memory is short. The caller is charged. May sleep. */
 u64 __percpu *rlvs_percpu_alloc(u32 words)
 {
-	return __alloc_percpu(array_size(words, sizeof(u64)), sizeof(u64));
+	return __alloc_percpu_gfp(array_size(words, sizeof(u64)), sizeof(u64),
+				  GFP_KERNEL_ACCOUNT);
 }
 
 void rlvs_percpu_free(u64 __percpu *base)

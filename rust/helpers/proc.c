@@ -159,7 +159,7 @@ int rlvs_proc_register(struct rlvs_netns *ns,
 {
 	u32 i;
 
-	ns->files = kcalloc(count, sizeof(*ns->files), GFP_KERNEL);
+	ns->files = kcalloc(count, sizeof(*ns->files), GFP_KERNEL_ACCOUNT);
 	if (!ns->files)
 		return -ENOMEM;
 	for (i = 0; i < count; i++) {

@@ -409,6 +409,9 @@ void rlvs_synchronize_rcu_expedited(void);
 
 /* task.c */
 void rlvs_cond_resched(void);
+u64 rlvs_all_pages(void);
+bool rlvs_packet_is_charged(void);
+gfp_t rlvs_packet_gfp(void);
 
 /* netns.c */
 struct rlvs_netns {

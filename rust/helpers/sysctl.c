@@ -195,14 +195,15 @@ struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
 	void *table;
 	u32 i;
 
-	sysctls = kzalloc_obj(*sysctls);
+	sysctls = kzalloc_obj(*sysctls, GFP_KERNEL_ACCOUNT);
 	if (!sysctls)
 		return NULL;
 	mutex_init(&sysctls->lock);
 	sysctls->pages = nr_free_buffer_pages() / 32;
-	if (!zalloc_cpumask_var(&sysctls->cpus, GFP_KERNEL))
+	if (!zalloc_cpumask_var(&sysctls->cpus, GFP_KERNEL_ACCOUNT))
 		goto err_free;
-	table = kcalloc(count, sizeof(*sysctls->header->ctl_table), GFP_KERNEL);
+	table = kcalloc(count, sizeof(*sysctls->header->ctl_table),
+			GFP_KERNEL_ACCOUNT);
 	if (!table)
 		goto err_cpus;
 	for (i = 0; i < count; i++) {

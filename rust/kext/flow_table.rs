@@ -18,6 +18,7 @@
 use crate::{
     bh::LocalBhDisabled,
     bindings,
+    memory::KEPT,
     netns::{Handle, Namespace},
     rcu, task,
 };
@@ -816,7 +817,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
     ///
     /// Process context; may sleep. Hooks have no [`Handle`].
     pub fn new<S: Namespace>(table: Arc<FlowTable<K, T, R>>, _ns: &Handle<'_, S>) -> Result<Self> {
-        let iter = KBox::new(Opaque::uninit(), GFP_KERNEL)?;
+        let iter = KBox::new(Opaque::uninit(), KEPT)?;
         // SAFETY: The table is initialised and outlives the walker, which owns a reference; the
         // iterator's memory does not move, being boxed.
         unsafe { bindings::rhashtable_walk_enter(table.table.get(), iter.get()) };

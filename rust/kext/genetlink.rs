@@ -15,6 +15,7 @@
 use crate::{
     bindings,
     inet::Net,
+    memory::KEPT,
     netns::{self, Handle, Namespace},
 };
 use core::marker::PhantomData;
@@ -760,7 +761,7 @@ unsafe fn dump_state(cb: *mut bindings::netlink_callback) -> *mut *mut c_void {
 ///
 /// Called by `genetlink.c` with a valid argument, once for a dump.
 unsafe extern "C" fn start<F: Family>(cb: *mut bindings::netlink_callback) -> c_int {
-    match KBox::new(F::Dump::default(), GFP_KERNEL) {
+    match KBox::new(F::Dump::default(), KEPT) {
         Ok(state) => {
             // SAFETY: `cb` is valid and the place is free until `done`.
             unsafe { *dump_state(cb) = KBox::into_raw(state).cast() };

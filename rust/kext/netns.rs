@@ -12,7 +12,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, inet::Net, netfilter::Entry, proc, sysctl};
+use crate::{bindings, inet::Net, memory::KEPT, netfilter::Entry, proc, sysctl};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -312,7 +312,7 @@ unsafe extern "C" fn init<T: Namespace>(
                 state <- T::new(&setup),
                 _sysctls: setup.sysctls.take(),
             }? Error),
-            GFP_KERNEL,
+            KEPT,
         )?;
         // SAFETY: The box stays pinned: `exit` turns the pointer back into a pinned box.
         let slot = KBox::into_raw(unsafe { Pin::into_inner_unchecked(slot) });

@@ -12,6 +12,7 @@
 
 use crate::{
     bindings,
+    memory::KEPT,
     netns::{Handle, Namespace},
 };
 use core::{fmt, marker::PhantomData, ptr::NonNull};
@@ -48,7 +49,7 @@ pub struct Text(KVec<u8>);
 impl Text {
     fn new() -> Result<Self> {
         // Anybody may open a file: what it takes is on the reader's account.
-        Ok(Self(KVec::with_capacity(PIECE, GFP_KERNEL_ACCOUNT)?))
+        Ok(Self(KVec::with_capacity(PIECE, KEPT)?))
     }
 
     /// Writes a line, or lines that belong together, if they fit; otherwise nothing, and false.
@@ -169,7 +170,7 @@ unsafe extern "C" fn open<T: Namespace, F: File<T>>() -> *mut c_void {
         file: F::default(),
         text,
     };
-    let reader = KBox::new(reader, GFP_KERNEL_ACCOUNT);
+    let reader = KBox::new(reader, KEPT);
     reader.map_or(core::ptr::null_mut(), |new| KBox::into_raw(new).cast())
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Upstream: the `Rcu<P>` prototype; not merged.
 
+use crate::memory::KEPT;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{addr_of_mut, NonNull};
@@ -38,7 +39,7 @@ impl<T> RcuBox<T> {
     /// Process context; may sleep.
     pub fn new(value: T) -> Result<Self> {
         let node = Node { next: None, value };
-        Ok(Self(KBox::new(node, GFP_KERNEL)?))
+        Ok(Self(KBox::new(node, KEPT)?))
     }
 }
 

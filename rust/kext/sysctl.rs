@@ -6,7 +6,7 @@
 //!
 //! Upstream: none at present.
 
-use crate::{bindings, inet::Net, once::Once};
+use crate::{bindings, inet::Net, memory::KEPT, once::Once};
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,
@@ -158,7 +158,7 @@ impl<const N: usize> Sysctls<N> {
             values: zeros(),
             caps: zeros(),
         };
-        let numbers = Arc::new(numbers, GFP_KERNEL)?;
+        let numbers = Arc::new(numbers, KEPT)?;
         let (values, caps) = (&raw const numbers.values, &raw const numbers.caps);
         let count = u32::try_from(N).map_err(|_| EINVAL)?;
         // SAFETY: The namespace is alive while `net` is borrowed, and the caller promises that it

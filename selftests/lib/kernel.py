@@ -18,8 +18,10 @@ SPLAT = re.compile(
     r"scheduling while atomic|sleeping function|ODEBUG|rust_kernel: panicked|"
     r"hw csum failure|unregister_netdevice: waiting|list_(add|del) corruption")
 
-# What a healthy kernel tells with a stack trace: that memory was too short for a slab cache.
-_NO_CACHE = re.compile(r"^__kmem_cache_create_args\(rlvs_\w+\) failed with error -\d+")
+# What a healthy kernel tells with a stack trace: that memory was too short for a slab cache, and
+# that a process of a test (maker.py) ends because its control group has a limit.
+_NO_MEMORY = re.compile(r"^__kmem_cache_create_args\(rlvs_\w+\) failed with error -\d+|"
+                        r"^rlvs-maker invoked oom-killer:")
 _TRACE_ENDS = "</TASK>"
 
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
@@ -54,10 +56,10 @@ class Log:
 
 
 def _without_traces(lines):
-    """The messages without the stack traces of slab caches for which memory was too short."""
+    """The messages without the stack traces of what memory was too short for."""
     skips = False
     for line in lines:
-        skips = skips or _NO_CACHE.search(line) is not None
+        skips = skips or _NO_MEMORY.search(line) is not None
         if not skips:
             yield line
         skips = skips and line.strip() != _TRACE_ENDS
