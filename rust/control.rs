@@ -111,6 +111,7 @@ pub(crate) fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
         Errno::NoPkg => errno::no_package(),
         Errno::ProtoNoSupport => errno::protocol_not_supported(),
         Errno::NoMem => ENOMEM,
+        Errno::NoSpc => ENOSPC,
     };
     genetlink::Refusal::new(error, refusal.text())
 }
@@ -572,6 +573,7 @@ fn get_counters<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
             (counters::STEERED, Event::Steered),
             (counters::UNCOUNTED, Event::Uncounted),
             (counters::UDP_FULL, Event::UdpFull),
+            (counters::TOTAL_FULL, Event::TotalFull),
         ] {
             out.uint(id, state.events.total(event))?;
         }

@@ -34,7 +34,10 @@ fn key_of(destination: &Destination) -> Key {
 
 /// The deleted destinations of a namespace that may have connections, by their services. Guarded by
 /// the configuration's mutex.
-pub(crate) struct Draining(RBTree<Key, Arc<Destination>>);
+pub(crate) struct Draining {
+    tree: RBTree<Key, Arc<Destination>>,
+    len: usize,
+}
 
 /// Memory for destinations that are about to be deleted.
 pub(crate) struct Room(KVVec<RBTreeNodeReservation<Key, Arc<Destination>>>);
@@ -52,17 +55,25 @@ impl Room {
 
 impl Draining {
     pub(crate) fn new() -> Self {
-        Self(RBTree::new())
+        Self {
+            tree: RBTree::new(),
+            len: 0,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tree.is_empty()
     }
 
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Destination>> {
-        self.0.iter().map(|(_, destination)| destination)
+        self.tree.iter().map(|(_, destination)| destination)
     }
 
     /// Those that were destinations of this service.
@@ -85,7 +96,7 @@ impl Draining {
     fn from(&self, place: Key) -> impl Iterator<Item = Arc<Destination>> + '_ {
         let mut next = Some(place);
         core::iter::from_fn(move || {
-            let cursor = self.0.cursor_lower_bound(&next?)?;
+            let cursor = self.tree.cursor_lower_bound(&next?)?;
             let ((service, key, number), destination) = cursor.current();
             next = number.checked_add(1).map(|next| (*service, *key, next));
             Some(destination.clone())
@@ -96,20 +107,24 @@ impl Draining {
     pub(crate) fn add(&mut self, destination: &Arc<Destination>, room: &mut Room) {
         if let Some(node) = room.0.pop() {
             let node = node.into_node(key_of(destination), destination.clone());
-            self.0.insert(node);
+            if self.tree.insert(node).is_none() {
+                self.len = self.len.saturating_add(1);
+            }
         }
     }
 
     /// Takes a destination out that comes back.
     pub(crate) fn remove(&mut self, destination: &Destination) {
-        self.0.remove(&key_of(destination));
+        if self.tree.remove(&key_of(destination)).is_some() {
+            self.len = self.len.saturating_sub(1);
+        }
     }
 
     /// Lets go of those that have no connections any more, and of which `is_settled` says that no
     /// packet is about to give them one; whether there were any.
     pub(crate) fn forget_drained(&mut self, is_settled: impl Fn(&Destination) -> bool) -> bool {
         let mut found = false;
-        let mut cursor = self.0.cursor_front_mut();
+        let mut cursor = self.tree.cursor_front_mut();
         while let Some(here) = cursor {
             let destination = here.current().1;
             if !is_settled(destination) || !destination.counts.is_drained() {
@@ -119,6 +134,7 @@ impl Draining {
             found = true;
             // Behind the last one there is the one before it, which is looked at twice.
             cursor = here.remove_current().0;
+            self.len = self.len.saturating_sub(1);
         }
         found
     }

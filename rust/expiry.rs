@@ -13,7 +13,9 @@ use rlvs_core::{
     flow::{self, Timeouts},
     udp,
 };
-use rlvs_kext::{bh::with_bh_disabled, clock, inet::Net, netns::Handle, random, rcu::Pace};
+use rlvs_kext::{
+    bh::with_bh_disabled, clock, flow_total, inet::Net, netns::Handle, random, rcu::Pace,
+};
 
 use crate::{
     connections::{self, Entry, Table},
@@ -81,7 +83,8 @@ impl<'a> Round<'a> {
         let timeouts = Timeouts::default();
         let on = state.sysctls.drop_entry().is_on();
         let most = state.sysctls.conn_max();
-        let of_table = shortened(&timeouts, state.used(), most);
+        let of_table = shortened(&timeouts, state.used(), most)
+            .or_else(|| shortened(&timeouts, flow_total::flows(), state.ceiling.most()));
         Self {
             state,
             net: ns.net(),

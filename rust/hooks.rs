@@ -484,6 +484,9 @@ impl<'a, A: Family> Passage<'a, A> {
         if !self.udp_has_room(packet.protocol) {
             return Err(Event::UdpFull);
         }
+        if !self.is_below_ceiling() {
+            return Err(Event::TotalFull);
+        }
         if self.state.drop_packet.takes_next(&self.state.sysctls) {
             return Err(Event::DropPacket);
         }
@@ -506,6 +509,11 @@ impl<'a, A: Family> Passage<'a, A> {
             );
         }
         false
+    }
+
+    /// Whether all namespaces together may have another one.
+    fn is_below_ceiling(&self) -> bool {
+        self.state.ceiling.has_room(self.context.net(), self.now)
     }
 
     /// Tells the client that nobody serves it, in the way of its protocol. An SCTP client ignores

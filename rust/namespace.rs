@@ -23,6 +23,7 @@ use rlvs_kext::{
 };
 
 use crate::{
+    ceiling::Ceiling,
     connections::{Cache, Table},
     control::{config::Config, unsettled::Settled},
     defence::DropPacket,
@@ -81,6 +82,7 @@ pub(crate) struct State {
     pub(crate) full_message: Limit,
     /// For the message that UDP has its share of it.
     pub(crate) udp_full_message: Limit,
+    pub(crate) ceiling: Ceiling,
 }
 
 impl State {
@@ -167,6 +169,7 @@ impl Namespace for State {
             udp: Arc::new(Flows::default(), KEPT)?,
             full_message: Limit::new(),
             udp_full_message: Limit::new(),
+            ceiling: Ceiling::new(setup.net()),
         }? Error)
     }
 

@@ -9,6 +9,7 @@
 //! - [`steered`] counts the connections that have none, as the host carries them by itself;
 //! - [`hooks`] handle packets;
 //! - [`retry`] keeps the first packets of connections until they are answered;
+//! - [`ceiling`] bounds the entries of all namespaces together;
 //! - [`sysctls`] are the settings that an operator can change;
 //! - [`defence`] is what is done against floods of new connections;
 //! - [`expiry`] is the periodic work;
@@ -28,10 +29,11 @@
 use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::{
     genetlink::{self, IpvsName},
-    netns,
     memory::KEPT,
+    netns,
 };
 
+mod ceiling;
 mod changes;
 mod connections;
 mod control;
@@ -88,6 +90,7 @@ impl kernel::Module for Rlvs {
             pr_err!("ip_vs is loaded, and only one of the two can be: unload it first\n");
             EBUSY
         })?;
+        ceiling::prepare();
         let cache = connections::Cache::new()?;
         let states = Arc::new(netns::Registration::new(cache)?, KEPT)?;
         let family = genetlink::Registration::new(states.clone())?;

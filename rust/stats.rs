@@ -224,10 +224,12 @@ pub(crate) enum Event {
     Uncounted,
     /// Refused: UDP had its share of the connections.
     UdpFull,
+    /// Refused: all namespaces together had as many entries as they may.
+    TotalFull,
 }
 
 /// The namespace's counters.
-pub(crate) struct Events(PerCpuCounters<{ Event::UdpFull as usize + 1 }>);
+pub(crate) struct Events(PerCpuCounters<{ Event::TotalFull as usize + 1 }>);
 
 impl Events {
     /// Counters at zero. May sleep.

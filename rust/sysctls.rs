@@ -10,6 +10,8 @@ use rlvs_kext::{
     sysctl::{self, Spec},
 };
 
+use crate::ceiling;
+
 /// Defines [`Setting`], the number of each setting, and [`SPECS`], what is registered, from one
 /// list.
 macro_rules! settings {
@@ -40,6 +42,10 @@ settings! {
     NatIcmpSend: Spec::any(c"nat_icmp_send", 0),
     ScheduleIcmp: Spec::any(c"schedule_icmp", 0),
     RunEstimation: Spec::any(c"run_estimation", 1).host_only(),
+    // Nothing of ip_vs's: bounds on what namespaces take of the host's memory.
+    ConnMaxTotal: Spec::shared(c"conn_max_total", &ceiling::MOST, i32::MAX),
+    DestMax: Spec::new(c"dest_max", i32::MAX, 0, i32::MAX).elsewhere(10_000).capped(),
+    SvcMax: Spec::new(c"svc_max", i32::MAX, 0, i32::MAX).elsewhere(1_000).capped(),
     // What ip_vs has, and those who configure it set, without effect here.
     BackupOnly: Spec::any(c"backup_only", 0),
     CacheBypass: Spec::any(c"cache_bypass", 0),
@@ -74,13 +80,27 @@ pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
 impl Sysctls {
     /// Settings with their defaults. May sleep.
     pub(crate) fn new<T: Namespace>(setup: &Setup<'_, T>) -> Result<Self> {
-        Ok(Self(setup.sysctls(c"net/ipv4/vs", &SPECS)?))
+        let settings = setup.sysctls(c"net/ipv4/vs", &SPECS)?;
+        if !setup.net().is_first() {
+            settings.lower(Setting::ConnMax as usize, ceiling::share());
+        }
+        Ok(Self(settings))
     }
 
     /// How many connection entries and templates the namespace may have, of both families together.
     #[inline]
     pub(crate) fn conn_max(&self) -> u32 {
         self.number(Setting::ConnMax)
+    }
+
+    /// How many services the namespace may have.
+    pub(crate) fn svc_max(&self) -> u32 {
+        self.number(Setting::SvcMax)
+    }
+
+    /// How many destinations all services of the namespace may have together.
+    pub(crate) fn dest_max(&self) -> u32 {
+        self.number(Setting::DestMax)
     }
 
     /// Whether checksums that would be left to the device are computed before a packet leaves.

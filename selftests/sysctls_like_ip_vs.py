@@ -21,7 +21,7 @@ VALUES = ("0", "1", "2", "3", "4", "5", "8", "9", "64", "100", "-1", "-8", "-9",
           "3 50", "50 3", "5 5", "7 0", "-1 5", "1 2 3", "0-1", "x", "1x", "")
 # Memory is the host's: other bounds, and nothing negative that would mean nothing.
 DIFFERENT = {"conn_max", "am_droprate", "amemthresh"}
-OURS = {"csum_complete"}
+OURS = {"csum_complete", "conn_max_total", "dest_max", "svc_max"}
 # 2 is 1 while memory is short. It is not: here the next look at the memory says so.
 AUTOMATIC = {"drop_entry", "drop_packet", "secure_tcp"}
 # What kube-vip, kube-proxy, keepalived and Docker set.

@@ -90,6 +90,8 @@ impl Configured {
 pub(crate) struct Config {
     /// In the order of their keys; in boxes, so that little has to move when one comes or goes.
     services: KVVec<KBox<Configured>>,
+    /// How many destinations they have.
+    listed: u32,
     /// Deleted destinations that have connections.
     draining: Draining,
     /// Ports may be in the port sets that nothing needs any more.
@@ -215,6 +217,7 @@ impl Config {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             services: KVVec::new(),
+            listed: 0,
             draining: Draining::new(),
             stale_ports: false,
             listeners: Listeners::default(),
@@ -358,6 +361,26 @@ impl Config {
             !c.has_switched(state) || c.service.steers_new() && c.has_entries(state)
         };
         self.stale_ports = stale || left().count() != 0 || self.services.iter().any(switches);
+    }
+
+    /// Whether the namespace may have another service.
+    fn check_services(&self, state: &State) -> Result<(), Refusal> {
+        match u32::try_from(self.services.len()) {
+            Ok(there) if there < state.sysctls.svc_max() => Ok(()),
+            _ => Err(Refusal::TooManyServices),
+        }
+    }
+
+    /// Whether the services of the namespace may have so many destinations more. Deleted ones that
+    /// drain are counted apart, so that all can be replaced by others while there are connections.
+    fn check_destinations(&self, state: &State, more: u32) -> Result<(), Refusal> {
+        let most = state.sysctls.dest_max();
+        let listed = self.listed.checked_add(more);
+        let draining = u32::try_from(self.draining.len());
+        match listed.is_some_and(|count| count <= most) && draining.is_ok_and(|d| d <= most) {
+            true => Ok(()),
+            false => Err(Refusal::TooManyDestinations),
+        }
     }
 
     /// Publishes a pool of a service.
@@ -569,6 +592,7 @@ impl<'a> Changes<'a> {
         };
         check_flags(&key, settings.flags, &[])?;
         check_uncounted(key.protocol, &settings, empty())?;
+        self.config.check_services(self.ns.state())?;
         let pool = pool_of(&settings, false, [].iter(), |_| None)?;
         let left = self.config.draining.of(key).next();
         let service = Service::new(key, pool, left.as_ref())?;
@@ -716,6 +740,8 @@ impl<'a> Changes<'a> {
         cuts: bool,
     ) -> Unsettled<'a> {
         let number = self.config.next();
+        let count = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
+        self.config.listed = self.config.listed.saturating_sub(count);
         for destination in deleted.iter() {
             destination.set_deleted(true);
             destination.leave(number);
@@ -775,6 +801,7 @@ impl<'a> Changes<'a> {
         if configured.destinations.iter().any(|d| range.contains(d)) {
             return Err(Refusal::DestinationExists.into());
         }
+        self.config.check_destinations(state, range.ports.len())?;
         // One that was deleted and still has connections comes back with them, so that they are
         // counted: as the present service's, which it was before. One without any is as good as
         // new, but its events go on.
@@ -818,6 +845,7 @@ impl<'a> Changes<'a> {
         self.config.stale_ports = true;
         let Config {
             services,
+            listed,
             draining,
             retired,
             ..
@@ -829,6 +857,7 @@ impl<'a> Changes<'a> {
             returned.set_deleted(false);
         }
         configured.destinations = all;
+        *listed = listed.saturating_add(range.ports.len());
         // First: a packet may come from a destination as soon as one is sent there.
         state.backends.replace(backends, retired);
         self.config.publish(index, pool);

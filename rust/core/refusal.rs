@@ -33,6 +33,8 @@ pub enum Errno {
     ProtoNoSupport,
     /// `ENOMEM`
     NoMem,
+    /// `ENOSPC`
+    NoSpc,
 }
 
 macro_rules! refusals {
@@ -258,6 +260,14 @@ p2c or jsq";
         c"a synchronisation daemon needs STATE, and to be started MCAST_IFN and SYNC_ID";
     /// Connections are not synchronised between hosts.
     IpvsDaemon => OpNotSupp, c"synchronising connections with other hosts is not supported yet";
+    /// The namespace has as many services as it may.
+    TooManyServices => NoSpc,
+        c"as many services as net.ipv4.vs.svc_max allows in this network namespace: delete some, or \
+have the host's administrator raise it";
+    /// The namespace has as many destinations as it may, or so many are draining.
+    TooManyDestinations => NoSpc,
+        c"more destinations, or draining ones, than net.ipv4.vs.dest_max allows in this network \
+namespace: use fewer, or have the host's administrator raise it";
     /// Memory is short.
     NoMemory => NoMem, c"the kernel is out of memory: nothing was changed";
 }

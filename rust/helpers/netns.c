@@ -89,6 +89,12 @@ u32 rlvs_netns_inode(const struct net *net)
 	return net->ns.inum;
 }
 
+/* The one that the host has booted with. */
+bool rlvs_netns_is_first(const struct net *net)
+{
+	return net_eq(net, &init_net);
+}
+
 /*
  * One user at a time: -EBUSY for the second. Each namespace is made with @shared.
  * May sleep.

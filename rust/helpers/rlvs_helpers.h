@@ -75,6 +75,10 @@ void rlvs_flow_walk_start(struct rhashtable_iter *iter);
 struct rlvs_flow_link *rlvs_flow_walk_next(struct rhashtable_iter *iter);
 struct rlvs_flow_link *rlvs_flow_walk_peek(struct rhashtable_iter *iter);
 
+/* flow_total.c */
+void rlvs_flow_total_add(int by);
+u32 rlvs_flow_total(void);
+
 /* skbuff.c: offsets and lengths are bytes from the network header on. */
 enum rlvs_sums {
 	RLVS_SUMS_OTHER,
@@ -386,6 +390,11 @@ struct rlvs_sysctl {
 	bool capped;
 	/* Namespaces that are not of the host's user namespace only read it. */
 	bool host_only;
+	/*
+	 * One value of all namespaces, in place of one of each, or NULL. Only
+	 * the host's administrator may set it, in the first namespace.
+	 */
+	int *shared;
 };
 
 struct rlvs_sysctls;
@@ -400,6 +409,9 @@ bool rlvs_net_ratelimit(void);
 
 /* memory.c */
 u64 rlvs_available_pages(void);
+u64 rlvs_all_pages(void);
+bool rlvs_packet_is_charged(void);
+gfp_t rlvs_packet_gfp(void);
 
 /* random.c */
 u32 rlvs_random_u32(void);
@@ -409,9 +421,6 @@ void rlvs_synchronize_rcu_expedited(void);
 
 /* task.c */
 void rlvs_cond_resched(void);
-u64 rlvs_all_pages(void);
-bool rlvs_packet_is_charged(void);
-gfp_t rlvs_packet_gfp(void);
 
 /* netns.c */
 struct rlvs_netns {
@@ -439,6 +448,7 @@ void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
 bool rlvs_netns_is_ending(const struct rlvs_netns *ns);
 void rlvs_netns_send_later(struct net *net, struct sk_buff *skb);
 u32 rlvs_netns_inode(const struct net *net);
+bool rlvs_netns_is_first(const struct net *net);
 
 /* proc.c: a piece of text is as long as fill() says; 0 at the end. */
 struct rlvs_proc_ops {

@@ -51,6 +51,8 @@ static int rlvs_sysctl_number(const struct ctl_table *table, int write,
 	};
 	int err;
 
+	if (write && spec->shared && !capable(CAP_NET_ADMIN))
+		return -EPERM;
 	if (spec->kind == RLVS_SYSCTL_SECONDS)
 		err = proc_dointvec_jiffies(&tmp, write, buffer, lenp, ppos);
 	else
@@ -191,6 +193,7 @@ struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
 					  u32 count, int *values, int *caps)
 {
 	bool host = net->user_ns == &init_user_ns;
+	bool first = net_eq(net, &init_net);
 	struct rlvs_sysctls *sysctls;
 	void *table;
 	u32 i;
@@ -210,17 +213,17 @@ struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
 		proc_handler *handler = rlvs_sysctl_handler(specs[i].kind);
 		const struct ctl_table file = {
 			.procname = specs[i].name,
-			.data = &values[i],
+			.data = specs[i].shared ?: &values[i],
 			.maxlen = sizeof(values[i]),
-			.mode = specs[i].host_only && !host ? 0444 : 0644,
+			.mode = (specs[i].host_only && !host) ||
+				(specs[i].shared && !first) ? 0444 : 0644,
 			.proc_handler = handler,
 			.extra1 = (void *)&specs[i],
 			.extra2 = handler == rlvs_sysctl_number ?
 				  (void *)&caps[i] : sysctls,
 		};
 
-		values[i] = net_eq(net, &init_net) ? specs[i].first :
-						     specs[i].others;
+		values[i] = first ? specs[i].first : specs[i].others;
 		caps[i] = values[i];
 		if (specs[i].kind == RLVS_SYSCTL_PAIR) {
 			sysctls->pair[0] = specs[i].min;

@@ -290,6 +290,7 @@ impl<'a, A: Family> Arrival<'a, A> {
         } = self.passage;
         let table = A::steered(state);
         let counted = self.passage.has_room(Protocol::Tcp)
+            && self.passage.is_below_ceiling()
             && steered::count(table, key, destination, *now, context.rcu, context.bh).is_some();
         if !counted {
             state.events.count(context.bh, Event::Uncounted);

@@ -17,7 +17,7 @@
 
 use crate::{
     bh::LocalBhDisabled,
-    bindings,
+    bindings, flow_total,
     memory::KEPT,
     netns::{Handle, Namespace},
     rcu, task,
@@ -332,6 +332,12 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
     }
 }
 
+impl<K: Key, T, R: Second<K>> Drop for Flow<K, T, R> {
+    fn drop(&mut self) {
+        flow_total::gone();
+    }
+}
+
 impl<K: Key, T, R: Second<K>> Deref for Flow<K, T, R> {
     type Target = T;
 
@@ -553,6 +559,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         // SAFETY: The memory was allocated for a flow, with the size and alignment of one, and is
         // nobody else's.
         unsafe { raw.write(new) };
+        flow_total::made();
 
         // The reply key first: while only it is in the table, no packet of the client finds the
         // flow, and there are no answers yet.

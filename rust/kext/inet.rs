@@ -164,6 +164,12 @@ impl Net {
         unsafe { bindings::rlvs_netns_inode(self.as_ptr()) }
     }
 
+    /// Whether it is the initial namespace, the host's own.
+    pub fn is_first(&self) -> bool {
+        // SAFETY: The namespace is alive while it is borrowed.
+        unsafe { bindings::rlvs_netns_is_first(self.as_ptr()) }
+    }
+
     /// Whether the IPv4 address is one of this host's outside of VRFs. Any context but hard
     /// interrupt.
     pub fn is_local4(&self, address: &[u8; 4]) -> bool {

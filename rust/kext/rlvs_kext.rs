@@ -35,6 +35,7 @@ pub mod clock;
 pub mod conntrack;
 pub mod errno;
 pub mod flow_table;
+pub mod flow_total;
 pub mod genetlink;
 pub mod group;
 pub mod inet;

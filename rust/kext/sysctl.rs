@@ -21,7 +21,8 @@ use kernel::{
 #[repr(transparent)]
 pub struct Spec(bindings::rlvs_sysctl);
 
-// SAFETY: A specification is constant data: numbers and a pointer to a static string.
+// SAFETY: A specification is constant data: numbers, and pointers to a static string and to a static
+// atomic.
 unsafe impl Sync for Spec {}
 
 impl Spec {
@@ -36,6 +37,7 @@ impl Spec {
             max,
             capped: false,
             host_only: false,
+            shared: core::ptr::null_mut(),
         })
     }
 
@@ -72,6 +74,16 @@ impl Spec {
     /// without a value, and at most one.
     pub const fn processors(name: &'static CStr) -> Self {
         Self::any(name, 0).of_kind(bindings::rlvs_sysctl_kind_RLVS_SYSCTL_CPUS)
+    }
+
+    /// One value for all namespaces together, which only the host's administrator (CAP_NET_ADMIN in
+    /// the initial user namespace) may set, in the first namespace; others show it. Its default is what `value` has. Read `value` itself:
+    /// [`Sysctls::get`] does not know it.
+    pub const fn shared(name: &'static CStr, value: &'static Atomic<i32>, max: i32) -> Self {
+        let Self(mut spec) = Self::new(name, 0, 0, max);
+        // CAST: `Atomic<i32>` is a transparent wrapper whose inside may be written to.
+        spec.shared = core::ptr::from_ref(value).cast_mut().cast();
+        Self(spec)
     }
 
     /// The same with another default in network namespaces that are not the first one.
@@ -192,6 +204,15 @@ impl<const N: usize> Sysctls<N> {
     #[inline]
     pub fn get(&self, index: usize) -> i32 {
         self.0.values.get(index).map_or(0, Once::read_once)
+    }
+
+    /// Lowers the sysctl `index` and its cap to `most`, before anybody sets it.
+    pub fn lower(&self, index: usize, most: i32) {
+        for all in [&self.0.values, &self.0.caps] {
+            if let Some(value) = all.get(index) {
+                value.store(value.load(Relaxed).min(most), Relaxed);
+            }
+        }
     }
 
     /// Sets the sysctl `index` to `new` if it still is `old`: what an operator has written

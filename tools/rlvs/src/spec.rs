@@ -549,6 +549,10 @@ pub mod counters {
     /// table: three quarters for all, half for flows that were not answered.
     pub const UDP_FULL: Attr<Uint> = Attr::new(26, "udp-full");
 
+    /// New connections refused because all network namespaces together have
+    /// as many entries as the sysctl conn_max_total allows.
+    pub const TOTAL_FULL: Attr<Uint> = Attr::new(27, "total-full");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -580,6 +584,7 @@ pub mod counters {
             STEERED.entry(None),
             UNCOUNTED.entry(None),
             UDP_FULL.entry(None),
+            TOTAL_FULL.entry(None),
         ],
     };
 }
