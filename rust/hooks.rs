@@ -352,7 +352,7 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// The hash of a packet's client, for both keys of its connection.
-    fn digest(&self, packet: &Packet<A>) -> Digest {
+    fn digest(&self, packet: &Packet<A>) -> Digest<'a> {
         let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
         keys::digest(self.connections, &tuple)
     }
@@ -590,7 +590,7 @@ impl<'a, A: Family> Passage<'a, A> {
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
-        digest: Digest,
+        digest: Digest<'_>,
         offer: &Offer<'_, '_, '_, A>,
         choice: &mut Choice,
     ) -> Result<Option<&'a Entry<A>>, Event> {
@@ -632,7 +632,7 @@ impl<'a, A: Family> Passage<'a, A> {
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
-        digest: Digest,
+        digest: Digest<'_>,
         destination: &Arc<Destination>,
         bond: Option<&Arc<Bond<Word>>>,
     ) -> Attempt<'a, A> {
@@ -681,13 +681,13 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     /// The key of the answers that a packet's connection would have from a destination's `end`.
-    fn reply_key(packet: &Packet<A>, digest: Digest, end: &Endpoint<A>) -> Hashed<A::Words> {
+    fn reply_key(packet: &Packet<A>, digest: Digest<'_>, end: &Endpoint<A>) -> Hashed<A::Words> {
         let tuple = Tuple::reply(packet.protocol, *end, packet.source);
         keys::with_digest(digest, &tuple)
     }
 
     /// Has the processor fetch what an entry of the packet's connection at a destination needs.
-    fn prefetch_reply(&self, packet: &Packet<A>, digest: Digest, destination: &Destination) {
+    fn prefetch_reply(&self, packet: &Packet<A>, digest: Digest<'_>, destination: &Destination) {
         let key = Self::reply_key(packet, digest, &destination.end(packet.destination.address));
         self.connections.prefetch(&key, self.context.rcu);
     }

@@ -14,7 +14,8 @@
 //!
 //! Its hash is made of two parts: a keyed hash of the client's end ([`Tuple::client_words`]), which
 //! both keys of a connection have, so that it is taken once for both; and a cheap one of the other
-//! end ([`Tuple::spread`]), which only the operator can choose.
+//! end ([`Tuple::spread`]), keyed as well: of a service on the wildcard address the client chooses that
+//! end, among all addresses that are routed to the host.
 
 use crate::address::{Endpoint, Ip, Protocol};
 
@@ -47,6 +48,9 @@ const fn protocol_of(bits: u64) -> Protocol {
         _ => Protocol::Tcp,
     }
 }
+
+/// A table's secret for [`Tuple::spread`]: random numbers.
+pub type Secret = [u64; 7];
 
 /// One of the two keys of a connection entry: a packet's addresses, ports and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,17 +143,31 @@ impl<A: Ip> Tuple<A> {
             .pack_end(u32::from(client.port) | protocol << u16::BITS)
     }
 
-    /// What the other end adds to the hash: each of its bits changes the highest bits of this.
+    /// What the other end adds to the hash, of which the highest 28 bits count, by a table's secret
+    /// numbers.
     ///
-    /// Multiplicative hashing: D. Knuth, The Art of Computer Programming, volume 3, 6.4; the factor
-    /// is the kernel's `GOLDEN_RATIO_64`.
+    /// The multilinear hash: the sum of the end's 32-bit parts, each multiplied by a factor of its own,
+    /// and of one more number, modulo 2^64. Any two ends have the same 28 bits for one in 2^28 of all
+    /// secrets, so that whoever does not know the secret can choose no ends that collide more often
+    /// than random ones: the upper 33 bits of such a sum are strongly universal for factors of 64
+    /// random bits (M. Dietzfelbinger, "Universal hashing and k-wise independent random variables via
+    /// integer arithmetic without primes", STACS 1996; O. Kaser, D. Lemire, "Strongly universal string
+    /// hashing is fast", The Computer Journal 57(11), 2014). It is no pseudorandom function: hashes
+    /// would tell the factors. Nothing shows any, and the client's part is added to each.
+    ///
+    /// The multiplications do not wait for one another.
     #[inline]
-    pub fn spread(&self) -> u64 {
-        const FACTOR: u64 = 0x61c8_8646_80b5_83eb;
+    pub fn spread(&self, secret: &Secret) -> u64 {
         let (_, other) = self.ends();
         let words = other.address.pack_end(u32::from(other.port));
-        words.as_ref().iter().fold(0, |hash: u64, word| {
-            (hash.rotate_left(32) ^ word).wrapping_mul(FACTOR)
+        let [sum, factors @ ..] = *secret;
+        let [a, b, c, d, e, f] = factors;
+        let factors = [(a, b), (c, d), (e, f)];
+        let parts = factors.into_iter().zip(words.as_ref());
+        parts.fold(sum, |sum, ((low, high), word)| {
+            let low = low.wrapping_mul(word & u64::from(u32::MAX));
+            let high = high.wrapping_mul(word >> u32::BITS);
+            sum.wrapping_add(low).wrapping_add(high)
         })
     }
 
@@ -184,6 +202,7 @@ impl<A: Ip> Tuple<A> {
 mod tests {
     use super::*;
     use crate::address::{V4, V6};
+    use std::vec::Vec;
 
     const CLIENT: Endpoint<V4> = Endpoint {
         address: V4([198, 51, 100, 7]),
@@ -227,23 +246,112 @@ mod tests {
         let back = Tuple::reply(Protocol::Sctp, SERVICE, CLIENT);
         assert_eq!(to.client_words(), [0x0002_1234_c633_6407]);
         assert_eq!(back.client_words(), to.client_words());
-        assert_eq!(back.spread(), to.spread());
+        assert_eq!(back.spread(&secret(1)), to.spread(&secret(1)));
         let one = 0x0101_0101_0101_0101;
         let to = Tuple::inbound(Protocol::Udp, CLIENT6, SERVICE6);
         let back = Tuple::reply(Protocol::Udp, SERVICE6, CLIENT6);
         assert_eq!(to.client_words(), [one, one, 0x0001_0002]);
         assert_eq!(back.client_words(), to.client_words());
-        assert_eq!(back.spread(), to.spread());
+        assert_eq!(back.spread(&secret(1)), to.spread(&secret(1)));
     }
 
-    /// How many pairs of ends have the same 28 highest bits of their spread.
-    fn collisions<A: Ip>(client: Endpoint<A>, others: impl Iterator<Item = Endpoint<A>>) -> usize {
-        let spread = |other| Tuple::inbound(Protocol::Tcp, client, other).spread() >> 36;
-        let mut hashes: std::vec::Vec<_> = others.map(spread).collect();
+    /// Numbers as random as tests can do with: SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, "Fast
+    /// splittable pseudorandom number generators", OOPSLA 2014).
+    fn random(seed: &mut u64) -> u64 {
+        *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn secret(mut seed: u64) -> Secret {
+        core::array::from_fn(|_| random(&mut seed))
+    }
+
+    /// How many have the same 28 highest bits as another one.
+    fn repeated(spreads: impl Iterator<Item = u64>) -> usize {
+        let mut hashes: Vec<_> = spreads.map(|spread| spread >> 36).collect();
         let all = hashes.len();
         hashes.sort_unstable();
         hashes.dedup();
         all - hashes.len()
+    }
+
+    /// How many ends have the same 28 highest bits of their spread as another one.
+    fn collisions<A: Ip>(client: Endpoint<A>, others: impl Iterator<Item = Endpoint<A>>) -> usize {
+        let secret = secret(u64::from(client.port));
+        repeated(others.map(|other| {
+            let to = Tuple::inbound(Protocol::Tcp, client, other);
+            to.spread(&secret)
+        }))
+    }
+
+    /// A hash whose factor is known, as the other end was once mixed in: multiplicative hashing (D.
+    /// Knuth, The Art of Computer Programming, volume 3, 6.4) by the kernel's `GOLDEN_RATIO_64`.
+    mod unkeyed {
+        const FACTOR: u64 = 0x61c8_8646_80b5_83eb;
+
+        pub(super) fn spread(words: [u64; 3]) -> u64 {
+            words.iter().fold(0, |hash: u64, word| {
+                (hash.rotate_left(32) ^ word).wrapping_mul(FACTOR)
+            })
+        }
+
+        /// The middle one of three words whose spread is `wanted`.
+        pub(super) fn inverse(first: u64, last: u64, wanted: u64) -> u64 {
+            // Newton's iteration: each step doubles the bits that are right.
+            let mut inverse = FACTOR;
+            for _ in 0..6 {
+                let error = 2_u64.wrapping_sub(FACTOR.wrapping_mul(inverse));
+                inverse = inverse.wrapping_mul(error);
+            }
+            let before_last = (wanted.wrapping_mul(inverse) ^ last).rotate_left(32);
+            let after_first = first.wrapping_mul(FACTOR).rotate_left(32);
+            before_last.wrapping_mul(inverse) ^ after_first
+        }
+    }
+
+    /// A client that has a routed prefix of 64 bits to choose from makes any number of ends that
+    /// collide in a hash whose factor it knows. With a secret they are as good as any others.
+    #[test]
+    fn crafted_ends_do_not_collide() {
+        const PREFIX: u64 = 0x2001_0db8_0002_0000;
+        let mut seed = 3;
+        let ends: Vec<Endpoint<V6>> = (0..3000)
+            .map(|_| {
+                let wanted = 5 << 36 | random(&mut seed) >> 28;
+                let low = unkeyed::inverse(PREFIX, 80, wanted);
+                let (address, _, _) = V6::unpack([PREFIX, low, 0, 0, 0]);
+                Endpoint { address, port: 80 }
+            })
+            .collect();
+        let words = |end: &Endpoint<V6>| end.address.pack_end(u32::from(end.port));
+        let spreads = ends.iter().map(|end| unkeyed::spread(words(end)));
+        assert_eq!(repeated(spreads), 2999);
+        // A secret for each port. Of random hashes one in 60 such crowds has a pair.
+        let found = |port| collisions(Endpoint { port, ..CLIENT6 }, ends.iter().copied());
+        let found: usize = (0..100).map(found).sum();
+        assert!(found < 8, "{found}");
+    }
+
+    /// Two ends that differ in one bit, whichever, share 28 bits for hardly any secret.
+    #[test]
+    fn each_bit_counts_for_each_secret() {
+        let base = Tuple::inbound(Protocol::Udp, CLIENT6, SERVICE6);
+        for bit in 0..144 {
+            let mut end = SERVICE6;
+            match bit {
+                0..128 => end.address.0[bit / 8] ^= 1 << (bit % 8),
+                _ => end.port ^= 1 << (bit - 128),
+            }
+            let other = Tuple::inbound(Protocol::Udp, CLIENT6, end);
+            for seed in 0..200 {
+                let secret = secret(seed);
+                let (one, two) = (base.spread(&secret), other.spread(&secret));
+                assert_ne!(one >> 36, two >> 36, "bit {bit}, secret {seed}");
+            }
+        }
     }
 
     #[test]

@@ -26,10 +26,11 @@
 /*
  * Clients choose addresses and ports, so the hash is keyed, with a secret of
  * each table, and nowhere to be seen. The kernel's table calls this without
- * telling which table it is for; so who makes a key puts its hash there, of which
- * hsiphash() is the keyed part, and here it is only mixed with the seed of the buckets, which
- * changes when they are filled unevenly: one multiplication does for what is a
- * hash already. A bit of the product depends on all lower ones of both.
+ * telling which table it is for; so who makes a key puts its hash there, and
+ * here it is only mixed with the seed of the buckets, which changes when they
+ * are filled unevenly: one multiplication does for what is a hash already. A bit
+ * of the product depends on all lower ones of both. Keys with the same hash
+ * share a bucket whatever the seed is.
  */
 static __always_inline u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 {
@@ -38,7 +39,7 @@ static __always_inline u32 rlvs_flow_hash(const void *key, u32 len, u32 seed)
 	return (u64)(u32)(*last >> RLVS_HASH_SHIFT) * (seed | 1) >> 16;
 }
 
-void rlvs_flow_secret(hsiphash_key_t *secret)
+void rlvs_flow_make_secret(struct rlvs_flow_secret *secret)
 {
 	get_random_bytes(secret, sizeof(*secret));
 }

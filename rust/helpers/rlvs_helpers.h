@@ -53,7 +53,15 @@ struct rlvs_flow_link {
 	u64 key[];
 };
 
-void rlvs_flow_secret(hsiphash_key_t *secret);
+/* What the hashes of a table are made with. */
+#define RLVS_FLOW_NUMBERS 7
+
+struct rlvs_flow_secret {
+	hsiphash_key_t key;
+	u64 numbers[RLVS_FLOW_NUMBERS];
+};
+
+void rlvs_flow_make_secret(struct rlvs_flow_secret *secret);
 u32 rlvs_flow_digest(const hsiphash_key_t *secret, const u64 *words,
 		     u32 count);
 struct kmem_cache *rlvs_flow_cache_create(u32 size);

@@ -34,7 +34,7 @@ use crate::{
 pub(super) enum Delivery<'w> {
     /// With the process's address and port. The hash of the client's end is that of the table of
     /// connections.
-    Translated(Digest),
+    Translated(Digest<'w>),
     /// As it is, with these ends, from this device.
     Steered(&'w Context<'w, LocalIn>, &'w Ends<'w>, Device),
 }

@@ -148,17 +148,30 @@ impl<K: Key> Hashed<K> {
     }
 }
 
-/// A hash, with one table's secret, of that part of a key which anybody can choose: whoever does
-/// cannot choose the hash. It is the same for both keys of a flow.
-#[derive(Clone, Copy)]
-pub struct Digest(u64);
+/// Random numbers of one table, of which nobody else learns: for a hash of what [`Digest`] leaves out.
+pub type Secret = [u64; bindings::RLVS_FLOW_NUMBERS as usize];
 
-impl Digest {
+/// A hash, with one table's secret, of that part of a key which is the same for both keys of a flow:
+/// who chooses that part cannot choose the hash.
+#[derive(Clone, Copy)]
+pub struct Digest<'a> {
+    hash: u64,
+    secret: &'a Secret,
+}
+
+impl<'a> Digest<'a> {
+    /// The numbers of the table, for a hash of the rest of a key.
+    #[inline]
+    pub fn secret(&self) -> &'a Secret {
+        self.secret
+    }
+
     /// `key` as the table keeps it for `side`. `spread` is a hash of the rest of the key, of which
-    /// the highest 28 bits count.
+    /// the highest 28 bits count. Whoever chooses the rest must not be able to choose that hash
+    /// either.
     #[inline]
     pub fn hashed<K: Key>(self, side: Side, key: K, spread: u64) -> Hashed<K> {
-        let hash = (self.0 ^ spread).wrapping_shr(u64::BITS.wrapping_sub(HASH_BITS));
+        let hash = (self.hash ^ spread).wrapping_shr(u64::BITS.wrapping_sub(HASH_BITS));
         let mut key = bare(key);
         *key.last_mut() |= hash.wrapping_shl(HASH_SHIFT);
         Hashed(key).of(side)
@@ -417,8 +430,8 @@ pub enum Refused<'a, K: Key, T, R: Second<K> = Link<K>> {
 pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     #[pin]
     table: Opaque<rhashtable>,
-    /// The key of the hash: random, and nobody else's.
-    secret: bindings::hsiphash_key_t,
+    /// What the hashes are made with: random, and nobody else's.
+    secret: bindings::rlvs_flow_secret,
     /// Whether a flow was ever handed to RCU to be freed.
     freeing: AtomicFlag,
     /// Where flows' memory is from, `kmalloc()` if it is null: beside what every insertion reads.
@@ -470,17 +483,20 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         }? Error)
     }
 
-    fn new_secret() -> bindings::hsiphash_key_t {
-        let mut secret = bindings::hsiphash_key_t::default();
+    fn new_secret() -> bindings::rlvs_flow_secret {
+        let mut secret = bindings::rlvs_flow_secret {
+            key: bindings::hsiphash_key_t::default(),
+            numbers: Secret::default(),
+        };
         // SAFETY: The pointer is valid for writes.
-        unsafe { bindings::rlvs_flow_secret(&raw mut secret) };
+        unsafe { bindings::rlvs_flow_make_secret(&raw mut secret) };
         secret
     }
 
     /// The keyed hash of these words, for keys of this table.
     #[inline]
-    pub fn digest(&self, words: &[u64]) -> Digest {
-        let secret = &raw const self.secret;
+    pub fn digest(&self, words: &[u64]) -> Digest<'_> {
+        let secret = &raw const self.secret.key;
         let hash = if let [word] = words {
             // SAFETY: The secret is valid.
             unsafe { bindings::hsiphash_2u32(*word as u32, (*word >> u32::BITS) as u32, secret) }
@@ -490,7 +506,10 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
             // SAFETY: The secret is valid, and there are at least as many words as this.
             unsafe { bindings::rlvs_flow_digest(secret, words.as_ptr(), count) }
         };
-        Digest(u64::from(hash) << u32::BITS)
+        Digest {
+            hash: u64::from(hash) << u32::BITS,
+            secret: &self.secret.numbers,
+        }
     }
 
     /// Has the processor fetch the bucket of a key, which nearly always is in none of its caches,
