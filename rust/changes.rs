@@ -15,6 +15,7 @@ use kernel::{
 };
 use rlvs_core::{
     changed::{self, Changed, Places, Taker},
+    heard::MANY,
     lifecycle::Observer,
     refusal::Refusal,
 };
@@ -110,11 +111,21 @@ impl Observer for Mark {
     }
 }
 
+/// How many marks a choice takes; most of a service's are of destinations that are not its own any
+/// more when there are so many, or of more than that many destinations.
+const MOST_MARKS: usize = 1024;
+
+/// In place of a [`Marked::rest`]: there is none.
+const NOTHING: u32 = u32::MAX;
+
 /// The destinations of a pool by their marks.
 pub(crate) struct Marked {
     changes: Arc<Changes>,
     taker: Taker<Bits>,
     places: Places<KernelMemory>,
+    /// Where the destinations of a mark that was taken go on which were not looked at. Changed under
+    /// the lock of the scheduler.
+    rest: Atomic<u32>,
 }
 
 impl Marked {
@@ -132,15 +143,46 @@ impl Marked {
             changes: first.changes.clone(),
             taker: Taker::new(),
             places: Places::new(len, number)?,
+            rest: Atomic::new(NOTHING),
         }))
     }
 
-    /// Takes all marks of the service, and calls `each` with the index of each destination that may
-    /// have one.
+    /// Takes marks of the service, and calls `each` with the index of each destination that may have
+    /// one: [`MANY`] at most, the others when it is called again. Must be called with the lock of the
+    /// scheduler held.
     pub(crate) fn take(&self, mut each: impl FnMut(usize)) {
+        let mut left = MANY;
+        let mut marks = MOST_MARKS;
+        if let Some(rest) = self.rest() {
+            self.set_rest(self.places.each(rest, None, &mut left, &mut each));
+        }
+        if left == 0 {
+            return;
+        }
         self.taker.take(&self.changes.marks, |mark| {
-            self.places.of(mark).for_each(&mut each);
+            let start = self.places.start(mark);
+            let rest = self.places.each(start, Some(mark), &mut left, &mut each);
+            if rest.is_some() {
+                self.set_rest(rest);
+            }
+            marks = marks.saturating_sub(1);
+            left != 0 && marks != 0
         });
+    }
+
+    /// Whether there is more to look at.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.rest().is_some() || !self.changes.marks.is_empty()
+    }
+
+    fn rest(&self) -> Option<usize> {
+        let rest = self.rest.read_once();
+        usize::try_from(rest).ok().filter(|_| rest != NOTHING)
+    }
+
+    fn set_rest(&self, rest: Option<usize>) {
+        let rest = rest.and_then(|rest| u32::try_from(rest).ok());
+        self.rest.store(rest.unwrap_or(NOTHING), Relaxed);
     }
 
     /// The marks are another pool's from now on, which can be found after this, and whose

@@ -46,6 +46,7 @@ mod family;
 mod hooks;
 mod ipvs;
 mod keys;
+mod listeners;
 mod namespace;
 mod notify;
 mod overall;

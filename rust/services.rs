@@ -19,11 +19,13 @@ use rlvs_core::{
     backends,
     choice::Tried,
     config::{DestinationKey, Method, ServiceKey},
+    heard::{Heard, Sample, MANY},
     lifecycle::Counts,
     persistence::Persistence,
     refusal::Refusal,
     schedule::{
-        flags::Flags, Destinations, Exclusive, Kind, Memory, Request, Scheduler, Settings, Shared,
+        flags::Flags, Destinations, Exclusive, Kind, Memory, Progress, Request, Scheduler,
+        Settings, Shared,
     },
     slow_start::{self, SlowStart},
     threshold::Thresholds,
@@ -402,6 +404,10 @@ impl Memory for KernelMemory {
     }
 }
 
+/// How often a scheduler is made to look at what is marked, besides once for each [`MANY`] destinations:
+/// for marks that are none of them.
+const MOST_LOOKS: usize = 8;
+
 /// A service's destinations and the scheduler that picks from them.
 #[pin_data]
 pub(crate) struct Pool {
@@ -412,6 +418,10 @@ pub(crate) struct Pool {
     is_random: bool,
     /// Each choice of the scheduler takes a turn.
     takes_turns: bool,
+    /// See [`Settings::may_give_up`].
+    may_give_up: bool,
+    /// Of more than [`MANY`] destinations: some that listen.
+    heard: Option<KBox<Heard<Word>>>,
     /// New connections are steered.
     steers: bool,
     /// The scheduler, if it needs no lock.
@@ -533,6 +543,15 @@ impl Pool {
             Scheduler::Shared(shared) => (Some(shared), None),
             Scheduler::Exclusive(exclusive) => (None, Some(exclusive)),
         };
+        let heard = match destinations.len() {
+            0..=MANY => None,
+            _ => Some(KBox::new(Heard::new(), GFP_KERNEL).map_err(|_| Refusal::NoMemory)?),
+        };
+        if let Some(heard) = &heard {
+            let known = destinations.iter().enumerate();
+            let known = known.filter(|(_, d)| d.was_heard() && d.takes_new());
+            known.for_each(|(index, _)| heard.add(index));
+        }
         let mark = |index: usize| Some(destinations.get(index)?.counts.observer());
         let marked = match exclusive {
             Some(_) => Marked::new(destinations.len(), mark)?,
@@ -546,6 +565,8 @@ impl Pool {
                 slow_start: settings.slow_start,
                 is_random: settings.kind.is_random(),
                 takes_turns: matches!(settings.kind, Kind::Rr | Kind::Wrr),
+                may_give_up: settings.may_give_up(),
+                heard,
                 steers,
                 shared,
                 marked,
@@ -576,14 +597,54 @@ impl Pool {
     }
 
     /// The age of the process that has listened longest at the second `now`, of those that may get
-    /// new connections; 0 if none does. Looks at all of them.
-    pub(crate) fn oldest(&self, now: u32) -> u32 {
+    /// new connections; 0 if none does. Looks at all of them; of more than [`MANY`] at a sample, in which
+    /// there are some that listen.
+    pub(crate) fn oldest(&self, now: u32, random: u32) -> u32 {
         let heard = self
-            .destinations
-            .iter()
+            .sample(random)
             .filter(|destination| destination.was_heard() && destination.takes_new());
         let ages = heard.map(|destination| destination.age(now));
         ages.max().unwrap_or(0)
+    }
+
+    /// All destinations, or a constant number of them, from a random one on.
+    fn sample(&self, random: u32) -> impl Iterator<Item = &Arc<Destination>> {
+        let indices = Sample::new(self.len(), random).indices(|place| self.heard(place));
+        indices.filter_map(|index| self.get(index))
+    }
+
+    /// Of more than [`MANY`] destinations, one that was found listening lately, for each place below
+    /// that: see [`Heard`].
+    pub(crate) fn heard(&self, place: usize) -> Option<usize> {
+        self.heard.as_ref()?.get(place)
+    }
+
+    /// Remembers whether one of more than [`MANY`] destinations listens.
+    #[inline]
+    pub(crate) fn hear(&self, index: usize, listens: bool) {
+        match &self.heard {
+            Some(heard) if listens => heard.add(index),
+            Some(heard) => heard.remove(index),
+            None => {}
+        }
+    }
+
+    /// Has the periodic work look who listens: a packet did not ask all.
+    pub(crate) fn look_for_listeners(&self) {
+        if let Some(heard) = &self.heard {
+            heard.want();
+        }
+    }
+
+    /// Whether the periodic work has to look who listens; not any more after this.
+    pub(crate) fn wants_listeners(&self) -> bool {
+        self.heard.as_ref().is_some_and(|heard| heard.is_wanted())
+    }
+
+    /// Whether the scheduler may pick none although there is a destination: see
+    /// [`Settings::may_give_up`].
+    pub(crate) fn may_give_up(&self) -> bool {
+        self.may_give_up
     }
 
     /// Whether a choice takes random numbers: [`Request::random`].
@@ -608,26 +669,64 @@ impl Pool {
         self.takes_turns
     }
 
-    /// Has the scheduler go on where that of the service's last pool is.
-    fn inherit(&self, old: &Self, bh: &LocalBhDisabled) {
+    /// Has the scheduler go on where that of the service's last pool is, and look at all destinations,
+    /// before any packet does. One step for each destination, but with bottom halves off, and the old
+    /// pool's lock held, a constant number of them at a time. Process context.
+    fn inherit(&self, old: &Self) {
         // One lock at a time: they are of the same class.
-        let Some(mut scheduler) = self.exclusive.lock_with(bh).take() else {
+        let taken = with_bh_disabled(|bh| self.exclusive.lock_with(bh).take());
+        let Some(mut scheduler) = taken else {
             return;
         };
-        if let Some(old_scheduler) = old.exclusive.lock_with(bh).as_ref() {
-            scheduler.inherit(old_scheduler, &old.all(), &self.all());
+        scheduler.begin_to_inherit();
+        let mut progress = Progress::default();
+        let mut part = || {
+            with_bh_disabled(|bh| match old.exclusive.lock_with(bh).as_ref() {
+                Some(of_old) => {
+                    scheduler.inherit_part(of_old, &old.all(), &self.all(), &mut progress)
+                }
+                None => false,
+            })
+        };
+        while part() {}
+        scheduler.end_inheriting(&self.all());
+        with_bh_disabled(|bh| *self.exclusive.lock_with(bh) = Some(scheduler));
+    }
+
+    /// Has the scheduler look at all destinations that are marked, a constant number at a time, so that
+    /// packets need not. Process context.
+    fn catch_up(&self) {
+        let Some(marked) = &self.marked else {
+            return;
+        };
+        // Packets go on marking.
+        let most = self.len().checked_div(MANY).unwrap_or(0);
+        for _ in 0..most.saturating_add(MOST_LOOKS) {
+            if !marked.is_behind() {
+                return;
+            }
+            let all = self.all_by(Some(marked));
+            with_bh_disabled(|bh| {
+                if let Some(scheduler) = self.exclusive.lock_with(bh).as_mut() {
+                    scheduler.look(&all);
+                }
+            });
         }
-        *self.exclusive.lock_with(bh) = Some(scheduler);
     }
 
     /// All destinations, of which no packet has tried any.
     fn all(&self) -> impl Destinations + '_ {
+        self.all_by(None)
+    }
+
+    /// The same, with their marks.
+    fn all_by<'a>(&'a self, marked: Option<&'a Marked>) -> impl Destinations + 'a {
         Candidates {
             destinations: &self.destinations,
             planned: |_: &Destination| None,
             tried: |_| false,
             queue: no_queue,
-            marked: None,
+            marked,
         }
     }
 
@@ -642,10 +741,10 @@ impl Pool {
     }
 
     /// Whether a destination takes new connections that has not refused this one. Looks at all of
-    /// them; which one the scheduler has for the connection, if any, it does not tell.
-    pub(crate) fn has_another(&self, refusers: &Refusers) -> bool {
-        self.destinations
-            .iter()
+    /// them, of more than [`MANY`] at a sample; which one the scheduler has for the connection, if any,
+    /// it does not tell.
+    pub(crate) fn has_another(&self, refusers: &Refusers, random: u32) -> bool {
+        self.sample(random)
             .any(|destination| destination.takes_new() && !refusers.contains(destination))
     }
 
@@ -752,19 +851,23 @@ impl Service {
         let pool = self.pool(&guard);
         if pool.marked.is_some() {
             Mark::set_all(pool.destinations.iter().map(|d| d.counts.observer()));
+            pool.catch_up();
         }
     }
 
     /// Before a pool is published: it goes on where the present one is, and has the marks.
     fn inherit(&self, pool: &Pool) {
-        with_bh_disabled(|bh| {
-            let guard = rcu::read_lock();
-            let old = self.pool(&guard);
-            pool.inherit(old, bh);
-            if let Some(marked) = &old.marked {
-                marked.end();
-            }
-        });
+        let guard = rcu::read_lock();
+        let old = self.pool(&guard);
+        pool.inherit(old);
+        if let Some(marked) = &old.marked {
+            marked.end();
+        }
+    }
+
+    /// After many destinations were changed: packets need not look at them all. Process context.
+    pub(crate) fn catch_up(&self) {
+        self.pool(&rcu::read_lock()).catch_up();
     }
 
     /// Whether a packet that is about to be delivered may be one that is to be steered.

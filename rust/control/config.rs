@@ -34,6 +34,7 @@ use super::unsettled::{Unsettled, MOST_RETIRED, NOTHING};
 use crate::{
     drain,
     draining::{Draining, Room},
+    listeners,
     namespace::State,
     notify::{self, Listeners},
     overall::Overall,
@@ -303,6 +304,7 @@ impl Config {
         notify::look_at_all(ns, listeners, all());
         for configured in services.iter() {
             let service = &configured.service;
+            listeners::look(ns.net(), service, &configured.destinations);
             let is_over = !service.steers_new() && configured.has_switched(ns.state());
             if is_over && service.steers() {
                 service.end_steering();
@@ -888,7 +890,8 @@ impl<'a> Changes<'a> {
         let switches = steers != configured.service.steers_new();
         // A scheduler that follows the weights keeps its place in the order.
         let weight = edit.weight;
-        let for_weights = weight.is_some() && configured.settings.kind.is_made_for_weights();
+        let for_weights =
+            weight.is_some() && configured.settings.kind.is_made_for_weights(all.len());
         let pool = if switches || for_weights {
             let planned = |d: &Destination| weight.filter(|_| range.contains(d));
             Some(pool_of(&configured.settings, steers, all.iter(), planned)?)
@@ -911,8 +914,9 @@ impl<'a> Changes<'a> {
             destination.set(edit.of(destination)?);
         }
         let is_seen = pool.is_none() && weight != Some(0);
-        if let Some(pool) = pool {
-            self.config.publish(index, pool);
+        match pool {
+            Some(pool) => self.config.publish(index, pool),
+            None => self.configured(service)?.service.catch_up(),
         }
         if is_seen {
             self.tell(&changed);

@@ -114,6 +114,13 @@ impl<T, M: Share> Backends<T, M> {
         (key.0 == end).then_some(found)
     }
 
+    /// The destinations on the very end.
+    pub fn on_end(&self, end: End) -> impl Iterator<Item = &T> {
+        let rest = self.tree.from(move |key| key.0 < end);
+        let on_end = rest.take_while(move |(key, _)| key.0 == end);
+        on_end.map(|(_, found)| &found.destination)
+    }
+
     /// The destinations of the end's protocol, port and family, on whichever address.
     #[inline]
     pub fn on_port(&self, end: End) -> impl Iterator<Item = &T> {
@@ -336,6 +343,9 @@ mod tests {
                 assert_eq!(found(at, port), hosts.map(address));
             }
             assert_eq!(found("2001:db8::9", port), [address("2001:db8::1")]);
+            let on_end = |at| all.on_end(end(Protocol::Udp, at, port)).count();
+            let at = ["0.0.0.0", "192.0.2.1", "192.0.2.2", "192.0.2.9", "::"];
+            assert_eq!(at.map(on_end), [1, 2, 1, 0, 0]);
         }
         assert!(found("192.0.2.1", 82).is_empty() && found("192.0.2.1", 1).is_empty());
         for protocol in [Protocol::Tcp, Protocol::Sctp] {

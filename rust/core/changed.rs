@@ -73,19 +73,42 @@ impl<B: Bits> Changed<B> {
         }
     }
 
-    /// Takes all marks, and calls `each` with each of them, in rising order. Any context; of two
-    /// CPUs that take at the same time each gets some. Tells which words it has taken.
-    fn take(&self, mut each: impl FnMut(u32)) -> u64 {
+    /// Takes marks, and calls `each` with each of them, in rising order, until it returns false. Any
+    /// context; of two CPUs that take at the same time each gets some. Tells which words it has taken.
+    fn take(&self, mut each: impl FnMut(u32) -> bool) -> u64 {
         // Who has marked something and then asks to have it looked at has its own mark shown here.
-        if self.summary.load() == 0 {
+        if self.is_empty() {
             return 0;
         }
         let summary = self.summary.take();
+        let mut left_words = summary;
         for word in ones(summary) {
-            let left = self.word(word).map_or(0, B::take);
-            ones(left).for_each(|bit| each(word.wrapping_shl(6) | bit));
+            let mut left = self.word(word).map_or(0, B::take);
+            let mut goes_on = true;
+            for bit in ones(left) {
+                left &= !1_u64.wrapping_shl(bit);
+                goes_on = each(word.wrapping_shl(6) | bit);
+                if !goes_on {
+                    break;
+                }
+            }
+            if left == 0 {
+                left_words &= !1_u64.wrapping_shl(word);
+            } else if let Some(bits) = self.word(word) {
+                set(bits, left);
+            }
+            if !goes_on {
+                break;
+            }
         }
+        // What was not come to is as if it had just been marked.
+        set(&self.summary, left_words);
         summary
+    }
+
+    /// Whether there is no mark, as far as this CPU knows.
+    pub fn is_empty(&self) -> bool {
+        self.summary.load() == 0
     }
 
     /// Sets all marks in these words.
@@ -122,9 +145,9 @@ impl<B: Bits> Taker<B> {
         Self { ended: B::new() }
     }
 
-    /// Takes all marks, and calls `each` with each of them, in rising order. Any context; of two
-    /// CPUs that take at the same time each gets some.
-    pub fn take(&self, from: &Changed<B>, each: impl FnMut(u32)) {
+    /// Takes marks, and calls `each` with each of them, in rising order, until it returns false: the
+    /// others stay. Any context; of two CPUs that take at the same time each gets some.
+    pub fn take(&self, from: &Changed<B>, each: impl FnMut(u32) -> bool) {
         let words = from.take(each);
         // Taking was fully ordered, so that this comes after it.
         if words != 0 && self.ended.load() != 0 {
@@ -189,13 +212,35 @@ impl<M: Memory> Places<M> {
         Ok(Self(places))
     }
 
-    /// The indices of the things with this mark, in rising order. A search by halves; there is one
-    /// for each [`MARKS`] things that were numbered, so that of 65536 in a row there are 16.
-    pub fn of(&self, mark: u32) -> impl Iterator<Item = usize> + '_ {
-        let start = self.0.partition_point(|(other, _)| *other < mark);
-        let places = self.0.get(start..).unwrap_or_default().iter();
-        let places = places.take_while(move |(other, _)| *other == mark);
-        places.filter_map(|(_, index)| usize::try_from(*index).ok())
+    /// Where the things with this mark are, with those of higher marks behind them. A search by halves.
+    pub fn start(&self, mark: u32) -> usize {
+        self.0.partition_point(|(other, _)| *other < mark)
+    }
+
+    /// Calls `each` with the indices of the things that have the mark of the one at `start`, or `mark`,
+    /// if that is told, in rising order. Goes on as long as `left`, which it counts down, is not 0, and
+    /// then tells where; `None` when that was the last one. There is one for each [`MARKS`] things that
+    /// were numbered, so that of 65536 in a row there are 16.
+    pub fn each(
+        &self,
+        start: usize,
+        mark: Option<u32>,
+        left: &mut usize,
+        mut each: impl FnMut(usize),
+    ) -> Option<usize> {
+        let places = self.0.get(start..)?;
+        let mark = mark.or_else(|| places.first().map(|(mark, _)| *mark))?;
+        for (at, (other, index)) in (start..).zip(places) {
+            if *other != mark {
+                return None;
+            }
+            let Some(less) = left.checked_sub(1) else {
+                return Some(at);
+            };
+            *left = less;
+            each(usize::try_from(*index).ok()?);
+        }
+        None
     }
 }
 
@@ -232,8 +277,31 @@ mod tests {
 
     fn taken(changed: &Changed<Word>) -> Vec<u32> {
         let mut taken = Vec::new();
-        changed.take(|mark| taken.push(mark));
+        changed.take(|mark| {
+            taken.push(mark);
+            true
+        });
         taken
+    }
+
+    #[test]
+    fn what_is_left_stays_marked() {
+        let numbers = [1, 2, 63, 64, 700, 701, 4000];
+        for most in 1..=numbers.len() {
+            let changed = Changed::<Word>::new();
+            numbers.iter().for_each(|number| changed.mark(*number));
+            let mut all = Vec::new();
+            while !changed.is_empty() {
+                let mut some = Vec::new();
+                changed.take(|mark| {
+                    some.push(mark);
+                    some.len() < most
+                });
+                assert!(some.len() <= most);
+                all.extend(some);
+            }
+            assert_eq!(all, numbers, "{most}");
+        }
     }
 
     #[test]
@@ -259,7 +327,10 @@ mod tests {
         let (old, next) = (Taker::new(), Taker::new());
         let taken = |by: &Taker<Word>| {
             let mut taken = Vec::new();
-            by.take(&changed, |mark| taken.push(mark));
+            by.take(&changed, |mark| {
+                taken.push(mark);
+                true
+            });
             taken
         };
         changed.mark(70);
@@ -278,7 +349,14 @@ mod tests {
     fn places_of_a_mark() {
         let numbers = [5, 4096, 7, 8192 + 5, 0, 4095, 4096 + 7, u32::MAX];
         let places = Places::<Host>::new(numbers.len(), |index| numbers[index]).unwrap();
-        let of = |mark| places.of(mark).collect::<Vec<_>>();
+        let of = |mark| {
+            let (mut all, mut at) = (Vec::new(), Some(places.start(mark)));
+            // In parts of one.
+            while let Some(start) = at {
+                at = places.each(start, Some(mark), &mut 1, |index| all.push(index));
+            }
+            all
+        };
         assert_eq!(of(0), vec![1, 4]);
         assert_eq!(of(5), vec![0, 3]);
         assert_eq!(of(7), vec![2, 6]);
@@ -287,6 +365,7 @@ mod tests {
             assert_eq!(of(mark), vec![]);
         }
         let none = Places::<Host>::new(0, |_| 0).unwrap();
-        assert_eq!(none.of(0).count(), 0);
+        let nothing = |_| panic!("there is none");
+        assert_eq!(none.each(none.start(0), None, &mut 9, nothing), None);
     }
 }

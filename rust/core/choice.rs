@@ -5,16 +5,21 @@
 //! The host knows which socket would get the connection's first packet ([`Listening`]). A
 //! destination without one would refuse it, and one whose queue is full would drop it: both are
 //! passed over, and the scheduler is asked again. So a connection is refused only when nobody
-//! listens anywhere. The last places of a queue are left free while another one has room
+//! listens anywhere; where there are more than [`crate::heard::MANY`] destinations, when nobody listens of a
+//! constant number that is asked. The last places of a queue are left free while another one has room
 //! ([`LAST_PLACES`]).
 //!
 //! The order of a [`Choice`]:
 //!
 //! 1. What the scheduler picks, at most [`MAX_TRIES`] times.
 //! 2. If it has picked any: every other destination that may get new connections, from a random one
-//!    on. A scheduler may have no other one for a client, or many destinations may be down.
+//!    on. A scheduler may have no other one for a client, or many destinations may be down. Of more
+//!    than [`crate::heard::MANY`] a [`Sample`]: those that were found listening lately, then as many as [`crate::heard::MANY`] from
+//!    a random one on.
 //! 3. The best one of those that were passed over although somebody listens: if its queue is full
 //!    the packet is dropped there, and the client sends it again.
+
+use crate::heard::Sample;
 
 /// How many destinations the scheduler picks for one packet.
 pub const MAX_TRIES: usize = 16;
@@ -141,14 +146,24 @@ pub trait Offers {
 
     /// Any number, to begin with when all are asked.
     fn random(&self) -> u32;
+
+    /// Of more than [`crate::heard::MANY`], one that was found listening lately, for each place below that.
+    fn heard(&self, place: usize) -> Option<usize>;
+
+    /// Whether the scheduler may have picked none although it has not looked at all: of more than
+    /// [`crate::heard::MANY`].
+    fn may_give_up(&self) -> bool;
+
+    /// No destination is left, but not all were asked.
+    fn missed(&self);
 }
 
 /// How far a choice has come.
 enum Stage {
     /// The scheduler picks.
     Scheduler,
-    /// The others, from `first` on; `seen` of them were looked at.
-    Others { first: usize, seen: usize },
+    /// The others, of which so many steps are done.
+    Others(Sample, usize),
     /// The best of those that were passed over.
     Spare,
     /// There is no other one.
@@ -181,7 +196,8 @@ impl Choice {
     /// The next destination that the connection is offered to; `None` when there is no other one.
     ///
     /// Usually one question to the scheduler and one to the host's sockets. When all that the
-    /// scheduler picks cannot take it, one to the sockets for each destination.
+    /// scheduler picks cannot take it, one to the sockets for each destination; of more than [`crate::heard::MANY`],
+    /// for twice as many as that.
     pub fn next<O: Offers>(&mut self, offers: &O) -> Option<usize> {
         loop {
             match self.stage {
@@ -200,12 +216,11 @@ impl Choice {
                         return Some(index);
                     }
                 }
-                Stage::Others { first, seen } if seen < offers.len() => {
-                    self.stage = Stage::Others {
-                        first,
-                        seen: seen.saturating_add(1),
+                Stage::Others(sample, step) if step < sample.steps() => {
+                    self.stage = Stage::Others(sample, step.saturating_add(1));
+                    let Some(index) = sample.at(step, |place| offers.heard(place)) else {
+                        continue;
                     };
-                    let index = first.saturating_add(seen).checked_rem(offers.len())?;
                     if !self.tried.contains(index)
                         && offers.takes_new(index)
                         && self.can_take(offers, index)
@@ -213,7 +228,12 @@ impl Choice {
                         return Some(index);
                     }
                 }
-                Stage::Others { .. } => self.stage = Stage::Spare,
+                Stage::Others(sample, _) => {
+                    if !sample.is_all() && self.spare.is_none() {
+                        offers.missed();
+                    }
+                    self.stage = Stage::Spare;
+                }
                 Stage::Spare => {
                     self.stage = Stage::Over;
                     return self.spare.map(|(_, index)| index);
@@ -236,13 +256,10 @@ impl Choice {
     }
 
     fn after_scheduler<O: Offers>(&self, offers: &O) -> Stage {
-        if self.picks == 0 {
-            return Stage::Over;
-        }
-        let random = usize::try_from(offers.random()).unwrap_or(0);
-        Stage::Others {
-            first: random.checked_rem(offers.len()).unwrap_or(0),
-            seen: 0,
+        let sample = Sample::new(offers.len(), offers.random());
+        match self.picks == 0 && (sample.is_all() || !offers.may_give_up()) {
+            true => Stage::Over,
+            false => Stage::Others(sample, 0),
         }
     }
 
@@ -269,15 +286,21 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
-    use std::{vec, vec::Vec};
+    use std::{cell::Cell, vec, vec::Vec};
 
     use super::*;
+    use crate::heard::MANY;
 
     /// Destinations in a row, of which the scheduler picks the first `within` in turn.
     struct Row {
         ready: Vec<Readiness>,
         within: usize,
         quiesced: Option<usize>,
+        heard: Vec<usize>,
+        gives_up: bool,
+        /// How often one was asked, and a choice was told that not all were.
+        asked: Cell<usize>,
+        missed: Cell<usize>,
     }
 
     impl Row {
@@ -286,6 +309,10 @@ mod tests {
                 ready: ready.to_vec(),
                 within: ready.len(),
                 quiesced: None,
+                heard: Vec::new(),
+                gives_up: false,
+                asked: Cell::new(0),
+                missed: Cell::new(0),
             }
         }
 
@@ -309,11 +336,24 @@ mod tests {
         }
 
         fn readiness(&self, index: usize) -> Readiness {
+            self.asked.set(self.asked.get() + 1);
             self.ready[index]
         }
 
         fn random(&self) -> u32 {
             7
+        }
+
+        fn heard(&self, place: usize) -> Option<usize> {
+            self.heard.get(place).copied()
+        }
+
+        fn may_give_up(&self) -> bool {
+            self.gives_up
+        }
+
+        fn missed(&self) {
+            self.missed.set(self.missed.get() + 1);
         }
     }
 
@@ -354,6 +394,70 @@ mod tests {
             ..Row::new(&[Deaf, Ready, Ready])
         };
         assert_eq!(only_first.order(), [1, 2]);
+    }
+
+    #[test]
+    fn up_to_so_many_are_all_asked() {
+        for len in [2, 16, 17, MANY] {
+            for listening in [0, len / 2, len - 1] {
+                let mut ready = vec![Deaf; len];
+                ready[listening] = Ready;
+                assert_eq!(Row::new(&ready).order(), [listening]);
+            }
+            let row = Row::new(&vec![Deaf; len]);
+            assert_eq!(row.order(), []);
+            assert_eq!((row.asked.get(), row.missed.get()), (len, 0));
+        }
+    }
+
+    /// What nobody listening costs does not grow with the destinations.
+    #[test]
+    fn of_more_a_constant_number_is_asked() {
+        for len in [MANY + 1, 1000, 65536] {
+            let mut row = Row::new(&vec![Deaf; len]);
+            assert_eq!(row.order(), []);
+            assert_eq!(row.missed.get(), 1);
+            assert!(row.asked.get() <= MAX_TRIES + MANY, "{}", row.asked.get());
+            // Each was heard before, and is not there any more.
+            row.heard = (0..MANY).map(|place| len - 1 - place).collect();
+            row.asked.set(0);
+            assert_eq!(row.order(), []);
+            let most = MAX_TRIES + 2 * MANY;
+            assert!(row.asked.get() <= most, "{}", row.asked.get());
+        }
+    }
+
+    #[test]
+    fn one_of_many_is_found_if_it_was_heard() {
+        let mut ready = vec![Deaf; 65536];
+        ready[40_000] = Ready;
+        let unheard = Row::new(&ready);
+        assert_eq!((unheard.order(), unheard.missed.get()), (vec![], 1));
+        let heard = Row {
+            heard: vec![40_000],
+            ..Row::new(&ready)
+        };
+        assert_eq!(heard.order()[0], 40_000);
+        assert!(heard.asked.get() <= MAX_TRIES + 2 * MANY);
+    }
+
+    #[test]
+    fn a_scheduler_that_gave_up_is_not_the_last_word() {
+        let many = vec![Ready; 1000];
+        for (gives_up, ready) in [(false, &many[..]), (true, &many[..MANY])] {
+            let row = Row {
+                within: 0,
+                gives_up,
+                ..Row::new(ready)
+            };
+            assert_eq!(row.order(), []);
+        }
+        let row = Row {
+            within: 0,
+            gives_up: true,
+            ..Row::new(&many)
+        };
+        assert_eq!(row.order()[0], 7 + MANY);
     }
 
     #[test]

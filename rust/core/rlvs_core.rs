@@ -20,7 +20,7 @@
 //! - [`notice`]: what is told of a destination, and when.
 //! - [`retry`]: whether the first packet of a connection was refused.
 //! - [`schedule`]: choosing a destination; [`changed`]: which destinations to look at for that;
-//!   [`choice`]: going on when one cannot take the connection.
+//!   [`choice`]: going on when one cannot take the connection; [`heard`]: with how many.
 //! - [`proc_net`]: the lines of `/proc/net/ip_vs*`.
 //! - [`backends`]: which destination a packet comes from; [`tree`]: what that is looked up in.
 //! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
@@ -51,6 +51,7 @@ pub mod crc32c;
 pub mod defence;
 pub mod estimate;
 pub mod flow;
+pub mod heard;
 pub mod icmp;
 pub mod ipvs;
 pub mod lifecycle;

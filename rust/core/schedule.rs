@@ -14,6 +14,7 @@ use core::{ffi::CStr, ops::DerefMut};
 
 use crate::{
     address::{Address, Endpoint},
+    heard::MANY,
     persistence::{self, Persistence},
     refusal::Refusal,
     slow_start::SlowStart,
@@ -48,6 +49,7 @@ use dh::Dh;
 use flags::Flags;
 use fo::Fo;
 use identity::kept;
+pub use identity::Progress;
 use jsq::Jsq;
 use lblc::Lblc;
 use lblcr::Lblcr;
@@ -222,10 +224,15 @@ impl Kind {
         )
     }
 
-    /// Whether the scheduler is made for the weights that the destinations had then, so that it has
-    /// to be made again when one changes. The others follow a change, and keep what they remember.
-    pub const fn is_made_for_weights(self) -> bool {
-        matches!(self, Self::Sh | Self::Mh | Self::Twos | Self::P2c)
+    /// Whether the scheduler of so many destinations is made for the weights that they had then, so
+    /// that it has to be made again when one changes. The others follow a change, and keep what they
+    /// remember.
+    pub const fn is_made_for_weights(self, destinations: usize) -> bool {
+        match self {
+            Self::Sh | Self::Mh | Self::Twos | Self::P2c => true,
+            Self::Wrr => destinations > MANY,
+            _ => false,
+        }
     }
 }
 
@@ -245,6 +252,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether the scheduler, which looks at a constant number of destinations, may pick none of more
+    /// than [`MANY`] although one takes new connections. For the others none is the last word: that a
+    /// client has no destination, or that all are full.
+    pub const fn may_give_up(&self) -> bool {
+        match self.kind {
+            Kind::Dh | Kind::Ovf => false,
+            Kind::Sh | Kind::Mh => self.flags.has(Flags::FALLBACK),
+            _ => true,
+        }
+    }
+
     /// A scheduler without flags, of a service that is not persistent.
     pub const fn new(kind: Kind) -> Self {
         Self {
@@ -417,18 +435,68 @@ impl<M: Memory> Exclusive<M> {
     /// Goes on where `old` is, if that is of the same kind: a scheduler of the same service before
     /// destinations came or went. Those that stay, found by their [`Destinations::id`], are in the
     /// same order in both. One step for each destination, and for each address of `lblc` and
-    /// `lblcr`; any context.
+    /// `lblcr`; any context. Looks at all destinations then ([`Self::look`]).
     ///
     /// Without this, destinations that come and go all the time would have round robin favour the
     /// first ones.
     pub fn inherit<A: Destinations, B: Destinations>(&mut self, old: &Self, before: &A, after: &B) {
+        self.begin_to_inherit();
+        let mut progress = Progress::default();
+        while self.inherit_part(old, before, after, &mut progress) {}
+        self.end_inheriting(after);
+    }
+
+    /// The same in parts of a constant number of steps, so that `old`, which goes on meanwhile, need
+    /// not be held up for longer: what it remembers next. Whether there is more.
+    /// [`Self::begin_to_inherit`] comes before the first part, [`Self::end_inheriting`] after the last.
+    pub fn inherit_part<A: Destinations, B: Destinations>(
+        &mut self,
+        old: &Self,
+        before: &A,
+        after: &B,
+        progress: &mut Progress,
+    ) -> bool {
         match (self, old) {
-            (Self::Rr(new), Self::Rr(old)) => new.inherit(old, kept(before, after)),
-            (Self::Wrr(new), Self::Wrr(old)) => new.inherit(old, kept(before, after)),
-            (Self::Lblc(new), Self::Lblc(old)) => new.inherit(old),
-            (Self::Lblcr(new), Self::Lblcr(old)) => new.inherit(old),
+            (Self::Rr(new), Self::Rr(old)) => new.inherit(old, kept(before, after, progress)),
+            (Self::Wrr(new), Self::Wrr(old)) => new.inherit(old, kept(before, after, progress)),
+            (Self::Lblc(new), Self::Lblc(old)) => return new.inherit(old, progress),
+            (Self::Lblcr(new), Self::Lblcr(old)) => return new.inherit(old, progress),
             // The others remember nothing but what they see of the destinations.
-            _ => {}
+            _ => return false,
+        }
+        progress.is_before(before.len())
+    }
+
+    /// See [`Self::inherit_part`]. One step for each destination; any context.
+    pub fn begin_to_inherit(&mut self) {
+        if let Self::Rr(rr) = self {
+            rr.begin_to_inherit();
+        }
+    }
+
+    /// See [`Self::inherit_part`]. One step for each destination; any context.
+    pub fn end_inheriting<D: Destinations>(&mut self, destinations: &D) {
+        if let Self::Rr(rr) = self {
+            rr.end_inheriting();
+        }
+        self.look(destinations);
+    }
+
+    /// Looks at the destinations that have changed, which is a part of each choice; the first time at
+    /// all of them, which is too much for a packet. Any context.
+    pub fn look<D: Destinations>(&mut self, destinations: &D) {
+        // Of those that remember nothing a choice leaves nothing behind.
+        match self {
+            Self::Rr(rr) => rr.look(destinations),
+            Self::Wrr(wrr) => wrr.look(destinations),
+            Self::Lblc(lblc) => lblc.look(destinations),
+            Self::Lblcr(lblcr) => lblcr.look(destinations),
+            Self::Lc(lc) => _ = lc.pick(destinations),
+            Self::Wlc(wlc) => _ = wlc.pick(destinations),
+            Self::Sed(sed) => _ = sed.pick(destinations),
+            Self::Nq(nq) => _ = nq.pick(destinations),
+            Self::Fo(fo) => _ = fo.pick(destinations),
+            Self::Ovf(ovf) => _ = ovf.pick(destinations),
         }
     }
 

@@ -147,15 +147,19 @@ static const struct fib_rules_ops *rlvs_custom_rules(const struct net *net,
 	return NULL;
 }
 
+/* Rules with a mark that are asked for, of each of which all rules are gone through. */
+#define RLVS_MARKED_RULES 64
+
 /*
  * The same if it is given the mark of one of the rules, as the mangle table may
- * do it later. Asks for each rule that has a mark.
+ * do it later. Asks for each rule that has a mark, 64 at most.
  */
 bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,
 			     const struct rlvs_ends *ends, u8 protocol)
 {
 	const struct fib_rules_ops *ops = rlvs_custom_rules(net, ends->ipv6);
 	const struct fib_rule *rule;
+	unsigned int left = RLVS_MARKED_RULES;
 	bool local = false;
 	u32 mark;
 
@@ -167,7 +171,7 @@ bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,
 			continue;
 		mark = (by->mark & ~rule->mark_mask) | rule->mark;
 		local = rlvs_routes_here_by(net, by, ends, protocol, mark);
-		if (local)
+		if (local || !--left)
 			break;
 	}
 	rcu_read_unlock();

@@ -19,14 +19,22 @@ static void rlvs_netns_tick(struct work_struct *work)
 	rlvs_netns_callbacks->tick(ns);
 }
 
+/* Packets that are sent at once; others then have their turn in softirq. */
+#define RLVS_SEND_BATCH 64
+
 /* Sends what could not be sent while it was made. */
 static void rlvs_netns_send(struct work_struct *work)
 {
 	struct rlvs_netns *ns = container_of(work, struct rlvs_netns, send);
 	struct sk_buff *skb;
 
-	while ((skb = skb_dequeue(&ns->unsent)))
+	for (unsigned int i = 0; i < RLVS_SEND_BATCH; i++) {
+		skb = skb_dequeue(&ns->unsent);
+		if (!skb)
+			return;
 		rlvs_kept_sent(ns->net, skb);
+	}
+	queue_work(system_bh_wq, work);
 }
 
 /* @skb has its route. Any context. */

@@ -201,7 +201,8 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
         if age >= slow_start.seconds() {
             return false;
         }
-        let oldest = self.oldest.get().unwrap_or_else(|| self.pool.oldest(now));
+        let look = || self.pool.oldest(now, random::u32());
+        let oldest = self.oldest.get().unwrap_or_else(look);
         self.oldest.set(Some(oldest));
         slow_start.holds_back(age, oldest, random::u32())
     }
@@ -226,13 +227,29 @@ impl<A: Family> Offers for Offer<'_, '_, '_, A> {
 
     fn readiness(&self, index: usize) -> Readiness {
         match self.pool.get(index) {
-            Some(destination) => self.readiness_of(destination),
+            Some(destination) => {
+                let readiness = self.readiness_of(destination);
+                self.pool.hear(index, readiness != Readiness::Deaf);
+                readiness
+            }
             None => Readiness::Deaf,
         }
     }
 
     fn random(&self) -> u32 {
         random::u32()
+    }
+
+    fn heard(&self, place: usize) -> Option<usize> {
+        self.pool.heard(place)
+    }
+
+    fn may_give_up(&self) -> bool {
+        self.pool.may_give_up()
+    }
+
+    fn missed(&self) {
+        self.pool.look_for_listeners();
     }
 }
 

@@ -9,6 +9,7 @@ use rlvs_core::{
     address::{Address, Family as Version, Ip, Protocol},
     backends::End,
     flow,
+    heard::MANY,
     wire::{self, lax, sctp::Chunk, Packet, Signal},
 };
 use rlvs_kext::{
@@ -19,6 +20,10 @@ use rlvs_kext::{
 
 use super::{backend_end, Passage, SkbBytes};
 use crate::{connections, family::Family, services::Destination, stats::Event};
+
+/// How many destinations on a packet's own end are looked at, and how many on its port in each family;
+/// of those that are private, a socket is looked for of [`MANY`].
+const MOST_ON_PORT: usize = 1024;
 
 // What the kernel delivers is read.
 const _: () = assert!(wire::MAX_EXTENSIONS >= inet::MAX_EXTENSION_HEADERS as usize);
@@ -96,9 +101,18 @@ impl<A: Family> Passage<'_, A> {
             ..end
         };
         let backends = self.state.backends.read(self.context.rcu);
-        let mut on_port = Iterator::chain(backends.on_port(end), backends.on_port(other));
-        on_port
-            .find(|d| d.is_private() && self.leads_to(packet, d))
+        let at_end = backends.on_end(end).take(MOST_ON_PORT);
+        let on_port = [end, other].map(|end| backends.on_port(end).take(MOST_ON_PORT));
+        let mut left = MANY;
+        let mut is_for = |destination: &Destination| {
+            // One too many to ask for counts as the one: better refused than let through.
+            let asks = left != 0;
+            left = left.saturating_sub(1);
+            !asks || self.leads_to(packet, destination)
+        };
+        at_end
+            .chain(on_port.into_iter().flatten())
+            .find(|d| d.is_private() && is_for(d))
             .map(|d| &**d)
     }
 

@@ -10,7 +10,7 @@ use rlvs_core::{
     tuple::{Side, Tuple},
     wire::{self, Bytes, Packet},
 };
-use rlvs_kext::{kept::Kept, netfilter::Verdict, skbuff::Skb};
+use rlvs_kext::{kept::Kept, netfilter::Verdict, random, skbuff::Skb};
 
 use kernel::alloc::KBox;
 
@@ -185,7 +185,7 @@ impl<A: Family> Passage<'_, A> {
             return Err(Event::RetryNoDestination);
         }
         let mut first = first.ok_or(Event::RetryNotKept)?;
-        if first.refusers().is_full() || !pool.has_another(first.refusers()) {
+        if first.refusers().is_full() || !pool.has_another(first.refusers(), random::u32()) {
             return Err(Event::RetryNoDestination);
         }
         let packet = first.take_packet().ok_or(Event::RetryNotKept)?;

@@ -12,6 +12,7 @@ use kernel::sync::Arc;
 use rlvs_core::{
     address::Protocol,
     choice::{Choice, Offers, Readiness, Tried},
+    heard::{Sample, MANY},
     wire::{Packet, Signal},
 };
 use rlvs_kext::{
@@ -112,7 +113,14 @@ impl<A: Family> Offers for Returned<'_, '_, '_, A> {
                 .get(index)
                 .map_or(0, |d| u32::from(d.weight())),
         };
-        drawn((0..self.len()).map(weight), random::u32())
+        // Of more than that, among some from a random one on.
+        let first = match self.len() {
+            0..=MANY => 0,
+            _ => random::u32(),
+        };
+        let mut candidates = Sample::new(self.len(), first).indices(|_| None);
+        let place = drawn(candidates.clone().map(weight), random::u32())?;
+        candidates.nth(place)
     }
 
     fn takes_new(&self, index: usize) -> bool {
@@ -130,6 +138,17 @@ impl<A: Family> Offers for Returned<'_, '_, '_, A> {
     fn random(&self) -> u32 {
         self.offer.random()
     }
+
+    fn heard(&self, place: usize) -> Option<usize> {
+        self.offer.heard(place)
+    }
+
+    fn may_give_up(&self) -> bool {
+        self.offer.may_give_up()
+    }
+
+    /// The client sends its next segment, too; and who has sent cookies is not what is remembered.
+    fn missed(&self) {}
 }
 
 /// The place of the weight that a random number draws; none when all are 0.

@@ -4,7 +4,7 @@
 //! and how a choice is looked up by one.
 
 use super::{eligible, flags::Flags, Destinations, Request};
-use crate::address::Address;
+use crate::{address::Address, heard::Sample};
 
 /// An address as one number in host byte order: IPv6's four words are combined by exclusive or.
 pub(super) fn fold(address: &Address) -> u32 {
@@ -77,6 +77,10 @@ fn sip_round([v0, v1, v2, v3]: &mut [u64; 4]) {
     *v2 = v2.rotate_left(32);
 }
 
+/// How many slots are looked at for a client whose destination cannot be chosen: all of IPVS's
+/// tables.
+const MOST_SLOTS: usize = 4096;
+
 /// A slot of a table that no destination has.
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -89,7 +93,8 @@ pub(super) const NOBODY: u32 = u32::MAX;
 /// there is none.
 ///
 /// Usually looks at one slot. With the flag and a share of s of all slots whose destinations can be
-/// chosen it is about 1 / s, after a look at all destinations for one that can.
+/// chosen it is about 1 / s, at most 4096, after a look at all destinations for one that can; of more
+/// than [`crate::heard::MANY`], at as many.
 pub(super) fn pick<D: Destinations>(
     table: &[u32],
     destinations: &D,
@@ -105,12 +110,16 @@ pub(super) fn pick<D: Destinations>(
     if found.is_some() || !flags.has(Flags::FALLBACK) {
         return found;
     }
-    let len = destinations.len();
-    let start = first.checked_rem(len)?;
-    let mut others = (start..len).chain(0..start);
-    let other = others.find(|index| eligible(destinations, *index))?;
+    let sample = Sample::new(destinations.len(), u32::try_from(first).ok()?);
+    let mut others = sample.indices(|_| None);
+    let other = others.find(|index| eligible(destinations, *index));
+    if other.is_none() && sample.is_all() {
+        return None;
+    }
     let size = table.len();
     let offsets = (first.min(size)..size).chain(0..first.min(size));
-    let mut slots = offsets.filter_map(|offset| u32::try_from(offset).ok());
-    slots.find_map(|offset| at(slot(offset))).or(Some(other))
+    let mut slots = offsets
+        .take(MOST_SLOTS)
+        .filter_map(|offset| u32::try_from(offset).ok());
+    slots.find_map(|offset| at(slot(offset))).or(other)
 }

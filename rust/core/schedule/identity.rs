@@ -2,20 +2,50 @@
 
 //! Which destinations are the same ones after others came or went.
 
+use core::ops::Range;
+
 use super::{sort::sort_by_key, Destinations, Memory};
 use crate::refusal::Refusal;
 
-/// The numbers before and after of the destinations that stay, which stay in their order. One step
-/// for each destination.
+/// How far a scheduler has come that goes on where another one is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// How much of what the old one remembers was looked at.
+    done: usize,
+    /// The number of the next destination that may be the same one after.
+    next: usize,
+}
+
+impl Progress {
+    /// How much is looked at in one part.
+    pub(super) const PART: usize = 256;
+
+    /// Whether not all of `len` were looked at.
+    pub(super) fn is_before(self, len: usize) -> bool {
+        self.done < len
+    }
+
+    /// The numbers of the next part, of `len`.
+    pub(super) fn part(&mut self, len: usize) -> Range<usize> {
+        let start = self.done;
+        self.done = start.saturating_add(Self::PART).min(len);
+        start..self.done
+    }
+}
+
+/// The numbers before and after of the destinations that stay, which stay in their order: of the next
+/// part. One step for each destination.
 pub(super) fn kept<'a, A: Destinations, B: Destinations>(
     before: &'a A,
     after: &'a B,
+    progress: &'a mut Progress,
 ) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let mut next = 0;
-    (0..before.len()).filter_map(move |index| {
-        let same = next < after.len() && before.id(index) == after.id(next);
-        let place = next;
-        next = next.saturating_add(usize::from(same));
+    let part = progress.part(before.len());
+    let next = &mut progress.next;
+    part.filter_map(move |index| {
+        let place = *next;
+        let same = place < after.len() && before.id(index) == after.id(place);
+        *next = place.saturating_add(usize::from(same));
         same.then_some((index, place))
     })
 }

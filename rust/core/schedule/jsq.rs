@@ -7,9 +7,11 @@
 //! 1977.)
 
 use super::{eligible, least::Load, Destinations, Request};
+use crate::heard::Sample;
 
 /// The join the shortest queue scheduler. A choice asks for the queue of every destination: the
-/// sockets change without telling anybody.
+/// sockets change without telling anybody. Of more than [`crate::heard::MANY`], as many are asked,
+/// from a random one on.
 pub struct Jsq;
 
 impl Jsq {
@@ -17,9 +19,7 @@ impl Jsq {
     /// for its weight; of those that are equal in this as well, the first from a random one on.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let [random, _] = request.random;
-        let len = destinations.len();
-        let first = usize::try_from(random).ok()?.checked_rem(len)?;
-        let candidates = (first..len).chain(0..first);
+        let candidates = Sample::new(destinations.len(), random).indices(|_| None);
         // Of equals, min_by_key() takes the first.
         candidates
             .filter(|index| eligible(destinations, *index))

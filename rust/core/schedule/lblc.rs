@@ -6,7 +6,7 @@
 //! That means something for a service on the wildcard address; any other one has one address.
 
 use super::{
-    identity::Identities,
+    identity::{Identities, Progress},
     locality::{Addresses, Loads},
     Destinations, Memory, Request,
 };
@@ -55,8 +55,13 @@ impl<M: Memory> Lblc<M> {
         Some(index)
     }
 
-    /// Remembers the addresses that `old` does; see [`super::Exclusive::inherit`].
-    pub(super) fn inherit(&mut self, old: &Self) {
-        self.addresses.copy_from(&old.addresses);
+    /// Looks at the destinations that have changed. Part of each choice.
+    pub(super) fn look<D: Destinations>(&mut self, destinations: &D) {
+        self.loads.look(destinations);
+    }
+
+    /// Remembers the addresses that `old` does: see [`super::Exclusive::inherit_part`].
+    pub(super) fn inherit(&mut self, old: &Self, progress: &mut Progress) -> bool {
+        self.addresses.copy_from(&old.addresses, progress)
     }
 }

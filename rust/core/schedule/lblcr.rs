@@ -8,7 +8,7 @@
 use core::cmp::Reverse;
 
 use super::{
-    identity::Identities,
+    identity::{Identities, Progress},
     least::{least_of, Load},
     locality::{Addresses, Loads, EXPIRATION},
     Destinations, Memory, Request,
@@ -130,8 +130,13 @@ impl<M: Memory> Lblcr<M> {
         Some(index)
     }
 
-    /// Remembers the addresses that `old` does; see [`super::Exclusive::inherit`].
-    pub(super) fn inherit(&mut self, old: &Self) {
-        self.addresses.copy_from(&old.addresses);
+    /// Looks at the destinations that have changed. Part of each choice.
+    pub(super) fn look<D: Destinations>(&mut self, destinations: &D) {
+        self.loads.look(destinations);
+    }
+
+    /// Remembers the addresses that `old` does: see [`super::Exclusive::inherit_part`].
+    pub(super) fn inherit(&mut self, old: &Self, progress: &mut Progress) -> bool {
+        self.addresses.copy_from(&old.addresses, progress)
     }
 }

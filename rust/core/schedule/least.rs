@@ -95,7 +95,8 @@ pub(super) fn least_of<D: Destinations>(
 /// A choice takes about 2 log n steps for each destination that has changed since the last one
 /// ([`Destinations::take_changed`]) and for each that the packet has tried. A connection changes its
 /// destination when it is made, when its state begins or ends to count as active, and when it ends:
-/// four times, over all of its life. Only the first choice looks at every destination.
+/// four times, over all of its life. Only the first look is at every destination: it is to be made
+/// before packets come ([`super::Exclusive::look`]).
 pub(super) struct Smallest<M: Memory, V: Copy> {
     tree: Tournament<M, V>,
     /// No value has been looked at yet.
@@ -122,13 +123,22 @@ impl<M: Memory, V: Copy + Ord> Smallest<M, V> {
         destinations: &D,
         value: impl Fn(usize) -> Option<V>,
     ) -> Option<usize> {
+        self.look(destinations, value);
+        self.tree.first(|index| eligible(destinations, index))
+    }
+
+    /// Looks at the destinations that have changed. Part of each choice.
+    pub(super) fn look<D: Destinations>(
+        &mut self,
+        destinations: &D,
+        value: impl Fn(usize) -> Option<V>,
+    ) {
         let now = |index| takes_new(destinations, index).then(|| value(index))?;
         if core::mem::take(&mut self.fresh) {
             self.tree.fill(now);
         } else {
             destinations.take_changed(|index| self.tree.set(index, now(index)));
         }
-        self.tree.first(|index| eligible(destinations, index))
     }
 
     /// Sets the value of a destination that was picked, if it has changed by that.

@@ -6,6 +6,7 @@
 use super::{
     eligible,
     hash::{fold, hash_32},
+    identity::Progress,
     least::Load,
     takes_new,
     tournament::Tournament,
@@ -52,11 +53,16 @@ impl<M: Memory, T: Copy> Addresses<M, T> {
         Ok(Self(entries))
     }
 
-    /// Remembers what another memory does. One step for each place.
-    pub(super) fn copy_from(&mut self, other: &Self) {
-        for (place, entry) in self.0.iter_mut().zip(other.0.iter()) {
-            *place = *entry;
+    /// Remembers what another memory does in the next part of its places; whether there is more.
+    pub(super) fn copy_from(&mut self, other: &Self, progress: &mut Progress) -> bool {
+        let part = progress.part(CAPACITY);
+        let end = part.end;
+        if let (Some(places), Some(entries)) = (self.0.get_mut(part.clone()), other.0.get(part)) {
+            for (place, entry) in places.iter_mut().zip(entries) {
+                *place = *entry;
+            }
         }
+        end < CAPACITY
     }
 
     fn row(&mut self, address: &Address) -> &mut [Entry<T>] {

@@ -3,7 +3,10 @@
 //! Drawing a destination at random, each with the probability that its weight gives it.
 
 use super::{eligible, Destinations, Memory};
-use crate::refusal::Refusal;
+use crate::{
+    heard::{Sample, MANY},
+    refusal::Refusal,
+};
 
 /// How often a destination that cannot be chosen is drawn before the first one that can is taken.
 const DRAWS: u32 = 8;
@@ -26,7 +29,7 @@ impl<M: Memory> Lottery<M> {
     ///
     /// `random` is a number that nobody can foretell. A search by halves; when what it finds cannot
     /// be chosen, up to seven more with numbers that are made from it, and then, as a last resort, a
-    /// look at every destination.
+    /// look at every destination; of more than [`MANY`], at as many from a random one on.
     pub(super) fn draw<D: Destinations>(
         &self,
         destinations: &D,
@@ -48,8 +51,13 @@ impl<M: Memory> Lottery<M> {
         };
         let at = |ticket: u64| self.0.partition_point(|sum| *sum <= ticket);
         let mut drawn = (0..DRAWS).map(ticket).map(at);
-        let mut all = 0..destinations.len();
-        drawn.find(can).or_else(|| all.find(can))
+        let len = destinations.len();
+        let first = match len {
+            0..=MANY => 0,
+            _ => mixed(random, DRAWS),
+        };
+        let mut others = Sample::new(len, first).indices(|_| None);
+        drawn.find(can).or_else(|| others.find(can))
     }
 
     /// The sum up to and with a destination; 0 of none.

@@ -5,6 +5,9 @@
 use super::{least::Smallest, Destinations, Memory};
 use crate::refusal::Refusal;
 
+/// In [`Rr::last`] of a destination that the old scheduler did not have.
+const NEVER: u64 = u64::MAX;
+
 /// The round robin scheduler. A choice takes O(log n) steps for each destination that has changed
 /// since the last one, as [`Smallest`] says, but a change that leaves it as full as it was takes
 /// one.
@@ -47,15 +50,33 @@ impl<M: Memory> Rr<M> {
         Some(index)
     }
 
-    /// Goes on where `old` is; see [`super::Exclusive::inherit`]. New destinations come after all
+    /// Looks at the destinations that have changed. Part of each choice.
+    pub(super) fn look<D: Destinations>(&mut self, destinations: &D) {
+        let last = &self.last;
+        self.order
+            .look(destinations, |index| last.get(index).copied());
+    }
+
+    /// Goes on where `old` is; see [`super::Exclusive::inherit_part`]. New destinations come after all
     /// others.
     pub(super) fn inherit(&mut self, old: &Self, kept: impl Iterator<Item = (usize, usize)>) {
         self.now = old.now.saturating_add(1);
-        self.last.fill(self.now);
         for (before, after) in kept {
             if let (Some(last), Some(place)) = (old.last.get(before), self.last.get_mut(after)) {
                 *place = *last;
             }
+        }
+    }
+
+    /// Nothing was inherited yet.
+    pub(super) fn begin_to_inherit(&mut self) {
+        self.last.fill(NEVER);
+    }
+
+    /// Everything was inherited.
+    pub(super) fn end_inheriting(&mut self) {
+        for last in self.last.iter_mut().filter(|last| **last == NEVER) {
+            *last = self.now;
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::refusal::Refusal;
 /// A node that nobody has won: no value below it.
 const NOBODY: u32 = u32::MAX;
 
+/// How many nodes are looked at for the first value that suits, at most: there are fewer for
+/// [`crate::heard::MANY`] values, and enough for all that one packet has tried among millions.
+const MOST_NODES: usize = 1024;
+
 /// Values by number, or none. The smallest is known, of equal ones that with the lowest number.
 ///
 /// A binary tree with a value at each leaf and, at each inner node, the winner of the two nodes
@@ -79,12 +83,12 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
     ///
     /// As many steps as the tree has levels, for each value that does not suit and is smaller than
     /// the one that is found, and no more than that: where the winner suits, nobody below it needs
-    /// to be looked at.
+    /// to be looked at. After 1024 steps it is the best one so far, or none.
     pub(super) fn first(&self, suits: impl Fn(usize) -> bool) -> Option<usize> {
         let leaves = self.winners.len();
         let mut best = None;
         let mut node = 1;
-        loop {
+        for _ in 0..MOST_NODES {
             match self.winner(node) {
                 Some(winner) if !suits(winner) => {
                     if node < leaves {
@@ -103,6 +107,7 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
             }
             node |= 1;
         }
+        best
     }
 
     fn leaf(&self, index: usize) -> usize {
@@ -189,6 +194,22 @@ mod tests {
                 }
                 assert_eq!(tree.get(index), values.get(index).copied().flatten());
             }
+        }
+    }
+
+    /// However few suit.
+    #[test]
+    fn looks_at_a_constant_number() {
+        for len in [64, 1000, 65536] {
+            let mut tree = Tournament::<Host, usize>::new(len).unwrap();
+            tree.fill(Some);
+            let looks = core::cell::Cell::new(0);
+            let found = tree.first(|index| {
+                looks.set(looks.get() + 1);
+                index == len - 1
+            });
+            assert_eq!(found, (len == 64).then_some(63));
+            assert!(looks.get() <= MOST_NODES, "{}", looks.get());
         }
     }
 

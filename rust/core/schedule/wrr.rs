@@ -31,12 +31,17 @@
 //! to about one more.
 
 use super::{eligible, takes_new, tournament::Tournament, Destinations, Memory};
-use crate::refusal::Refusal;
+use crate::{heard::MANY, refusal::Refusal};
 
 /// The weighted round robin scheduler. A choice takes O(log n) steps for each destination that has
 /// changed since the last one, as [`super::least::Smallest`] says, and for each that has become due,
 /// which it does once for each time it is picked. When weights have changed, the next choice looks at
-/// every destination.
+/// every destination; with more than [`MANY`] none does, and the caller has to make another scheduler
+/// ([`super::Kind::is_made_for_weights`]), which begins when it first looks.
+///
+/// With more than [`MANY`] destinations, many of them may become due in the same turn: those of equal
+/// weights do. Each choice calls as many as that, so that one may be picked as many turns late as
+/// there are that many destinations: of 65536, 1024.
 pub struct Wrr<M: Memory> {
     slots: M::Slice<Slot>,
     /// Those that can be chosen and were not due when they were last looked at: the turn in which
@@ -45,6 +50,8 @@ pub struct Wrr<M: Memory> {
     /// Those that can be chosen and are due: their deadline.
     due: Tournament<M, i64>,
     clock: Clock,
+    /// No turn was counted for these destinations yet.
+    fresh: bool,
     /// Turns have to be counted from 1 again.
     stale: bool,
 }
@@ -93,7 +100,8 @@ impl<M: Memory> Wrr<M> {
             waiting: Tournament::new(len)?,
             due: Tournament::new(len)?,
             clock: Clock::default(),
-            stale: true,
+            fresh: true,
+            stale: false,
         })
     }
 
@@ -115,7 +123,7 @@ impl<M: Memory> Wrr<M> {
         Some(index)
     }
 
-    /// Goes on where `old` is; see [`super::Exclusive::inherit`]. A new destination is neither
+    /// Goes on where `old` is; see [`super::Exclusive::inherit_part`]. A new destination is neither
     /// behind nor ahead.
     pub(super) fn inherit(&mut self, old: &Self, kept: impl Iterator<Item = (usize, usize)>) {
         self.clock = old.clock;
@@ -127,13 +135,14 @@ impl<M: Memory> Wrr<M> {
     }
 
     /// Looks at the destinations that have changed.
-    fn look<D: Destinations>(&mut self, destinations: &D) {
+    pub(super) fn look<D: Destinations>(&mut self, destinations: &D) {
         destinations.take_changed(|index| {
             let weight = self.slots.get(index).map_or(0, |slot| slot.weight);
             self.stale |= weight != destinations.weight(index);
             self.enter(index, takes_new(destinations, index));
         });
-        if core::mem::take(&mut self.stale) {
+        let is_stale = core::mem::take(&mut self.stale) && self.slots.len() <= MANY;
+        if core::mem::take(&mut self.fresh) || is_stale {
             self.begin(destinations);
         }
     }
@@ -175,16 +184,20 @@ impl<M: Memory> Wrr<M> {
             .fill(|index| times(index).filter(|(due, _)| !is_due(*due)));
     }
 
-    /// Moves those that are due in this turn from the ones that wait.
+    /// Moves those that are due in this turn from the ones that wait: [`MANY`] at most.
     fn call(&mut self, turn: i64) {
-        while let Some(index) = self.waiting.first(|_| true) {
-            match self.waiting.get(index) {
-                Some((due, deadline)) if due <= turn => {
-                    self.waiting.set(index, None);
-                    self.due.set(index, Some(deadline));
-                }
-                _ => return,
+        for _ in 0..MANY {
+            let first = self.waiting.first(|_| true);
+            let Some((index, (due, deadline))) =
+                first.and_then(|index| Some((index, self.waiting.get(index)?)))
+            else {
+                return;
+            };
+            if due > turn {
+                return;
             }
+            self.waiting.set(index, None);
+            self.due.set(index, Some(deadline));
         }
     }
 

@@ -269,7 +269,7 @@ proptest! {
             let mut weights = vec![1; n];
             weights[turn % n] = heavy;
             pool.set_weights(&weights);
-            if kind.is_made_for_weights() {
+            if kind.is_made_for_weights(pool.0.len()) {
                 let asked = picker.1;
                 picker = Picker::new(kind, &pool);
                 picker.1 = asked;

@@ -83,10 +83,11 @@ impl<F: Fault> Service<F> {
 
     /// Looks at the destinations that have changed, and tells how many those were.
     fn look(&self) -> u32 {
-        self.look_with(&self.pool)
+        self.look_with(&self.pool, u32::MAX)
     }
 
-    fn look_with(&self, pool: &Pool<F>) -> u32 {
+    /// The same by `pool`'s right, until at `most` so many were looked at.
+    fn look_with(&self, pool: &Pool<F>, most: u32) -> u32 {
         let mut seen = pool.seen.lock().expect("nothing panicked");
         let looked = Cell::new(0);
         pool.taker.take(&self.changed, |mark| {
@@ -96,6 +97,8 @@ impl<F: Fault> Service<F> {
                     looked.set(looked.get() + 1);
                 }
             }
+            // Some look at one mark at a time.
+            looked.get() < most
         });
         looked.get()
     }
@@ -119,7 +122,7 @@ impl<F: Fault> Service<F> {
     }
 
     fn check_with(&self, pool: &Pool<F>) {
-        self.look_with(pool);
+        self.look_with(pool, u32::MAX);
         let seen = pool.seen.lock().expect("nothing panicked");
         let counts = self.counts.each_ref();
         let found = counts.map(|counts| (counts.connections(), counts.active()));
@@ -129,6 +132,11 @@ impl<F: Fault> Service<F> {
 
 /// Two CPUs change the counts of these destinations, and a third looks while they do.
 fn changes<F: Fault>(numbers: [u32; 2], lives: [(usize, Until); 2]) {
+    some_changes::<F>(numbers, lives, u32::MAX);
+}
+
+/// The same, where the third looks at `most` marks.
+fn some_changes<F: Fault>(numbers: [u32; 2], lives: [(usize, Until); 2], most: u32) {
     explore(move || {
         let service = Arc::new(Service::<F>::new(numbers));
         // The mark that is set already is where an order matters.
@@ -137,12 +145,22 @@ fn changes<F: Fault>(numbers: [u32; 2], lives: [(usize, Until); 2]) {
             let service = service.clone();
             thread::spawn(move || service.live(destination, until))
         });
-        service.look();
+        service.look_with(&service.pool, most);
         for thread in threads {
             thread.join().expect("it does not panic");
         }
         service.check();
     });
+}
+
+#[test]
+fn marks_in_one_word_that_are_left() {
+    some_changes::<Sound>([0, 1], [(0, Until::Begun), (1, Until::Moved)], 1);
+}
+
+#[test]
+fn marks_in_two_words_that_are_left() {
+    some_changes::<Sound>([0, 64], [(0, Until::Begun), (1, Until::Begun)], 1);
 }
 
 #[test]
