@@ -83,7 +83,7 @@ impl Ceiling {
 
     #[cold]
     fn tell(&self, net: &Net, most: u32, now: u32) {
-        if self.message.passes(now) {
+        if self.message.passes(net, now) {
             let inode = net.inode();
             pr_warn!(
                 "net:[{inode}]: new connections are refused: all namespaces together have {most}, \

@@ -501,7 +501,7 @@ impl<'a, A: Family> Passage<'a, A> {
         if self.state.used() < most || self.make_room(protocol, most) {
             return true;
         }
-        if self.state.full_message.passes(self.now) {
+        if self.state.full_message.passes(self.context.net(), self.now) {
             let inode = self.context.net().inode();
             pr_warn!(
                 "net:[{inode}]: new connections are refused: there are {most}, as many as \

@@ -22,6 +22,7 @@ use rlvs_core::{
 use rlvs_kext::{
     errno,
     genetlink::{self, Attribute, Attributes, DumpMessage, Family, Name, Nest, Request},
+    inet::Net,
     log,
     netns::Handle,
     uapi::ipvs::{
@@ -61,7 +62,7 @@ impl Family for Ipvs {
     fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
         let answer = answer(ns, request);
         if let Err(refusal) = &answer {
-            tell(refusal);
+            tell(ns.net(), refusal);
         }
         answer
     }
@@ -77,8 +78,8 @@ impl Family for Ipvs {
 
 /// Writes to the log what ip_vs can do and this module cannot: to its clients that error number
 /// means something else, and they do not show texts.
-fn tell(refusal: &genetlink::Refusal<'_>) {
-    if refusal.error() != errno::not_supported() || !log::passes() {
+fn tell(net: &Net, refusal: &genetlink::Refusal<'_>) {
+    if refusal.error() != errno::not_supported() || !log::passes(net) {
         return;
     }
     if let Some(text) = refusal.text() {

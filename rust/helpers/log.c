@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The limit that the network stack has for all its messages together. */
-#include <linux/net.h>
+/*
+ * How many messages the module may write. The stack's own limit, net_ratelimit(),
+ * is left to the stack: with many namespaces, which any user may make, its
+ * messages would be held back by ours.
+ */
+#include <linux/ratelimit.h>
+#include <linux/user_namespace.h>
+#include <net/net_namespace.h>
 
 #include "rlvs_helpers.h"
 
-bool rlvs_net_ratelimit(void)
+/* For the namespaces of the host, as many as net_ratelimit() lets pass. */
+static DEFINE_RATELIMIT_STATE(rlvs_log_host, 5 * HZ, 10);
+/* For all that users have made, together. */
+static DEFINE_RATELIMIT_STATE(rlvs_log_others, 60 * HZ, 5);
+
+/* Whether to write a message about a namespace. Any context. */
+bool rlvs_log_passes(const struct net *net)
 {
-	return net_ratelimit();
+	return __ratelimit(net->user_ns == &init_user_ns ? &rlvs_log_host :
+							    &rlvs_log_others);
 }

@@ -413,7 +413,7 @@ struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
 void rlvs_sysctl_unregister(struct rlvs_sysctls *sysctls);
 
 /* log.c */
-bool rlvs_net_ratelimit(void);
+bool rlvs_log_passes(const struct net *net);
 
 /* memory.c */
 u64 rlvs_available_pages(void);

@@ -30,7 +30,11 @@ impl<A: Family> Passage<'_, A> {
         if has_room() || self.evict_until(protocol, most, has_room) {
             return true;
         }
-        if self.state.udp_full_message.passes(self.now) {
+        if self
+            .state
+            .udp_full_message
+            .passes(self.context.net(), self.now)
+        {
             let inode = self.context.net().inode();
             pr_warn!(
                 "net:[{inode}]: new UDP flows are refused: UDP has its share of the {most} \
