@@ -6,11 +6,12 @@
 
 from lib.clients import served_by, talk
 from lib.ktap import Skip, each, equal
-from lib.lab import FLOWS, Lab, TCP4, UDP4, prepare_ipv6
+from lib.lab import FLOWS, Lab, TCP4, TCP6, UDP4, UDP6, prepare_ipv6
 from lib.netns import Namespace
 from lib.servers import Servers
 
 THERE = {4: "192.0.2.50", 6: "2001:db8::50"}
+ABOVE = {4: "192.0.2.7", 6: "2001:db8::7"}
 
 
 class BridgeLab(Lab):
@@ -84,3 +85,30 @@ def test_what_only_passes_the_bridge_is_left_alone(lab, flow):
     lab.rlvs(f"dest add {service} {flow.endpoint(flow.vip, 8001)} --method nat")
     equal(served_by(lab.client, flow, 3, address=address), {80: 3}, "who serves")
     equal(lab.conns(), [], "entries")
+
+
+@each(["nat", "steer"])
+def test_a_service_on_a_device_above_the_bridge(lab, method):
+    """A macvlan, whose frames have neither the link address of the bridge nor of its port."""
+    done = lab.lb.run("ip", "link", "add", "above", "link", "br0", "address",
+                      "02:00:00:00:00:07", "type", "macvlan", "mode", "bridge")
+    if done.returncode != 0:
+        raise Skip(f"no macvlan: {done.stderr.strip()}")
+    lab.lb.ip(f"addr add {ABOVE[4]}/24 dev above", f"addr add {ABOVE[6]}/64 dev above nodad",
+              "link set above up")
+    for address in ABOVE.values():
+        lab.client.ip(f"neigh replace {address} lladdr 02:00:00:00:00:07 dev eth nud permanent")
+    try:
+        for flow in (TCP4, UDP4, TCP6, UDP6) if method == "nat" else (TCP4, TCP6):
+            address = ABOVE[flow.version]
+            lab.servers.listen(flow, [8001, 8002], address=address)
+            (lab.balance if method == "nat" else lab.steer)(flow, ports="8001-8002",
+                                                            address=address)
+            equal(served_by(lab.client, flow, 4, address=address), {8001: 2, 8002: 2},
+                  f"who serves {flow}")
+            with talk(lab.client, flow, address=address) as conversation:
+                conversation.bulk(30_000)
+    finally:
+        for address in ABOVE.values():
+            lab.client.ip(f"neigh del {address} dev eth")
+        lab.lb.ip("link del above")

@@ -127,7 +127,33 @@ static bool rlvs_comes_again(const struct sk_buff *skb,
 }
 
 #if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
-/* A bridge takes frames to its own address and to those of its ports. */
+/* Devices on a bridge that are looked at for one frame. */
+#define RLVS_UPPERS 64
+
+/*
+ * Whether a device of the namespace on top of a bridge, like a macvlan, has a
+ * link address. Its frames come by the bridge's hooks, and by none after them.
+ */
+static bool rlvs_is_above(struct net_device *bridge, const u8 *address)
+{
+	u32 left = RLVS_UPPERS;
+	struct net_device *upper;
+	struct list_head *iter;
+
+	netdev_for_each_upper_dev_rcu(bridge, upper, iter) {
+		if (!left--)
+			break;
+		if (ether_addr_equal(address, upper->dev_addr) &&
+		    net_eq(dev_net(upper), dev_net(bridge)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A bridge takes frames to its own address and to those of its ports, and to
+ * those of the devices on top of it.
+ */
 static bool rlvs_bridge_takes(const struct sk_buff *skb,
 			      const struct nf_hook_state *state)
 {
@@ -138,7 +164,8 @@ static bool rlvs_bridge_takes(const struct sk_buff *skb,
 		return true;
 	port = nf_bridge_get_physindev(skb, state->net);
 	return ether_addr_equal(to, state->in->dev_addr) ||
-	       (port && ether_addr_equal(to, port->dev_addr));
+	       (port && ether_addr_equal(to, port->dev_addr)) ||
+	       rlvs_is_above(state->in, to);
 }
 #else
 static bool rlvs_bridge_takes(const struct sk_buff *skb,
