@@ -22,6 +22,7 @@
 #include "rlvs_helpers.h"
 
 struct rlvs_hooks {
+	struct rcu_head rcu;
 	u32 count;
 	struct nf_hook_ops ops[];
 };
@@ -103,6 +104,12 @@ void rlvs_hooks_free(struct rlvs_hooks *registered)
 {
 	synchronize_net();
 	kfree(registered);
+}
+
+/* The same without waiting: the caller keeps what the hooks use. */
+void rlvs_hooks_free_later(struct rlvs_hooks *registered)
+{
+	kfree_rcu(registered, rcu);
 }
 
 /*

@@ -37,32 +37,83 @@ static void rlvs_netns_send(struct work_struct *work)
 	queue_work(system_bh_wq, work);
 }
 
-/* @skb has its route. Any context. */
+/* @skb has its route. Freed in a namespace that is ending. Any context. */
 void rlvs_netns_send_later(struct net *net, struct sk_buff *skb)
 {
 	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
+	unsigned long flags;
+	bool ending;
 
-	skb_queue_tail(&ns->unsent, skb);
-	queue_work(system_bh_wq, &ns->send);
+	spin_lock_irqsave(&ns->unsent.lock, flags);
+	ending = READ_ONCE(ns->ending);
+	if (!ending)
+		__skb_queue_tail(&ns->unsent, skb);
+	spin_unlock_irqrestore(&ns->unsent.lock, flags);
+	if (ending)
+		kfree_skb(skb);
+	else
+		queue_work(system_bh_wq, &ns->send);
 }
 
+/*
+ * Hooks may still be running after it: the kernel waits for a grace period, one
+ * for all namespaces that end together, before exit.
+ */
 static void rlvs_netns_pre_exit(struct net *net)
 {
 	struct rlvs_netns *ns = net_generic(net, rlvs_netns_id);
 
-	/* All of the kernel's changes of namespaces wait meanwhile. */
+	/*
+	 * All of the kernel's changes of namespaces wait meanwhile, so walks end early.
+	 * A packet that is to be sent later from now on is freed, or purged below.
+	 */
 	WRITE_ONCE(ns->ending, true);
 	/* Waits for a running tick and lets none be scheduled again. */
 	disable_delayed_work_sync(&ns->tick);
 	disable_work_sync(&ns->send);
 	rlvs_netns_callbacks->pre_exit(ns);
-	/* No hook runs any more that would add something. */
 	skb_queue_purge(&ns->unsent);
 }
 
+/*
+ * The task that is ending a batch of namespaces, and whether something is left to
+ * RCU that it has to wait for. A second task, as there is one when the making of a
+ * namespace fails meanwhile, waits for what is its own as it comes.
+ */
+static struct task_struct *rlvs_netns_ender;
+static bool rlvs_netns_needs_barrier;
+
 static void rlvs_netns_exit(struct net *net)
 {
+	cmpxchg(&rlvs_netns_ender, NULL, current);
 	rlvs_netns_callbacks->exit(net_generic(net, rlvs_netns_id));
+}
+
+/* After the last exit of a batch, in the same task: one barrier for all. */
+static void rlvs_netns_exit_batch(struct list_head *list)
+{
+	bool wait;
+
+	if (READ_ONCE(rlvs_netns_ender) != current)
+		return;
+	wait = rlvs_netns_needs_barrier;
+	rlvs_netns_needs_barrier = false;
+	/* What the next one takes with it, as cmpxchg() is fully ordered. */
+	smp_store_release(&rlvs_netns_ender, NULL);
+	if (wait)
+		rcu_barrier();
+}
+
+/*
+ * Whether the caller need not wait for the callbacks that it has left to RCU, as
+ * that is done at the end of the batch of namespaces that it is ending.
+ */
+bool rlvs_netns_barrier_follows(void)
+{
+	if (READ_ONCE(rlvs_netns_ender) != current)
+		return false;
+	rlvs_netns_needs_barrier = true;
+	return true;
 }
 
 static int rlvs_netns_init(struct net *net)
@@ -78,7 +129,9 @@ static int rlvs_netns_init(struct net *net)
 	if (err && ns->state) {
 		/* A file that was there for a moment may have used it. */
 		rlvs_netns_pre_exit(net);
+		synchronize_net();
 		rlvs_netns_exit(net);
+		rlvs_netns_exit_batch(NULL);
 	}
 	return err;
 }
@@ -87,6 +140,7 @@ static struct pernet_operations rlvs_netns_operations = {
 	.init = rlvs_netns_init,
 	.pre_exit = rlvs_netns_pre_exit,
 	.exit = rlvs_netns_exit,
+	.exit_batch = rlvs_netns_exit_batch,
 	.id = &rlvs_netns_id,
 	.size = sizeof(struct rlvs_netns),
 };

@@ -159,6 +159,7 @@ struct rlvs_hooks *rlvs_hooks_register(struct net *net,
 				       void *priv);
 void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered);
 void rlvs_hooks_free(struct rlvs_hooks *registered);
+void rlvs_hooks_free_later(struct rlvs_hooks *registered);
 bool rlvs_hook_concerns(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
@@ -425,6 +426,13 @@ gfp_t rlvs_packet_gfp(void);
 u32 rlvs_random_u32(void);
 
 /* rcu.c */
+/* A struct rcu_gp_oldstate. */
+struct rlvs_grace {
+	unsigned long state[2];
+};
+
+void rlvs_rcu_now(struct rlvs_grace *now);
+void rlvs_rcu_wait_since(struct rlvs_grace *then);
 void rlvs_synchronize_rcu_expedited(void);
 
 /* task.c */
@@ -434,7 +442,7 @@ void rlvs_cond_resched(void);
 struct rlvs_netns {
 	struct net *net;
 	void *state;
-	/* What takes long is to give up. */
+	/* What takes long is to give up, and nothing is put into @unsent any more. */
 	bool ending;
 	/* Files of /proc/net: proc.c. */
 	struct rlvs_proc_file *files;
@@ -452,6 +460,7 @@ struct rlvs_netns_ops {
 
 int rlvs_netns_register(const struct rlvs_netns_ops *ops, const void *shared);
 void rlvs_netns_unregister(void);
+bool rlvs_netns_barrier_follows(void);
 void rlvs_netns_schedule_tick(struct rlvs_netns *ns, u32 msecs);
 bool rlvs_netns_is_ending(const struct rlvs_netns *ns);
 void rlvs_netns_send_later(struct net *net, struct sk_buff *skb);

@@ -399,9 +399,11 @@ impl<K: Key, T, R: Second<K>> EntryCache<K, T, R> {
 
 impl<K: Key, T, R: Second<K>> Drop for EntryCache<K, T, R> {
     fn drop(&mut self) {
+        // What the tables of namespaces that are ending have left to RCU.
+        rcu::barrier();
         // SAFETY: By the type's invariant the value owns the cache, and the tables are gone that
-        // have allocated from it, each of which has freed its entries and waited for those that RCU
-        // was to free.
+        // have allocated from it. Each has freed its entries or left them to RCU, for which the
+        // barrier has waited.
         unsafe { bindings::rlvs_flow_cache_destroy(self.raw.as_ptr()) };
     }
 }
@@ -790,13 +792,14 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T, NoReply> {
 #[pinned_drop]
 impl<K: Key, T: Send + Sync + 'static, R: Second<K>> PinnedDrop for FlowTable<K, T, R> {
     /// Sleeps, also for a grace period: no callback of the table is left after it, so that a module
-    /// whose tables are gone can be unloaded.
+    /// whose tables are gone can be unloaded. In the state of a namespace that ends, none is left
+    /// when the last namespace of the batch has ended.
     fn drop(self: Pin<&mut Self>) {
         self.remove_all();
         // SAFETY: The table is initialised, empty, and nobody borrows it.
         unsafe { bindings::rhashtable_destroy(self.table.get()) };
         if self.freeing.load(Relaxed) {
-            rcu::barrier();
+            rcu::barrier_for_batch();
         }
     }
 }

@@ -116,6 +116,16 @@ struct Registered(NonNull<bindings::rlvs_hooks>);
 #[must_use = "hooks may still be running until this is dropped"]
 pub struct Detached(Registered);
 
+impl Detached {
+    /// Does not wait: their memory is freed after a grace period. For `pre_exit`, after which what
+    /// they use lasts for one.
+    fn leave(self) {
+        let Registered(ops) = core::mem::ManuallyDrop::new(self).0;
+        // SAFETY: The hooks were unregistered before this value was made, which is not dropped.
+        unsafe { bindings::rlvs_hooks_free_later(ops.as_ptr()) };
+    }
+}
+
 impl Drop for Detached {
     fn drop(&mut self) {
         let Registered(ops) = self.0;
@@ -213,8 +223,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
         let registered = hooks.take()?;
         // SAFETY: The namespace is alive, the pointer came from registering hooks in it, and taking
         // it out of the option makes this the only time that they are unregistered. Hooks that run
-        // use the state: `exit` frees it after a grace period that begins after `pre_exit`, which
-        // itself waits for what it unregisters.
+        // use the state: `exit` frees it after a grace period that begins after `pre_exit`.
         unsafe { bindings::rlvs_hooks_unregister(self.net.as_ptr(), registered.0.as_ptr()) };
         Some(Detached(registered))
     }
@@ -339,7 +348,9 @@ unsafe extern "C" fn pre_exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
         // SAFETY: `init` has set the state, and `exit` comes after; both are called in process
         // context, as this is.
         let ns = unsafe { Handle::<T>::from_raw(ns) };
-        drop(ns.detach());
+        if let Some(detached) = ns.detach() {
+            detached.leave();
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Upstream: the `Rcu<P>` prototype; not merged.
 
-use crate::memory::KEPT;
+use crate::{bindings as helpers, memory::KEPT};
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{addr_of_mut, NonNull};
@@ -115,11 +115,22 @@ impl<T: Send + Sync> Rcu<T> {
 /// # Invariants
 ///
 /// `first` and the nodes that follow it are `len` nodes that came from [`KBox::into_raw`] and that
-/// nothing else owns; only readers that found a node before it was added can have its value.
-#[derive(Default)]
+/// nothing else owns; only readers that found a node before it was added can have its value. `since`
+/// is not before the last one was added.
 pub struct Retired {
     first: Option<NonNull<Node<dyn Send>>>,
     len: usize,
+    since: helpers::rlvs_grace,
+}
+
+impl Default for Retired {
+    fn default() -> Self {
+        Self {
+            first: None,
+            len: 0,
+            since: helpers::rlvs_grace { state: [0; 2] },
+        }
+    }
 }
 
 // SAFETY: The nodes are owned, and what they hold may be freed by any thread.
@@ -151,6 +162,8 @@ impl Retired {
         // INVARIANT: The caller promises what holds of a node.
         self.first = Some(old);
         self.len = self.len.saturating_add(1);
+        // SAFETY: `since` may be written to.
+        unsafe { helpers::rlvs_rcu_now(&raw mut self.since) };
     }
 
     /// Waits for a grace period, also when there is no value, and frees the values. Hooks have no
@@ -161,15 +174,22 @@ impl Retired {
     /// Process context; sleeps. Must not be called inside a read-side section, which would end:
     /// what was read in it would be freed. Nor with bottom halves off.
     pub fn free<T: Namespace>(mut self, _ns: &Handle<'_, T>, pace: Pace) {
-        self.wait_and_free(pace);
+        synchronize(pace);
+        // SAFETY: A grace period has passed just now.
+        unsafe { self.free_all() };
     }
 
-    fn wait_and_free(&mut self, pace: Pace) {
-        synchronize(pace);
+    /// Frees the values.
+    ///
+    /// # Safety
+    ///
+    /// A grace period must have passed since the last one was added.
+    unsafe fn free_all(&mut self) {
         self.len = 0;
         while let Some(node) = self.first.take() {
             // SAFETY: By the type's invariant the pointer came from `into_raw` and is owned; the
-            // grace period has ended every reader that could have seen it. It has left the list.
+            // grace period that the caller promises has ended every reader that could have seen it.
+            // It has left the list.
             let mut node = unsafe { KBox::from_raw(node.as_ptr()) };
             self.first = node.next.take();
         }
@@ -181,11 +201,18 @@ impl Drop for Retired {
     ///
     /// # Context
     ///
-    /// That of [`Retired::free`], unless it is empty.
+    /// That of [`Retired::free`], unless it is empty, or a grace period has passed since
+    /// the last value was added.
     fn drop(&mut self) {
-        if !self.is_empty() {
-            self.wait_and_free(Pace::Usual);
+        if self.is_empty() {
+            return;
         }
+        might_sleep();
+        // SAFETY: By the type's invariant `since` was set when the last value was added, and this
+        // function's context allows to sleep.
+        unsafe { helpers::rlvs_rcu_wait_since(&raw mut self.since) };
+        // SAFETY: A grace period has passed since then.
+        unsafe { self.free_all() };
     }
 }
 
@@ -233,6 +260,20 @@ pub(crate) fn barrier() {
     might_sleep();
     // SAFETY: An FFI call that may sleep, which this function's context allows.
     unsafe { bindings::rcu_barrier() };
+}
+
+/// [`barrier`], which is left to the end of a batch of namespaces by who is ending them: nothing may
+/// follow then that needs it done.
+///
+/// # Context
+///
+/// Process context; sleeps.
+pub(crate) fn barrier_for_batch() {
+    might_sleep();
+    // SAFETY: An FFI call with no preconditions.
+    if !unsafe { helpers::rlvs_netns_barrier_follows() } {
+        barrier();
+    }
 }
 
 /// Hands `head` to RCU: `callback` runs with it in softirq context after a grace period.
