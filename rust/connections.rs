@@ -206,10 +206,12 @@ pub(crate) fn has_socket<A: Family>(
     remote: &Endpoint<A>,
     device: Option<Device>,
 ) -> bool {
-    matches!(
-        net.tcp_socket(&A::ends(local, remote), device),
-        TcpSocket::Opening | TcpSocket::Live
-    )
+    is_open(net.tcp_socket(&A::ends(local, remote), device))
+}
+
+/// Whether it is the socket of a connection that has not ended.
+pub(crate) fn is_open(socket: TcpSocket) -> bool {
+    matches!(socket, TcpSocket::Opening | TcpSocket::Live)
 }
 
 /// Where the TCP connection between `local` and `remote` is, if the host has a socket for it, one in

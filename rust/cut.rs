@@ -12,7 +12,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     bh::with_bh_disabled,
-    flow_table::{Flow, FlowTable, Key, Link, NoReply, Second, Walker},
+    flow_table::{Flow, FlowTable, Hashed, Key, Link, NoReply, Second, Walker},
     inet::Net,
     netns::Handle,
     task,
@@ -40,7 +40,7 @@ pub(crate) struct Cut {
 }
 
 /// An entry's keys: of packets from the client, and of those to it.
-type Keys<W> = (W, W);
+type Keys<W> = (Hashed<W>, W);
 
 type Words<A> = <A as Ip>::Words;
 
@@ -48,7 +48,7 @@ type EntrySweep<A> = Sweep<Words<A>, Connection<A>, Link<Words<A>>, Keys<Words<A
 
 struct FamilyCut<A: Family> {
     entries: EntrySweep<A>,
-    records: Sweep<Words<A>, Record<A>, NoReply, Words<A>>,
+    records: Sweep<Words<A>, Record<A>, NoReply, Hashed<Words<A>>>,
 }
 
 /// A walk over a table that ends flows.
@@ -93,11 +93,11 @@ impl<A: Family> FamilyCut<A> {
     fn run(&mut self, entries: &Table<A>, records: &steered::Table<A>, net: &Net) {
         let keys = |entry: &connections::Entry<A>| {
             let is_cut = entry.destination().is_cut();
-            is_cut.then(|| (entry.inbound_key(), entry.reply_key()))
+            is_cut.then(|| (entry.hashed_key(), entry.reply_key()))
         };
         self.entries
             .run(keys, |keys| end_entry::<A>(entries, net, keys));
-        let key = |record: &steered::Entry<A>| record.is_cut().then(|| record.inbound_key());
+        let key = |record: &steered::Entry<A>| record.is_cut().then(|| record.hashed_key());
         self.records
             .run(key, |key| steered::end::<A>(records, net, key));
     }
@@ -138,14 +138,15 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
 
 /// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
 fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::Words>) {
-    let client = Tuple::<A>::from_words(inbound);
+    let client = Tuple::<A>::from_words(inbound.words());
     let end = Tuple::<A>::from_words(reply).source();
     if client.protocol() == Protocol::Tcp {
-        net.tcp_abort(&A::ends(&end, &client.source()));
+        let zone = keys::zone_of(table, &client, &inbound);
+        net.tcp_abort(&A::ends(&end, &client.source()), zone);
     }
     with_bh_disabled(|bh| {
         let guard = rcu::read_lock();
-        if let Some(entry) = table.find(&keys::hashed(table, &client), &guard) {
+        if let Some(entry) = table.find(&inbound, &guard) {
             if entry.reply_key() == reply {
                 connections::remove(table, entry, bh);
             }

@@ -6,6 +6,10 @@
 //! tracking and the filter have seen it, so that those see one consistent flow between the client
 //! and the destination. A packet that this host sends to itself passes both directions' hooks at
 //! `LOCAL_OUT` and none at `PRE_ROUTING`.
+//!
+//! Connections of clients with the same address are told apart by their *zone*, which is a part of
+//! each key: the link of a client with a link-local address, or the VRF that the packet comes in by,
+//! or goes out by if it is an answer. Any other client is in zone 0.
 
 use rlvs_core::{
     address::{Endpoint, Protocol},
@@ -21,7 +25,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     clock,
-    flow_table::{Digest, Hashed, Refused},
+    flow_table::{Hashed, Refused},
     netfilter::{self, Context, Hook, LocalOut, PreRouting, Verdict},
     once::Once,
     random,
@@ -34,7 +38,7 @@ use kernel::{prelude::*, sync::Arc};
 use crate::{
     connections::{self, Connection, Entry, Table},
     family::Family,
-    keys,
+    keys::{self, Digest},
     namespace::State,
     retry::Refusers,
     services::{Destination, Pool, Service},
@@ -143,13 +147,14 @@ impl<A: Family> Hook<State> for Answer<A> {
         };
         if flow::ends(packet.signal) && state.steered_ports.contains(packet.source.port) {
             let (client, service) = (passage.peer(skb, packet), packet.source);
-            steered::close(A::steered(state), client, service, context.rcu);
+            let zone = passage.zone(skb, &client);
+            steered::close(A::steered(state), (client, service), zone, context.rcu);
         }
         if !state.destination_ports.contains(packet.source.port) {
             return Verdict::Accept;
         }
         let tuple = Tuple::reply(packet.protocol, packet.source, packet.destination);
-        let sent = match passage.lookup(tuple) {
+        let sent = match passage.lookup(skb, tuple) {
             Some(entry) if entry.is_unanswered() && passage.tries_again(skb, packet, entry) => {
                 return Verdict::Sent;
             }
@@ -236,7 +241,7 @@ fn from_client<A: Family>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdic
         Err(why) => return passage.unhandled(skb, *why, Side::Inbound),
     };
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-    match passage.lookup(tuple) {
+    match passage.lookup(skb, tuple) {
         Some(entry) if !passage.begins_again(packet, entry) => {
             passage.forward(skb, packet, entry, Side::Inbound)
         }
@@ -324,7 +329,7 @@ impl<'a, A: Family> Passage<'a, A> {
             self.track(skb);
             return Verdict::Accept;
         }
-        if to_destination && !self.keeps_apart(packet) && self.is_here(skb, packet, true) {
+        if to_destination && !self.keeps_apart(skb, packet) && self.is_here(skb, packet, true) {
             state.events.count(self.context.bh, Event::Conflict);
             return Verdict::Drop;
         }
@@ -346,15 +351,28 @@ impl<'a, A: Family> Passage<'a, A> {
     }
 
     #[inline(always)]
-    fn lookup(&self, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
-        let key = keys::hashed(self.connections, &tuple);
+    fn lookup(&self, skb: &Skb<'_>, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
+        let client = match tuple.side() {
+            Side::Inbound => tuple.source(),
+            Side::Reply => tuple.destination(),
+        };
+        let key = keys::hashed(self.connections, &tuple, self.zone(skb, &client));
         self.connections.find(&key, self.context.rcu)
     }
 
+    /// The zone of the client that the packet is from, or goes to.
+    #[inline(always)]
+    fn zone(&self, skb: &Skb<'_>, client: &Endpoint<A>) -> u32 {
+        if client.address.is_link_local() {
+            return self.context.link(skb);
+        }
+        self.context.vrf()
+    }
+
     /// The hash of a packet's client, for both keys of its connection.
-    fn digest(&self, packet: &Packet<A>) -> Digest<'a> {
+    fn digest(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Digest<'a> {
         let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-        keys::digest(self.connections, &tuple)
+        keys::digest(self.connections, &tuple, self.zone(skb, &packet.source))
     }
 
     /// The service that a packet to this end is for, if it is for the host at all:
@@ -400,9 +418,9 @@ impl<'a, A: Family> Passage<'a, A> {
     /// Whether a packet to a destination's own port can go there without being mixed up with a
     /// balanced connection of the same client address and port. An entry whose connection has
     /// ended gives way.
-    fn keeps_apart(&self, packet: &Packet<A>) -> bool {
+    fn keeps_apart(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
         let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
-        match self.lookup(tuple) {
+        match self.lookup(skb, tuple) {
             None => true,
             Some(entry) => self.give_way(entry),
         }
@@ -539,7 +557,7 @@ impl<'a, A: Family> Passage<'a, A> {
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
-        let digest = self.digest(packet);
+        let digest = self.digest(skb, packet);
         let by = self.context.routing(skb);
         let offer = Offer::new(self, packet, pool, by, Delivery::Translated(digest));
         let mut choice = Choice::default();
@@ -597,7 +615,8 @@ impl<'a, A: Family> Passage<'a, A> {
         let (rcu, bh, now) = (self.context.rcu, self.context.bh, self.now);
         let table: &'a templates::Table<A> = A::templates(self.state);
         let prefix = offer.pool.persistence().prefix(A::FAMILY);
-        let place = Place::new(packet.protocol, packet.source, packet.destination, prefix);
+        let ends = (packet.source, packet.destination);
+        let place = Place::new(packet.protocol, ends, prefix, self.zone(skb, &ends.0));
         let to_quiesced = !self.state.sysctls.expires_quiescent_templates();
         let template = match place.find(table, now, to_quiesced, rcu, bh) {
             Some(template) => {

@@ -16,6 +16,7 @@ use kernel::{
 use rlvs_core::choice::MAX_TRIES;
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
+    flow_table::Hashed,
     kept::Kept,
     memory::kept_by_packet,
     new_spinlock_bh,
@@ -63,7 +64,7 @@ impl Refusers {
 
 /// What is remembered of a connection.
 pub(crate) struct First<A: Family> {
-    key: A::Words,
+    key: Hashed<A::Words>,
     refusers: Refusers,
     /// When it was put here, in seconds since boot.
     since: u32,
@@ -74,7 +75,7 @@ pub(crate) struct First<A: Family> {
 impl<A: Family> First<A> {
     /// What to remember of the connection with this inbound key. `None` when memory is short.
     pub(crate) fn new(
-        key: A::Words,
+        key: Hashed<A::Words>,
         refusers: Refusers,
         packet: Kept,
         now: u32,
@@ -128,38 +129,38 @@ impl<A: Family> Retries<A> {
         })
     }
 
-    /// Remembers a connection, whose hash this is, while its first packet waits for an answer. Does
-    /// nothing when another connection has the slot whose packet is on its way again.
-    pub(crate) fn keep(&self, hash: u32, first: KBox<First<A>>, bh: &LocalBhDisabled) {
-        self.put(hash, first, bh);
+    /// Remembers a connection while its first packet waits for an answer. Does nothing when another
+    /// connection has the slot whose packet is on its way again.
+    pub(crate) fn keep(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) {
+        self.put(first, bh);
     }
 
     /// Remembers that the first packet of a connection is on its way again; false when the slot
     /// does not let it.
-    pub(crate) fn send(&self, hash: u32, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
-        self.put(hash, first, bh)
+    pub(crate) fn send(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
+        self.put(first, bh)
     }
 
     /// Takes a connection out that waits for an answer.
-    pub(crate) fn take(&self, hash: u32, key: A::Words, bh: &LocalBhDisabled) -> Place<A> {
-        self.change(hash, bh, |place| {
+    pub(crate) fn take(&self, key: Hashed<A::Words>, bh: &LocalBhDisabled) -> Place<A> {
+        self.change(key.hash(), bh, |place| {
             place.take_if(|first| first.key == key && !first.is_under_way())
         })
     }
 
     /// Takes a connection out whose first packet was on its way again and comes now: the
-    /// destinations that have refused it. `hash` is asked for only if there is any such.
+    /// destinations that have refused it. `key` is asked for only if there is any such.
     #[inline]
     pub(crate) fn resume(
         &self,
-        hash: impl FnOnce() -> u32,
-        key: A::Words,
+        key: impl FnOnce() -> Hashed<A::Words>,
         bh: &LocalBhDisabled,
     ) -> Option<Refusers> {
         if self.under_way.read_once() == 0 {
             return None;
         }
-        let first = self.change(hash(), bh, |place| {
+        let key = key();
+        let first = self.change(key.hash(), bh, |place| {
             place.take_if(|first| first.key == key && first.is_under_way())
         });
         first.map(|first| first.refusers)
@@ -183,9 +184,9 @@ impl<A: Family> Retries<A> {
         }
     }
 
-    fn put(&self, hash: u32, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
+    fn put(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
         let mut refused = false;
-        let old = self.change(hash, bh, |place| {
+        let old = self.change(first.key.hash(), bh, |place| {
             refused = place
                 .as_ref()
                 .is_some_and(|other| other.is_under_way() && other.key != first.key);

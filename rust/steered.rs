@@ -30,8 +30,8 @@ use rlvs_kext::{
 };
 
 use crate::{
-    connections::has_socket, family::Family, keys, namespace::State as Namespace,
-    services::Destination, walk, word::Word,
+    connections, family::Family, keys, namespace::State as Namespace, services::Destination, walk,
+    word::Word,
 };
 
 /// How many seconds a record stays in any case: its socket is made after it.
@@ -62,16 +62,16 @@ const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 96);
 /// One record.
 pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
-/// The key of the record of a connection from `client` to `service`, which has the address that the
-/// client used; its bucket is being fetched.
+/// The key of the record of a connection from a client to a service, which has the address that the
+/// client used; its bucket is being fetched. `zone` is the client's.
 pub(crate) fn key<A: Family>(
     table: &Table<A>,
-    client: Endpoint<A>,
-    service: Endpoint<A>,
+    (client, service): (Endpoint<A>, Endpoint<A>),
+    zone: u32,
     guard: &Guard,
 ) -> Hashed<A::Words> {
     let tuple = Tuple::inbound(Protocol::Tcp, client, service);
-    let key = keys::hashed(table, &tuple);
+    let key = keys::hashed(table, &tuple, zone);
     table.prefetch(&key, guard);
     key
 }
@@ -123,12 +123,12 @@ pub(crate) fn count<A: Family>(
 /// active any more. The record stays, as the client may go on.
 pub(crate) fn close<A: Family>(
     table: &Table<A>,
-    client: Endpoint<A>,
-    service: Endpoint<A>,
+    (client, service): (Endpoint<A>, Endpoint<A>),
+    zone: u32,
     guard: &Guard,
 ) {
     let tuple = Tuple::inbound(Protocol::Tcp, client, service);
-    if let Some(record) = table.find(&keys::hashed(table, &tuple), guard) {
+    if let Some(record) = table.find(&keys::hashed(table, &tuple, zone), guard) {
         record
             .life
             .advance(&record.destination.counts, |_| State::FinWait);
@@ -140,6 +140,15 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, record: &Entry<A>, bh: &LocalB
     if table.remove(record, bh) {
         record.life.end(&record.destination.counts);
     }
+}
+
+/// Whether the host has the socket of a connection in a zone, not counting one in TIME_WAIT.
+fn has_socket<A: Family>(
+    net: &Net,
+    (service, client): (&Endpoint<A>, &Endpoint<A>),
+    zone: u32,
+) -> bool {
+    connections::is_open(net.tcp_socket_in(&A::ends(service, client), zone))
 }
 
 /// Takes away the records of connections that have ended, and those of destinations that are not
@@ -154,10 +163,15 @@ pub(crate) fn expire<A: Family>(
     ns: &Handle<'_, Namespace>,
     now: u32,
 ) -> Result {
+    let has_vrf = ns.net().has_vrf();
     walk::all(ns, table, |record| {
         let is_new = flow::idle(record.life.last_seen(), now) < LEAST_AGE;
         let (client, service) = ends(record);
-        let has_ended = || !is_new && !has_socket(ns.net(), &service, &client, None);
+        // Which costs a hash: only where there may be two.
+        let may_be_twice = has_vrf || client.address.is_link_local();
+        let zone = || may_be_twice.then(|| keys::zone::<A, _, _>(table, record));
+        let has_ended =
+            || !is_new && !has_socket(ns.net(), (&service, &client), zone().unwrap_or(0));
         if record.destination.is_uncounted() || has_ended() {
             with_bh_disabled(|bh| remove(table, record, bh));
         }
@@ -166,12 +180,13 @@ pub(crate) fn expire<A: Family>(
 
 /// Ends one connection whose destination is marked for it; its record goes last. Process context;
 /// sleeps.
-pub(crate) fn end<A: Family>(table: &Table<A>, net: &Net, words: A::Words) {
-    let tuple = Tuple::<A>::from_words(words);
-    net.tcp_abort(&A::ends(&tuple.destination(), &tuple.source()));
+pub(crate) fn end<A: Family>(table: &Table<A>, net: &Net, key: Hashed<A::Words>) {
+    let tuple = Tuple::<A>::from_words(key.words());
+    let zone = keys::zone_of(table, &tuple, &key);
+    net.tcp_abort(&A::ends(&tuple.destination(), &tuple.source()), zone);
     with_bh_disabled(|bh| {
         let guard = kernel::sync::rcu::read_lock();
-        if let Some(record) = table.find(&keys::hashed(table, &tuple), &guard) {
+        if let Some(record) = table.find(&key, &guard) {
             if record.is_cut() {
                 remove(table, record, bh);
             }

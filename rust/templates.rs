@@ -70,16 +70,17 @@ pub(crate) struct Place<A: Family> {
     /// The network's, which has no port, and the service's.
     key: Tuple<A>,
     prefix: u8,
+    zone: u32,
 }
 
 impl<A: Family> Place<A> {
-    /// Of the clients that share `prefix` leading bits with `client`, at `service`, which has the
-    /// address that the client used.
+    /// Of the clients of a zone that share `prefix` leading bits with `client`, at `service`, which
+    /// has the address that the client used.
     pub(crate) fn new(
         protocol: Protocol,
-        client: Endpoint<A>,
-        service: Endpoint<A>,
+        (client, service): (Endpoint<A>, Endpoint<A>),
         prefix: u8,
+        zone: u32,
     ) -> Self {
         let network = Endpoint {
             address: persistence::network(client.address, prefix),
@@ -88,6 +89,7 @@ impl<A: Family> Place<A> {
         Self {
             key: Tuple::inbound(protocol, network, service),
             prefix,
+            zone,
         }
     }
 
@@ -100,7 +102,7 @@ impl<A: Family> Place<A> {
         guard: &'a Guard,
         bh: &LocalBhDisabled,
     ) -> Option<&'a Entry<A>> {
-        let found = table.find(&keys::hashed(table, &self.key), guard)?;
+        let found = table.find(&keys::hashed(table, &self.key, self.zone), guard)?;
         if found.leads(now, to_quiesced) {
             return Some(found);
         }
@@ -124,7 +126,7 @@ impl<A: Family> Place<A> {
             prefix: self.prefix,
             family: PhantomData,
         };
-        let key = keys::hashed(table, &self.key);
+        let key = keys::hashed(table, &self.key, self.zone);
         match table.insert(key, template, guard, bh) {
             Ok(made) => {
                 destination.template_made();

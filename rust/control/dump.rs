@@ -22,6 +22,7 @@ use crate::{
     connections::{self, Connection, Entry},
     drain,
     family::Family,
+    keys,
     namespace::State,
     notify,
     presence::{self, is_here},
@@ -109,8 +110,12 @@ fn connections<'a, A: Family>(
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
     let timeouts = &ns.state().timeouts;
-    let rest = walk.go_on(ns, A::connections(ns.state()), |entry| {
-        let record = out.record(|out| write_connection(out, entry, timeouts))?;
+    let table = A::connections(ns.state());
+    let rest = walk.go_on(ns, table, |entry| {
+        let record = out.record(|out| {
+            write_connection(out, entry, timeouts)?;
+            write_device(out, keys::zone::<A, _, _>(table, entry))
+        })?;
         Ok(record == Record::Written)
     });
     Ok(rest?)
@@ -122,8 +127,12 @@ fn all_templates<'a, A: Family>(
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
-    let rest = walk.go_on(ns, A::templates(ns.state()), |template| {
-        let record = out.record(|out| write_template(out, template))?;
+    let table = A::templates(ns.state());
+    let rest = walk.go_on(ns, table, |template| {
+        let record = out.record(|out| {
+            write_template(out, template)?;
+            write_device(out, keys::zone::<A, _, _>(table, template))
+        })?;
         Ok(record == Record::Written)
     });
     Ok(rest?)
@@ -212,6 +221,14 @@ fn write_destination(
         out.flag(destination::DRAINED)?;
     }
     write_stats(out, destination::STATS, &of.stats, steers)
+}
+
+/// Writes the device that tells a client apart from others with its address, if one does.
+fn write_device(out: &mut Writer<'_>, zone: u32) -> Result {
+    match zone {
+        0 => Ok(()),
+        index => out.u32(connection::CLIENT_DEVICE, index),
+    }
 }
 
 fn write_connection<A: Family>(

@@ -141,6 +141,11 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Whether this is the family's wildcard.
     fn is_unspecified(&self) -> bool;
 
+    /// Returns `true` if this is in fe80::/10: hosts on different links may have the same such
+    /// address (RFC 4291 section 2.5.6). Of IPv4's 169.254.0.0/16 packets do not tell the link
+    /// either, but neither do the kernel's sockets.
+    fn is_link_local(&self) -> bool;
+
     /// Packs two addresses and `last` into words; [`Ip::unpack`] undoes it.
     fn pack(source: Self, destination: Self, last: u64) -> Self::Words;
 
@@ -193,6 +198,11 @@ impl Ip for V4 {
     #[inline]
     fn is_unspecified(&self) -> bool {
         self.0 == [0; 4]
+    }
+
+    #[inline]
+    fn is_link_local(&self) -> bool {
+        false
     }
 
     #[inline]
@@ -263,6 +273,12 @@ impl Ip for V6 {
     #[inline]
     fn is_unspecified(&self) -> bool {
         self.0 == [0; 16]
+    }
+
+    #[inline]
+    fn is_link_local(&self) -> bool {
+        let [first, second, ..] = self.0;
+        first == 0xfe && second & 0xc0 == 0x80
     }
 
     #[inline]
@@ -419,6 +435,27 @@ mod tests {
             ("ff02::1", [false, false, true, false]),
         ] {
             assert_eq!(kinds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_fe80_10_is_link_local() {
+        let is_link_local = |text| match address(text) {
+            Address::V4(octets) => V4(octets).is_link_local(),
+            Address::V6(octets) => V6(octets).is_link_local(),
+        };
+        for text in ["fe80::1", "fe80::", "febf:ffff::1"] {
+            assert!(is_link_local(text), "{text}");
+        }
+        for text in [
+            "fec0::1",
+            "fe7f::1",
+            "ff80::1",
+            "2001:db8::1",
+            "169.254.1.1",
+            "254.128.0.1",
+        ] {
+            assert!(!is_link_local(text), "{text}");
         }
     }
 

@@ -157,15 +157,20 @@ enum rlvs_tcp_socket rlvs_tcp_kind_of(const struct sock *sk)
 	}
 }
 
-enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
-				     const struct rlvs_ends *ends, int ifindex)
+/* Gives the socket back, if there is one. */
+enum rlvs_tcp_socket rlvs_tcp_kind(struct sock *sk)
 {
-	struct sock *sk = rlvs_find(net, ends, ifindex);
 	enum rlvs_tcp_socket kind = rlvs_tcp_kind_of(sk);
 
 	if (sk)
 		sock_gen_put(sk);
 	return kind;
+}
+
+enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
+				     const struct rlvs_ends *ends, int ifindex)
+{
+	return rlvs_tcp_kind(rlvs_find(net, ends, ifindex));
 }
 
 /* A socket in TIME_WAIT has forgotten what it and its peer had in flight. */
@@ -238,14 +243,19 @@ bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
 	return true;
 }
 
-/* Ends the socket and tells its peer by a reset. May sleep. */
-void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends)
+/*
+ * Ends the socket of a connection in a zone (zone.c) and tells its peer by a
+ * reset. May sleep.
+ */
+void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends, int zone)
 {
-	struct sock *sk = rlvs_find(net, ends, 0);
+	struct sock *sk = zone ? rlvs_find_in_zone(net, ends, zone) :
+				 rlvs_find(net, ends, 0);
 
 	if (!sk)
 		return;
-	tcp_abort(sk, ECONNABORTED);
+	if (zone || !rlvs_is_in_vrf(net, sk))
+		tcp_abort(sk, ECONNABORTED);
 	sock_gen_put(sk);
 }
 

@@ -192,10 +192,17 @@ bool rlvs_hook_for_host(const struct sk_buff *skb,
 	return rlvs_bridge_takes(skb, state);
 }
 
-/* Whether a packet is to be handled here, and not at another hook. */
+/*
+ * Whether a packet is to be handled here, and not at another hook. @vrf gets the
+ * VRF that it is in, on the way, as the device is looked at for both.
+ */
 bool rlvs_hook_concerns(const struct sk_buff *skb,
-			const struct nf_hook_state *state)
+			const struct nf_hook_state *state, int *vrf)
 {
+	const struct net_device *dev = state->in ?: state->out;
+	bool in_vrf = dev && (netif_is_l3_master(dev) || netif_is_l3_slave(dev));
+
+	*vrf = unlikely(in_vrf) ? rlvs_hook_vrf(state) : 0;
 	if (state->hook == NF_INET_LOCAL_OUT)
 		return !rlvs_comes_again(skb, state);
 	return !rlvs_seen_before(state) && rlvs_hook_for_host(skb, state);

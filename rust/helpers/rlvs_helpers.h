@@ -161,7 +161,7 @@ void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered);
 void rlvs_hooks_free(struct rlvs_hooks *registered);
 void rlvs_hooks_free_later(struct rlvs_hooks *registered);
 bool rlvs_hook_concerns(const struct sk_buff *skb,
-			const struct nf_hook_state *state);
+			const struct nf_hook_state *state, int *vrf);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state);
@@ -253,7 +253,7 @@ enum rlvs_tcp_socket rlvs_tcp_socket(struct net *net,
 				     const struct rlvs_ends *ends, int ifindex);
 bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
 		     struct rlvs_tcp_window *window);
-void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends);
+void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends, int zone);
 
 /* Who waits for new connections, or datagrams, and how much is waiting. */
 struct rlvs_listener {
@@ -282,6 +282,7 @@ bool rlvs_udp_connected(struct net *net, const struct rlvs_ends *ends,
 #ifndef __BINDGEN__
 struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 			  struct rlvs_device device);
+enum rlvs_tcp_socket rlvs_tcp_kind(struct sock *sk);
 struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);
 struct sock *rlvs_find_bound(struct net *net, const struct rlvs_ends *ends,
@@ -301,6 +302,19 @@ struct sock *rlvs_find_waiting_anywhere(struct net *net,
 /* user.c */
 u32 rlvs_user_of(const struct net *net, u32 number);
 u32 rlvs_user_number(const struct net *net, u32 user);
+
+/* zone.c: indices of devices; 0 for none. */
+int rlvs_hook_vrf(const struct nf_hook_state *state);
+int rlvs_hook_link(const struct sk_buff *skb,
+		   const struct nf_hook_state *state);
+enum rlvs_tcp_socket rlvs_tcp_socket_in(struct net *net,
+					const struct rlvs_ends *ends, int zone);
+bool rlvs_has_vrf(struct net *net);
+#ifndef __BINDGEN__
+struct sock *rlvs_find_in_zone(struct net *net, const struct rlvs_ends *ends,
+			       int zone);
+bool rlvs_is_in_vrf(struct net *net, const struct sock *sk);
+#endif
 
 /* local.c */
 /* What a packet is routed by, besides its ends. */

@@ -12,7 +12,6 @@ use rlvs_core::{
     wire::Packet,
 };
 use rlvs_kext::{
-    flow_table::Digest,
     inet::{Device, Ends, Listener},
     local::Routing,
     netfilter::{Context, LocalIn},
@@ -25,6 +24,7 @@ use kernel::sync::Arc;
 use super::Passage;
 use crate::{
     family::Family,
+    keys::Digest,
     retry::Refusers,
     services::{Destination, Pool},
 };

@@ -43,7 +43,7 @@ impl<A: Family> Passage<'_, A> {
                 quoted.destination,
             ),
         };
-        let to = match self.lookup(tuple) {
+        let to = match self.lookup(skb, tuple) {
             Some(entry)
                 if side == Side::Reply
                     && entry.is_unanswered()

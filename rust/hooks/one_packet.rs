@@ -60,7 +60,7 @@ impl<'a, A: Family> Passage<'a, A> {
         packet: &Packet<A>,
         pool: &'p Pool,
     ) -> Option<(&'p Arc<Destination>, Endpoint<A>)> {
-        let digest = self.digest(packet);
+        let digest = self.digest(skb, packet);
         let by = self.context.routing(skb);
         let offer = Offer::new(self, packet, pool, by, Delivery::Translated(digest));
         let mut choice = Choice::default();

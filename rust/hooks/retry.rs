@@ -44,8 +44,8 @@ impl<A: Family> Passage<'_, A> {
     ) -> Result<Verdict, Event> {
         let bh = self.context.bh;
         let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-        let hash = || keys::hashed(self.connections, &tuple).hash();
-        let Some(refusers) = A::retries(self.state).resume(hash, tuple.as_words(), bh) else {
+        let key = || keys::hashed(self.connections, &tuple, self.zone(skb, &packet.source));
+        let Some(refusers) = A::retries(self.state).resume(key, bh) else {
             let entry = self.admit(skb, packet, service)?;
             return Ok(self.send_first(skb, packet, service, entry));
         };
@@ -91,8 +91,8 @@ impl<A: Family> Passage<'_, A> {
     fn keep(&self, entry: &Entry<A>, copy: Kept) {
         let mut refusers = self.refusers.copied().unwrap_or_default();
         refusers.add(entry.destination());
-        if let Some(first) = First::new(entry.inbound_key(), refusers, copy, self.now) {
-            A::retries(self.state).keep(entry.hash(), first, self.context.bh);
+        if let Some(first) = First::new(entry.hashed_key(), refusers, copy, self.now) {
+            A::retries(self.state).keep(first, self.context.bh);
         }
     }
 
@@ -137,14 +137,13 @@ impl<A: Family> Passage<'_, A> {
         }
         // It is about a later packet, and the first one may still be answered.
         if let Some(first) = first {
-            A::retries(self.state).keep(entry.hash(), first, self.context.bh);
+            A::retries(self.state).keep(first, self.context.bh);
         }
         false
     }
 
     fn take(&self, entry: &Entry<A>) -> Option<KBox<First<A>>> {
-        let (hash, key) = (entry.hash(), entry.inbound_key());
-        A::retries(self.state).take(hash, key, self.context.bh)
+        A::retries(self.state).take(entry.hashed_key(), self.context.bh)
     }
 
     /// Asks something of a packet that was kept; false when it cannot be read.
@@ -190,7 +189,7 @@ impl<A: Family> Passage<'_, A> {
         }
         let packet = first.take_packet().ok_or(Event::RetryNotKept)?;
         // From here on the packet finds no entry, and who has refused it.
-        if !A::retries(self.state).send(entry.hash(), first, bh) {
+        if !A::retries(self.state).send(first, bh) {
             return Err(Event::RetryNotKept);
         }
         connections::remove(self.connections, entry, bh);

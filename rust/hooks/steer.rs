@@ -221,7 +221,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             return Verdict::Drop;
         }
         let offer = self.offer(skb, service);
-        let key = self.key(offer.pool);
+        let key = self.key(skb, offer.pool);
         let mut choice = Choice::default();
         while let Some(destination) = offer.next(&mut choice) {
             let Some(target) = offer.target(destination) else {
@@ -261,7 +261,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             };
             if let Some(target) = returned.offer.target(destination) {
                 context.steer(skb, &target);
-                self.count(destination, self.key(pool));
+                self.count(destination, self.key(skb, pool));
                 break;
             }
         }
@@ -277,7 +277,7 @@ impl<'a, A: Family> Arrival<'a, A> {
     }
 
     /// The key of the connection's record; none where there is to be none.
-    fn key(&self, pool: &Pool) -> Option<Hashed<A::Words>> {
+    fn key(&self, skb: &Skb<'_>, pool: &Pool) -> Option<Hashed<A::Words>> {
         if pool.is_uncounted() {
             return None;
         }
@@ -288,7 +288,8 @@ impl<'a, A: Family> Arrival<'a, A> {
         } = *self.packet;
         let table = A::steered(self.passage.state);
         let rcu = self.passage.context.rcu;
-        Some(steered::key(table, source, destination, rcu))
+        let zone = self.passage.zone(skb, &source);
+        Some(steered::key(table, (source, destination), zone, rcu))
     }
 
     /// Counts a connection made, and for its destination as long as it lasts, by a record that has

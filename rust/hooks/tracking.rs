@@ -34,7 +34,7 @@ impl<'a, A: Family> Passage<'a, A> {
             return;
         };
         let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
-        if self.lookup(tuple).is_some() {
+        if self.lookup(skb, tuple).is_some() {
             self.context.track(skb);
         }
     }
@@ -46,7 +46,7 @@ impl<'a, A: Family> Passage<'a, A> {
             return None;
         }
         let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
-        self.lookup(tuple)
+        self.lookup(skb, tuple)
     }
 
     /// Remembers of an entry, by an answer, that its process has another peer than the client.

@@ -126,7 +126,7 @@ fn hash_in<K: Key>(key: K) -> u32 {
 
 /// A key with its hash in one table, so that several questions about it take the hash once. In
 /// another table it finds nothing.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hashed<K>(K);
 
 impl<K: Key> Hashed<K> {
@@ -134,6 +134,29 @@ impl<K: Key> Hashed<K> {
     #[inline]
     pub fn hash(&self) -> u32 {
         hash_in(self.0)
+    }
+
+    /// The key in a zone, of which there are 2^28, if it was in zone 0: flows in different zones are
+    /// different ones even if their keys have the same words.
+    ///
+    /// The zone is in the key's hash, which is compared along with the words. Keys of the same words
+    /// have the same hash before, and so another one in each zone.
+    #[inline]
+    pub fn in_zone(mut self, zone: u32) -> Self {
+        *self.0.last_mut() ^= u64::from(zone).wrapping_shl(HASH_SHIFT) & OWN_BITS & !REPLY_BIT;
+        self
+    }
+
+    /// The zone of a key whose words in zone 0 are `unzoned`.
+    #[inline]
+    pub fn zone(&self, unzoned: &Self) -> u32 {
+        self.hash() ^ unzoned.hash()
+    }
+
+    /// The words of the key, without the hash.
+    #[inline]
+    pub fn words(&self) -> K {
+        bare(self.0)
     }
 
     /// The key with the bit of a side, whatever side it was hashed for: the hash is the same.
@@ -305,10 +328,10 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         unsafe { kernel::bindings::kfree(flow.as_ptr().cast()) };
     }
 
-    /// The hash of the inbound key: [`Hashed::hash`].
+    /// The key of the packets that opened the flow, as it finds the flow.
     #[inline]
-    pub fn hash(&self) -> u32 {
-        hash_in(self.inbound.key)
+    pub fn hashed_key(&self) -> Hashed<K> {
+        Hashed(self.inbound.key)
     }
 
     /// The flow that has `link`.

@@ -10,7 +10,7 @@
 
 use crate::{bindings, user::User};
 use core::marker::PhantomData;
-use kernel::{task::might_sleep, types::Opaque};
+use kernel::{ffi::c_int, task::might_sleep, types::Opaque};
 
 /// A network namespace that is alive while it is borrowed.
 #[repr(transparent)]
@@ -113,6 +113,17 @@ pub struct TcpWindow {
     pub send_past: u32,
 }
 
+impl TcpSocket {
+    fn from_raw(raw: bindings::rlvs_tcp_socket) -> Self {
+        match raw {
+            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_LIVE => Self::Live,
+            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_TIME_WAIT => Self::TimeWait,
+            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_OPENING => Self::Opening,
+            _ => Self::None,
+        }
+    }
+}
+
 impl Listener {
     pub(crate) const NOTHING: bindings::rlvs_listener = bindings::rlvs_listener {
         queued: 0,
@@ -209,12 +220,30 @@ impl Net {
         let ifindex = device.map_or(0, |device| device.0.index);
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
         // long as `ends`.
-        match unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), ends.as_raw(), ifindex) } {
-            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_LIVE => TcpSocket::Live,
-            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_TIME_WAIT => TcpSocket::TimeWait,
-            bindings::rlvs_tcp_socket_RLVS_TCP_SOCKET_OPENING => TcpSocket::Opening,
-            _ => TcpSocket::None,
+        let kind = unsafe { bindings::rlvs_tcp_socket(self.as_ptr(), ends.as_raw(), ifindex) };
+        TcpSocket::from_raw(kind)
+    }
+
+    /// Looks for the socket of a connection in a zone: the index of a link or of a VRF that its
+    /// packets come in by; or 0, for which this is [`Net::tcp_socket`] with any device. Any context
+    /// but hard interrupt.
+    pub fn tcp_socket_in(&self, ends: &Ends<'_>, zone: u32) -> TcpSocket {
+        if zone == 0 {
+            return self.tcp_socket(ends, None);
         }
+        // CAST: Indices of devices are positive and fit.
+        let zone = zone as c_int;
+        // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
+        // long as `ends`.
+        let kind = unsafe { bindings::rlvs_tcp_socket_in(self.as_ptr(), ends.as_raw(), zone) };
+        TcpSocket::from_raw(kind)
+    }
+
+    /// Whether there is a VRF in the namespace. Looks at each device; any context but hard
+    /// interrupt.
+    pub fn has_vrf(&self) -> bool {
+        // SAFETY: The namespace is alive.
+        unsafe { bindings::rlvs_has_vrf(self.as_ptr()) }
     }
 
     /// Where a connection is, from the socket that [`Net::tcp_socket`] finds, one in TIME_WAIT or a
@@ -295,15 +324,18 @@ impl Net {
     }
 
     /// Ends the socket of a connection, if there is one: its process gets an error, its peer a
-    /// reset.
+    /// reset. `zone` is the index of a link or of a VRF that the socket is bound to; or 0 for one
+    /// that is in no VRF.
     ///
     /// # Context
     ///
     /// Process context; may sleep.
-    pub fn tcp_abort(&self, ends: &Ends<'_>) {
+    pub fn tcp_abort(&self, ends: &Ends<'_>, zone: u32) {
         might_sleep();
+        // CAST: Indices of devices are positive and fit.
+        let zone = zone as c_int;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
         // as `ends`, and this function's context allows to sleep.
-        unsafe { bindings::rlvs_tcp_abort(self.as_ptr(), ends.as_raw()) };
+        unsafe { bindings::rlvs_tcp_abort(self.as_ptr(), ends.as_raw(), zone) };
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     refusal::Mark,
     skbuff::Skb,
 };
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -160,6 +161,8 @@ impl<T: Sync> Entry<T> {
 #[repr(C)]
 pub struct Context<'a, P = Any> {
     state: NonNull<bindings::nf_hook_state>,
+    /// What [`Context::vrf`] gives, once it is known.
+    vrf: Cell<Option<u32>>,
     /// Proof that bottom halves are off.
     pub bh: &'a LocalBhDisabled,
     /// The read-side section that the hook runs in.
@@ -217,9 +220,37 @@ impl Context<'_> {
     /// second time for the VRF that the device it came in by belongs to.
     #[inline]
     pub fn concerns(&self, skb: &Skb<'_>) -> bool {
+        let mut vrf = 0;
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet; what a bridge
-        // hands on has its Ethernet header.
-        unsafe { bindings::rlvs_hook_concerns(skb.as_ptr(), self.state.as_ptr()) }
+        // hands on has its Ethernet header; `vrf` may be written to.
+        let concerns = unsafe {
+            bindings::rlvs_hook_concerns(skb.as_ptr(), self.state.as_ptr(), &raw mut vrf)
+        };
+        // CAST: Indices of devices are positive.
+        self.vrf.set(Some(vrf as u32));
+        concerns
+    }
+
+    /// The index of the VRF that the packet comes in by, or goes out by; 0 outside of VRFs.
+    #[inline]
+    pub fn vrf(&self) -> u32 {
+        self.vrf.get().unwrap_or_else(|| {
+            // SAFETY: `state` is valid during the hook, which is a read-side section.
+            let vrf = unsafe { bindings::rlvs_hook_vrf(self.state.as_ptr()) };
+            // CAST: Indices of devices are positive.
+            vrf as u32
+        })
+    }
+
+    /// The index of the link that the packet is on, an IPv6 packet from or to a client with a
+    /// link-local address. One of the host's own is on the link that has the address.
+    #[cold]
+    pub fn link(&self, skb: &Skb<'_>) -> u32 {
+        // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, whose control
+        // block is that of its address family.
+        let link = unsafe { bindings::rlvs_hook_link(skb.as_ptr(), self.state.as_ptr()) };
+        // CAST: Indices of devices are positive.
+        link as u32
     }
 
     /// Whether a packet that comes in was sent to this very host: not to all on the link, and not
@@ -337,6 +368,7 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
         // place that `H` says, by `Entry::of`.
         let context = Context::<'_, H::At> {
             state: hook_state,
+            vrf: Cell::new(None),
             bh,
             rcu: &rcu,
             point: PhantomData,

@@ -41,7 +41,8 @@ class Conversation:
             self.sock.close()
             raise
         self.connect_time = time.monotonic() - begun
-        self.name = self.sock.getsockname()[:2]
+        address, port = self.sock.getsockname()[:2]
+        self.name = address.partition("%")[0], port  # a link-local one is shown with its link
         self.port = None  # the port of the server that answered
         self.local = None  # the address on which it was reached
         try:

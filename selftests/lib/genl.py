@@ -285,6 +285,8 @@ def _connection(reply):
     for end in ("service", "client", "destination"):
         found[end + "_address"] = _text(reply[N[kind + end.upper() + "_ADDRESS"]])
         found[end + "_port"] = int.from_bytes(reply[N[kind + end.upper() + "_PORT"]], "big")
+    if N[kind + "CLIENT_DEVICE"] in reply:
+        found["client_device"] = _number(reply[N[kind + "CLIENT_DEVICE"]])
     found["state"] = STATES[_number(reply[N[kind + "STATE"]])]
     found["expires"] = _number(reply[N[kind + "EXPIRES"]])
     return found

@@ -216,4 +216,6 @@ def _plain(address):
 
 
 def _greeting(local, peer):
-    return f"{local[1]} {_plain(peer[0])} {peer[1]} {_plain(local[0])}\n".encode("ascii")
+    # Link-local addresses are shown with their link, which the client calls otherwise.
+    peer_address, local_address = (_plain(end[0]).partition("%")[0] for end in (peer, local))
+    return f"{local[1]} {peer_address} {peer[1]} {local_address}\n".encode("ascii")

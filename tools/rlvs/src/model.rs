@@ -267,6 +267,9 @@ pub struct Connection {
     pub client_address: IpAddr,
     /// Port of the client.
     pub client_port: u16,
+    /// Index of the link or VRF that tells the client apart from others with its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_device: Option<u32>,
     /// Address of the destination.
     pub destination_address: IpAddr,
     /// Port of the destination.
@@ -288,6 +291,7 @@ impl Connection {
             service_port: attributes.require(SERVICE_PORT)?,
             client_address: address(attributes, CLIENT_ADDRESS)?,
             client_port: attributes.require(CLIENT_PORT)?,
+            client_device: attributes.get(CLIENT_DEVICE)?,
             destination_address: address(attributes, DESTINATION_ADDRESS)?,
             destination_port: attributes.require(DESTINATION_PORT)?,
             state: state.to_uppercase().replace('-', "_"),
@@ -309,6 +313,9 @@ pub struct Template {
     pub client_address: IpAddr,
     /// How many bits of that count.
     pub client_prefix: u8,
+    /// Index of the link or VRF that the network is behind, if it is told apart by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_device: Option<u32>,
     /// Address of the destination.
     pub destination_address: IpAddr,
     /// Port of the destination.
@@ -329,6 +336,7 @@ impl Template {
             service_port: attributes.require(SERVICE_PORT)?,
             client_address: address(attributes, CLIENT_ADDRESS)?,
             client_prefix: attributes.require(CLIENT_PREFIX)?,
+            client_device: attributes.get(CLIENT_DEVICE)?,
             destination_address: address(attributes, DESTINATION_ADDRESS)?,
             destination_port: attributes.require(DESTINATION_PORT)?,
             connections: attributes.require(CONNECTIONS)?,

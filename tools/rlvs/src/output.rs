@@ -3,7 +3,7 @@
 //! What the listings look like.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -243,6 +243,20 @@ impl Numbers {
     }
 }
 
+/// The number of a device, as it follows an address: `%3`.
+fn device_text(device: Option<u32>) -> String {
+    device.map_or_else(String::new, |index| format!("%{index}"))
+}
+
+/// A client's end: `192.0.2.1:40000`, `[fe80::1%3]:40000`, `192.0.2.1%5:40000`.
+fn client_text(address: IpAddr, port: u16, device: Option<u32>) -> String {
+    let device = device_text(device);
+    match address {
+        IpAddr::V4(address) => format!("{address}{device}:{port}"),
+        IpAddr::V6(address) => format!("[{address}{device}]:{port}"),
+    }
+}
+
 /// The connection entries as a table.
 pub fn connections_text(connections: &[Connection]) -> String {
     let mut table = Table::new("lllllr");
@@ -257,7 +271,11 @@ pub fn connections_text(connections: &[Connection]) -> String {
     for connection in connections {
         table.row([
             connection.protocol.to_string(),
-            SocketAddr::new(connection.client_address, connection.client_port).to_string(),
+            client_text(
+                connection.client_address,
+                connection.client_port,
+                connection.client_device,
+            ),
             SocketAddr::new(connection.service_address, connection.service_port).to_string(),
             SocketAddr::new(connection.destination_address, connection.destination_port)
                 .to_string(),
@@ -282,7 +300,12 @@ pub fn templates_text(templates: &[Template]) -> String {
     for template in templates {
         table.row([
             template.protocol.to_string(),
-            format!("{}/{}", template.client_address, template.client_prefix),
+            format!(
+                "{}/{}{}",
+                template.client_address,
+                template.client_prefix,
+                device_text(template.client_device)
+            ),
             SocketAddr::new(template.service_address, template.service_port).to_string(),
             SocketAddr::new(template.destination_address, template.destination_port).to_string(),
             template.connections.to_string(),
@@ -339,5 +362,19 @@ impl Table {
             text.push('\n');
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_a_device_tells_apart_is_shown_with_it() {
+        let text = |address: &str, device| client_text(address.parse().unwrap(), 40000, device);
+        assert_eq!(text("fe80::1", Some(3)), "[fe80::1%3]:40000");
+        assert_eq!(text("192.0.2.1", Some(5)), "192.0.2.1%5:40000");
+        assert_eq!(text("2001:db8::1", None), "[2001:db8::1]:40000");
+        assert_eq!(text("192.0.2.1", None), "192.0.2.1:40000");
     }
 }

@@ -417,6 +417,11 @@ pub mod connection {
     /// Of a template, the connections that it led to the destination.
     pub const CONNECTIONS: Attr<U32> = Attr::new(11, "connections");
 
+    /// Index of the network device that tells the client apart from others
+    /// with its address: of the link, for a link-local IPv6 address; of the
+    /// VRF, for a client in one. Not there for any other client.
+    pub const CLIENT_DEVICE: Attr<U32> = Attr::new(12, "client-device");
+
     /// All attributes of the set.
     #[rustfmt::skip]
     pub static SET: Set = Set {
@@ -433,6 +438,7 @@ pub mod connection {
             EXPIRES.entry(None),
             CLIENT_PREFIX.entry(None),
             CONNECTIONS.entry(None),
+            CLIENT_DEVICE.entry(None),
         ],
     };
 }
