@@ -11,7 +11,7 @@ from lib.ktap import Failure, check, each, equal, fewer, wait_until
 from lib.lab import TCP4, TCP6, UDP4, UDP6
 
 LIMIT = 400
-ACTIVE = {"ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "SYN_ACK", "UDP"}
+ACTIVE = {"ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "SYN_ACK", "UDP", "UDP_UNANSWERED"}
 PORTS = range(8001, 8005)
 DESTINATION_CUT = attr(N["RLVS_A_DESTINATION_CUT"])
 SERVICE_CUT = attr(N["RLVS_A_SERVICE_CUT"])

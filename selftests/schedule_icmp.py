@@ -124,7 +124,7 @@ def test_an_error_opens_an_entry(lab, flow):
             "client_address": flow.client, "client_port": SOURCE_PORT,
             "service_address": flow.vip, "service_port": 80,
             "destination_address": flow.vip, "destination_port": 8001,
-            "state": "UDP" if flow.protocol == "udp" else "NONE",
+            "state": "UDP_UNANSWERED" if flow.protocol == "udp" else "NONE",
         }, "the entry")
         equal(counters(lab, *names), [count + 1 for count in before], str(names))
         stats = lab.find(service)["stats"]
