@@ -2,7 +2,7 @@
 
 //! How many entries all namespaces may have together: connections, templates and records.
 //!
-//! Entries are made by packets, for which nobody's account is charged that has asked for them. What a
+//! Entries are made by packets, without a request whose process could be charged for them. What a
 //! namespace may have is bounded by its `conn_max`; but a user may have many namespaces.
 
 use kernel::{
@@ -69,7 +69,7 @@ impl Ceiling {
     }
 
     /// Whether the namespace may have another entry, as far as those of all namespaces are
-    /// concerned. One message a minute tells an operator that it may not. `now` are seconds since
+    /// concerned. Logs that it may not, one message a minute. `now` are seconds since
     /// boot.
     #[inline]
     pub(crate) fn has_room(&self, net: &Net, now: u32) -> bool {

@@ -393,7 +393,7 @@ fn method<'a>(request: &Request<'a>) -> Answer<'a, Option<Method>> {
 }
 
 /// Whose socket has to listen at a destination of a service of this protocol, if the request says
-/// anything of that; inner `None` for anybody's.
+/// anything of that; inner `None` for any user's.
 fn user<'a>(
     net: &Net,
     protocol: Protocol,

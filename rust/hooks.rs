@@ -7,7 +7,7 @@
 //! and the destination. A packet that this host sends to itself passes both directions' hooks at
 //! `LOCAL_OUT` and none at `PRE_ROUTING`.
 //!
-//! Connections of clients with the same address are told apart by their *zone*, which is a part of
+//! Connections of clients with the same address are kept apart by their *zone*, which is a part of
 //! each key: the link of a client with a link-local address, or the VRF that the packet comes in by,
 //! or goes out by if it is an answer. Any other client is in zone 0.
 
@@ -674,7 +674,7 @@ impl<'a, A: Family> Passage<'a, A> {
         // Once more if what was in the way has ended.
         for _ in 0..2 {
             let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
-            // Before anybody sees it: a packet equal to this one may be answered at once.
+            // Before it can be found: a packet equal to this one may be answered at once.
             connection.set_unanswered(self.quoted.is_none() && flow::opens(packet.signal));
             let other = match self.connections.insert(key, reply, connection, rcu, bh) {
                 Ok(entry) => {

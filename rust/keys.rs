@@ -5,7 +5,7 @@
 //! A client's end is hashed with the table's secret once for both keys of its connection, the other end
 //! for each of them, with another part of the secret: a client may choose that end, too.
 //!
-//! A key is in a zone as well: the index of the device that tells the client apart from others with
+//! A key is in a zone as well: the index of the device that keeps the client apart from others with
 //! the same address, 0 for nearly every client ([`crate::hooks`] says which device).
 
 use rlvs_core::tuple::{Side, Tuple};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who listens among the destinations of a service that has so many that a packet does not ask all.
+//! Which destinations listen, of a service that has so many that a packet does not ask all.
 //!
 //! Packets remember some that they find listening ([`Heard`]). Where one has found none, the periodic
 //! work asks all, so that the next one finds one if there is any.
@@ -16,8 +16,9 @@ use crate::{
     services::{Destination, Service},
 };
 
-/// Looks who listens, if a packet of the service wanted to know. `destinations` are those of its pool,
-/// in the same order. Under the configuration's mutex; may sleep. One step for each destination.
+/// Looks which destinations listen, if a packet of the service has asked for that. `destinations`
+/// are those of its pool, in the same order. Under the configuration's mutex; may sleep. One step
+/// for each destination.
 pub(crate) fn look(net: &Net, service: &Service, destinations: &[Arc<Destination>]) {
     if !service.pool(&rcu::read_lock()).wants_listeners() {
         return;

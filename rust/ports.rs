@@ -65,7 +65,7 @@ impl Ports {
         self.unite([], ports, locked)
     }
 
-    /// The same, with what is in other sets.
+    /// [`Ports::clear_and_add`], with what is in other sets as well.
     pub(crate) fn unite<const N: usize>(
         &self,
         others: [&Self; N],

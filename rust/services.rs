@@ -59,7 +59,7 @@ pub(crate) struct DestinationSettings {
     pub(crate) thresholds: Thresholds,
     /// Only services lead there from outside of the host.
     pub(crate) private: bool,
-    /// Whose socket has to listen there, if not anybody's.
+    /// The user whose socket has to listen there; `None` for any user's.
     pub(crate) user: Option<User>,
     /// The forwarding method that was asked for.
     pub(crate) method: Method,
@@ -96,7 +96,7 @@ pub(crate) struct Destination {
     /// Nobody outside of the host may connect straight to it; written under the configuration's
     /// mutex.
     private: Atomic<bool>,
-    /// Whose socket has to listen there, [`User::NONE`] if anybody's may; written under the
+    /// The user whose socket has to listen there, [`User::NONE`] for any user's; written under the
     /// configuration's mutex.
     user: Atomic<u32>,
     /// Its new connections are not recorded; written under the configuration's mutex.
@@ -289,7 +289,7 @@ impl Destination {
         self.private.read_once()
     }
 
-    /// Whose socket has to listen there, if not anybody's.
+    /// The user whose socket has to listen there; `None` for any user's.
     pub(crate) fn user(&self) -> Option<User> {
         User::from_bits(self.user.read_once())
     }
@@ -629,14 +629,14 @@ impl Pool {
         }
     }
 
-    /// Has the periodic work look who listens: a packet did not ask all.
+    /// Has the periodic work look which destinations listen: a packet did not ask all.
     pub(crate) fn look_for_listeners(&self) {
         if let Some(heard) = &self.heard {
             heard.want();
         }
     }
 
-    /// Whether the periodic work has to look who listens; not any more after this.
+    /// Whether the periodic work has to look which destinations listen; not any more after this.
     pub(crate) fn wants_listeners(&self) -> bool {
         self.heard.as_ref().is_some_and(|heard| heard.is_wanted())
     }
@@ -719,7 +719,7 @@ impl Pool {
         self.all_by(None)
     }
 
-    /// The same, with their marks.
+    /// All destinations, of which no packet has tried any, with their marks.
     fn all_by<'a>(&'a self, marked: Option<&'a Marked>) -> impl Destinations + 'a {
         Candidates {
             destinations: &self.destinations,
@@ -742,7 +742,7 @@ impl Pool {
 
     /// Whether a destination takes new connections that has not refused this one. Looks at all of
     /// them, of more than [`MANY`] at a sample; which one the scheduler has for the connection, if any,
-    /// it does not tell.
+    /// the result does not show.
     pub(crate) fn has_another(&self, refusers: &Refusers, random: u32) -> bool {
         self.sample(random)
             .any(|destination| destination.takes_new() && !refusers.contains(destination))

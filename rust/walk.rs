@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Walks over a table of flows: of the periodic work, and those that go on where they were left, for
-//! lists that are told in parts.
+//! lists that are sent in parts.
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::{

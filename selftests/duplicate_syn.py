@@ -65,7 +65,7 @@ def test_a_reset_after_the_answer_is_no_refusal(lab, flow):
     lab.lb.sysctl("net.ipv4.tcp_max_syn_backlog", 4 * PAIRS)
     lab.lb.sysctl("net.ipv4.tcp_syncookies", 0)
     lab.lb.sysctl("net.core.somaxconn", 4 * PAIRS)
-    # The answers find nobody, and the client's resets must not end the connections.
+    # The answers find no socket, and the client's resets must not end the connections.
     blocked = lab.client.run("nft", "-f", "-", input=(
         "table inet t { chain o { type filter hook output priority 0; tcp flags rst drop; }; }"))
     equal(blocked.stderr, "", "nft")

@@ -19,7 +19,7 @@ HIGH = int.from_bytes(socket.inet_pton(socket.AF_INET6, PREFIX)[:8], "big")
 PORT = 80
 MASK = (1 << 64) - 1
 
-# What the other end was mixed in by once: a factor that everybody knows, and its inverse.
+# What the other end was mixed in by once: a factor that is public, and its inverse.
 FACTOR = 0x61C8864680B583EB
 INVERSE = pow(FACTOR, -1, 1 << 64)
 HASH_SHIFT = 36

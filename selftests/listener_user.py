@@ -29,7 +29,7 @@ def methods(lab, flow):
 
 @each(FLOWS)
 def test_only_the_users_socket_is_taken(lab, flow):
-    """By whichever method, for remote and for local clients; without a user anybody's is."""
+    """By whichever method, for remote and for local clients; without a user any user's is."""
     listen(lab, flow, 8001, OTHER)
     listen(lab, flow, 8002, WORKER)
     for make in methods(lab, flow):

@@ -2,7 +2,7 @@
 """What one packet costs does not grow with the destinations of its service.
 
 Of more than 64 destinations a constant number is asked whether they listen. A packet that finds none
-has the periodic work ask all, so that the next one finds whoever listens.
+has the periodic work ask all, so that the next one finds one that listens.
 """
 
 import time
@@ -56,7 +56,7 @@ def test_a_refusal_costs_the_same(lab, how):
 
 @each([TCP4, UDP4, *of_ipv6(TCP6)])
 def test_the_only_one_is_found(lab, flow):
-    """One of many listens: a moment later nobody is refused, and so when it is another one."""
+    """One of many listens: a moment later no client is refused, and so when it is another one."""
     lab.balance(flow, ports(MANY))
     for number, port in enumerate((FIRST + MANY // 2, FIRST + MANY - 1)):
         lab.servers.listen(flow, [port])

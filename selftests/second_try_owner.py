@@ -46,7 +46,7 @@ def count(lab, comment):
 
 @each(FLOWS)
 def test_rules_for_the_owner_hold(lab, flow):
-    """Nobody else's first packets to the destinations may leave."""
+    """No other user's first packets to the destinations may leave."""
     # What a TCP socket sends after close(2) has no owner any more.
     first = "tcp flags & (syn | ack) == syn" if flow.protocol == "tcp" else ""
     lab.servers.listen(flow, [8001, 8002])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Datagrams with false source addresses close no other service, and not their own one either for
-those who are answered."""
+clients that are answered."""
 
 import contextlib
 import select
@@ -18,7 +18,7 @@ DEFAULT = 4194304
 MOST = 400  # connections, in these tests
 SHORT = 30  # seconds until a flow that was not answered is over
 SO_RCVBUFFORCE = 33
-FALSE = {4: "10.{}.{}.1", 6: "2001:db8:f00d:{:x}:{:x}::1"}  # addresses that nobody has
+FALSE = {4: "10.{}.{}.1", 6: "2001:db8:f00d:{:x}:{:x}::1"}  # addresses that no host has
 TCP_OF, SCTP_OF = {4: TCP4, 6: TCP6}, {4: SCTP4, 6: SCTP6}
 
 
@@ -36,7 +36,7 @@ class Limit:
 
 
 class Silent:
-    """Sockets that read nothing by themselves and answer when told to: `with Silent(...)`."""
+    """Sockets that read nothing by themselves and answer on request: `with Silent(...)`."""
 
     def __init__(self, lab, flow, ports):
         self._socks = {}
@@ -284,7 +284,7 @@ def test_a_flood_of_syns_ends_no_flow(lab, flow):
 
 
 def test_none_gives_way_where_none_may_be(lab):
-    """A limit of zero lets nobody in and ends nothing."""
+    """A limit of zero admits no flow and ends nothing."""
     lab.balance(UDP4, ports="8009")
     with Silent(lab, UDP4, [8009]):
         flood(lab, UDP4, 5)

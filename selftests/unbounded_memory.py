@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Any user takes memory of the kernel that nobody is charged for, and as much as there is: 246 MiB
+"""Any user takes memory of the kernel that is charged to no group, and as much as there is: 246 MiB
 of destinations in six seconds, as root of a namespace of its own."""
 
 import contextlib
@@ -26,7 +26,7 @@ AHEAD = 64 * 4 * KIB * os.cpu_count()  # what a group may be charged before it i
 
 
 def test_who_makes_destinations_is_charged_for_them():
-    """For all that is taken, and nobody else is. What was deleted is given back, and all with the
+    """For all that is taken, and no other is. What was deleted is given back, and all with the
     namespace."""
     with Maker() as maker:
         equal(maker.ask("service(80)"), None, "the service")
@@ -190,7 +190,7 @@ class Ceiling:
 
 @each(FLOWS)
 def test_the_ceiling(lab, flow):
-    """Whoever's they are: those that are there go on, new ones are refused and counted."""
+    """For remote and local clients: connections go on, new ones are refused and counted."""
     lab.servers.listen(flow, [8001])
     lab.balance(flow, ports="8001")
     with talk(lab.client, flow) as there:

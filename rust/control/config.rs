@@ -147,7 +147,7 @@ pub(crate) struct Edit {
     pub(crate) upper: Option<u32>,
     pub(crate) lower: Option<u32>,
     pub(crate) private: Option<bool>,
-    /// `Some(None)`: anybody's socket may listen there.
+    /// `Some(None)`: any user's socket may listen there.
     pub(crate) user: Option<Option<User>>,
     pub(crate) method: Option<Method>,
 }

@@ -223,7 +223,7 @@ fn write_destination(
     write_stats(out, destination::STATS, &of.stats, steers)
 }
 
-/// Writes the device that tells a client apart from others with its address, if one does.
+/// Writes the device that distinguishes a client from others with its address, if one does.
 fn write_device(out: &mut Writer<'_>, zone: u32) -> Result {
     match zone {
         0 => Ok(()),

@@ -142,8 +142,8 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     fn is_unspecified(&self) -> bool;
 
     /// Returns `true` if this is in fe80::/10: hosts on different links may have the same such
-    /// address (RFC 4291 section 2.5.6). Of IPv4's 169.254.0.0/16 packets do not tell the link
-    /// either, but neither do the kernel's sockets.
+    /// address (RFC 4291 section 2.5.6). Not of IPv4's 169.254.0.0/16: the kernel's
+    /// sockets are not bound to the link of such an address.
     fn is_link_local(&self) -> bool;
 
     /// Packs two addresses and `last` into words; [`Ip::unpack`] undoes it.

@@ -74,7 +74,8 @@ impl<B: Bits> Changed<B> {
     }
 
     /// Takes marks, and calls `each` with each of them, in rising order, until it returns false. Any
-    /// context; of two CPUs that take at the same time each gets some. Tells which words it has taken.
+    /// context; of two CPUs that take at the same time each gets some. Returns the words that it
+    /// has taken.
     fn take(&self, mut each: impl FnMut(u32) -> bool) -> u64 {
         // Who has marked something and then asks to have it looked at has its own mark shown here.
         if self.is_empty() {
@@ -218,9 +219,9 @@ impl<M: Memory> Places<M> {
     }
 
     /// Calls `each` with the indices of the things that have the mark of the one at `start`, or `mark`,
-    /// if that is told, in rising order. Goes on as long as `left`, which it counts down, is not 0, and
-    /// then tells where; `None` when that was the last one. There is one for each [`MARKS`] things that
-    /// were numbered, so that of 65536 in a row there are 16.
+    /// if that is given, in rising order. Goes on as long as `left`, which it counts down, is not
+    /// 0, and then returns where; `None` if that was the last one. There is one for each [`MARKS`]
+    /// things that were numbered, so that of 65536 in a row there are 16.
     pub fn each(
         &self,
         start: usize,

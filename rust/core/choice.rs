@@ -5,7 +5,7 @@
 //! The host knows which socket would get the connection's first packet ([`Listening`]). A
 //! destination without one would refuse it, and one whose queue is full would drop it: both are
 //! passed over, and the scheduler is asked again. So a connection is refused only when nobody
-//! listens anywhere; where there are more than [`crate::heard::MANY`] destinations, when nobody listens of a
+//! listens anywhere; of more than [`crate::heard::MANY`] destinations, when none listens of a
 //! constant number that is asked. The last places of a queue are left free while another one has room
 //! ([`LAST_PLACES`]).
 //!
@@ -298,7 +298,7 @@ mod tests {
         quiesced: Option<usize>,
         heard: Vec<usize>,
         gives_up: bool,
-        /// How often one was asked, and a choice was told that not all were.
+        /// How often a destination was asked, and how often a choice has not asked all.
         asked: Cell<usize>,
         missed: Cell<usize>,
     }
@@ -410,7 +410,7 @@ mod tests {
         }
     }
 
-    /// What nobody listening costs does not grow with the destinations.
+    /// The cost of a choice where none listens does not grow with the destinations.
     #[test]
     fn of_more_a_constant_number_is_asked() {
         for len in [MANY + 1, 1000, 65536] {

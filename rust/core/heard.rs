@@ -12,7 +12,7 @@ use crate::lifecycle::Word;
 pub const MANY: usize = 64;
 
 /// A place where nothing is remembered.
-const NOBODY: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// Some of the destinations that were found listening, by their numbers: up to [`MANY`].
 ///
@@ -21,15 +21,15 @@ const NOBODY: u32 = u32::MAX;
 /// Whatever is here is asked once more before it gets a connection.
 pub struct Heard<W> {
     places: [W; MANY],
-    /// Not 0 if a packet found nobody although it has not asked everybody.
+    /// Not 0 if a packet found none that listens although it has not asked all.
     wanted: W,
 }
 
 impl<W: Word> Heard<W> {
-    /// Nobody was heard, and somebody should look.
+    /// None was heard, and the periodic work should look.
     pub fn new() -> Self {
         Self {
-            places: core::array::from_fn(|_| W::new(NOBODY)),
+            places: core::array::from_fn(|_| W::new(NONE)),
             wanted: W::new(1),
         }
     }
@@ -37,7 +37,7 @@ impl<W: Word> Heard<W> {
     /// The number that is remembered at a place, if there is one.
     pub fn get(&self, place: usize) -> Option<usize> {
         let number = self.places.get(place)?.load();
-        usize::try_from(number).ok().filter(|_| number != NOBODY)
+        usize::try_from(number).ok().filter(|_| number != NONE)
     }
 
     /// The destination with this number listens. It is remembered unless another one is in its
@@ -45,7 +45,7 @@ impl<W: Word> Heard<W> {
     #[inline]
     pub fn add(&self, index: usize) {
         if let (Some(place), Ok(number)) = (self.place(index), u32::try_from(index)) {
-            if place.load() == NOBODY {
+            if place.load() == NONE {
                 place.store(number);
             }
         }
@@ -56,19 +56,19 @@ impl<W: Word> Heard<W> {
     pub fn remove(&self, index: usize) {
         if let (Some(place), Ok(number)) = (self.place(index), u32::try_from(index)) {
             if place.load() == number {
-                place.store(NOBODY);
+                place.store(NONE);
             }
         }
     }
 
-    /// A packet found nobody although it has not asked everybody.
+    /// A packet found none that listens although it has not asked all.
     pub fn want(&self) {
         if self.wanted.load() == 0 {
             self.wanted.store(1);
         }
     }
 
-    /// Whether somebody has to look who listens; not any more after this.
+    /// Whether the periodic work has to look which destinations listen; not any more after this.
     pub fn is_wanted(&self) -> bool {
         let is_wanted = self.wanted.load() != 0;
         if is_wanted {
@@ -119,7 +119,7 @@ impl Sample {
     }
 
     /// The number of the destination in a step; some steps may have none, and one may be in two steps.
-    /// `heard` tells who was heard: [`Heard::get`].
+    /// `heard` returns the number that is remembered at a place: [`Heard::get`].
     pub fn at(self, step: usize, heard: impl FnOnce(usize) -> Option<usize>) -> Option<usize> {
         if self.is_all() || step >= MANY {
             return self.first.saturating_add(step).checked_rem(self.len);

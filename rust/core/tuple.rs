@@ -148,12 +148,12 @@ impl<A: Ip> Tuple<A> {
     ///
     /// The multilinear hash: the sum of the end's 32-bit parts, each multiplied by a factor of its own,
     /// and of one more number, modulo 2^64. Any two ends have the same 28 bits for one in 2^28 of all
-    /// secrets, so that whoever does not know the secret can choose no ends that collide more often
+    /// secrets, so that without the secret no ends can be chosen that collide more often
     /// than random ones: the upper 33 bits of such a sum are strongly universal for factors of 64
     /// random bits (M. Dietzfelbinger, "Universal hashing and k-wise independent random variables via
     /// integer arithmetic without primes", STACS 1996; O. Kaser, D. Lemire, "Strongly universal string
     /// hashing is fast", The Computer Journal 57(11), 2014). It is no pseudorandom function: hashes
-    /// would tell the factors. Nothing shows any, and the client's part is added to each.
+    /// would disclose the factors. Nothing shows any hash, and the client's part is added to each.
     ///
     /// The multiplications do not wait for one another.
     #[inline]

@@ -26,7 +26,7 @@
 /*
  * Clients choose addresses and ports, so the hash is keyed, with a secret of
  * each table, and nowhere to be seen. The kernel's table calls this without
- * telling which table it is for; so who makes a key puts its hash there, and
+ * a pointer to itself; so a key has its hash from when it is made, and
  * here it is only mixed with the seed of the buckets, which changes when they
  * are filled unevenly: one multiplication does for what is a hash already. A bit
  * of the product depends on all lower ones of both. Keys with the same hash
@@ -193,8 +193,8 @@ struct rlvs_flow_link *rlvs_flow_first(struct rhashtable *table, u32 number)
 }
 
 /*
- * The link behind @link in its bucket, or NULL. The same. A resize may have
- * taken @link to another bucket.
+ * The link behind @link in its bucket, or NULL. Under rcu_read_lock(), which
+ * also keeps what is found. A resize may have taken @link to another bucket.
  */
 struct rlvs_flow_link *rlvs_flow_after(struct rlvs_flow_link *link)
 {

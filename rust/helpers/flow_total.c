@@ -7,7 +7,7 @@
 
 #include "rlvs_helpers.h"
 
-/* So many a processor keeps to itself before it tells the others. */
+/* So many a processor keeps in its own part before it adds them to the sum. */
 #define RLVS_FLOW_BATCH 64
 
 static DEFINE_PER_CPU(int, rlvs_flow_part);

@@ -244,7 +244,7 @@ bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
 }
 
 /*
- * Ends the socket of a connection in a zone (zone.c) and tells its peer by a
+ * Ends the socket of a connection in a zone (zone.c) and sends its peer a
  * reset. May sleep.
  */
 void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends, int zone)

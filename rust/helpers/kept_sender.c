@@ -65,7 +65,7 @@ static int rlvs_sent_master(struct net *net, int ifindex)
 
 /*
  * The socket that has sent a packet by the device @ifindex, with a reference; it
- * is looked up as for an answer. NULL if it is gone or cannot be told from others,
+ * is looked up as for an answer. NULL if it is gone or others match as well,
  * and for SCTP, whose sockets only its own module finds.
  */
 static struct sock *rlvs_sent_socket(struct net *net,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How much memory the host has left, and who is charged for it. */
+/* How much memory the host has left, and which process is charged for it. */
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
@@ -22,8 +22,8 @@ u64 rlvs_all_pages(void)
 }
 
 /*
- * Whether somebody is charged for what a packet leaves behind: the process that
- * is about to send it. Nobody is for one that comes by the network, and the
+ * Whether a process is charged for what a packet leaves behind: the one that
+ * is about to send it. None is for one that comes by the network, and the
  * flag would only cost memory, as each entry then has a place for a name.
  */
 bool rlvs_packet_is_charged(void)

@@ -7,8 +7,8 @@
 #include "rlvs_helpers.h"
 
 /*
- * The user whom the owner of the network namespace knows by this number; that
- * of INVALID_UID if there is none. Any context.
+ * The user with this number in the user namespace that owns the network
+ * namespace; that of INVALID_UID if there is none. Any context.
  */
 u32 rlvs_user_of(const struct net *net, u32 number)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device that tells a connection apart from others between the same
+ * The device that distinguishes a connection from others between the same
  * addresses and ports: the link, where an end has a link-local address, or the
  * VRF. Its index is the connection's zone; 0 is the zone of all others.
  */
@@ -94,7 +94,7 @@ static struct sock *rlvs_find_bound_in(struct net *net,
 	return search.found;
 }
 
-/* The same, also if source NAT has made another peer of @ends->remote. */
+/* As rlvs_find_bound_in(), also if source NAT has changed @ends->remote. */
 struct sock *rlvs_find_in_zone(struct net *net, const struct rlvs_ends *ends,
 			       int zone)
 {

@@ -147,7 +147,7 @@ impl<A: Family> Passage<'_, A> {
         }
     }
 
-    /// Returns `true` if a packet goes to many, of whom this host may be one.
+    /// Returns `true` if a packet goes to many hosts, of which this may be one.
     fn is_group(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
         let ends = A::ends(&packet.destination, &packet.source);
         self.context.is_to_group(skb, &ends)

@@ -147,7 +147,8 @@ impl<A: Family> Offers for Returned<'_, '_, '_, A> {
         self.offer.may_give_up()
     }
 
-    /// The client sends its next segment, too; and who has sent cookies is not what is remembered.
+    /// The client sends its next segment, too; and which sockets have sent cookies is not what is
+    /// remembered.
     fn missed(&self) {}
 }
 

@@ -171,11 +171,11 @@ impl<K: Key> Hashed<K> {
     }
 }
 
-/// Random numbers of one table, of which nobody else learns: for a hash of what [`Digest`] leaves out.
+/// Random numbers of one table, which are kept secret: for a hash of what [`Digest`] leaves out.
 pub type Secret = [u64; bindings::RLVS_FLOW_NUMBERS as usize];
 
 /// A hash, with one table's secret, of that part of a key which is the same for both keys of a flow:
-/// who chooses that part cannot choose the hash.
+/// a client that chooses that part cannot choose the hash.
 #[derive(Clone, Copy)]
 pub struct Digest<'a> {
     hash: u64,
@@ -190,8 +190,8 @@ impl<'a> Digest<'a> {
     }
 
     /// `key` as the table keeps it for `side`. `spread` is a hash of the rest of the key, of which
-    /// the highest 28 bits count. Whoever chooses the rest must not be able to choose that hash
-    /// either.
+    /// the highest 28 bits count. A client that chooses the rest must not be able to choose that
+    /// hash either.
     #[inline]
     pub fn hashed<K: Key>(self, side: Side, key: K, spread: u64) -> Hashed<K> {
         let hash = (self.hash ^ spread).wrapping_shr(u64::BITS.wrapping_sub(HASH_BITS));
@@ -455,7 +455,7 @@ pub enum Refused<'a, K: Key, T, R: Second<K> = Link<K>> {
 pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     #[pin]
     table: Opaque<rhashtable>,
-    /// What the hashes are made with: random, and nobody else's.
+    /// What the hashes are made with: random, and not known outside of this table.
     secret: bindings::rlvs_flow_secret,
     /// Whether a flow was ever handed to RCU to be freed.
     freeing: AtomicFlag,
@@ -600,8 +600,8 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
             rcu: Opaque::zeroed(),
             value,
         };
-        // SAFETY: The memory was allocated for a flow, with the size and alignment of one, and is
-        // nobody else's.
+        // SAFETY: The memory was allocated for a flow, with the size and alignment of one, and
+        // nothing else refers to it.
         unsafe { raw.write(new) };
         flow_total::made();
 

@@ -78,7 +78,7 @@ pub struct Listener {
     pub handshakes: u32,
     /// What `queued` must not exceed: more is dropped.
     pub limit: u32,
-    /// Who has made the socket.
+    /// The user who has made the socket.
     pub user: Option<User>,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much memory the host has left, and who pays for what is kept.
+//! How much memory the host has left, and which control group is charged for what is kept.
 //!
 //! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/gfp_types.h`](srctree/include/linux/gfp_types.h)
@@ -17,7 +17,7 @@ use kernel::alloc::{flags, Flags};
 pub const KEPT: Flags = flags::GFP_KERNEL_ACCOUNT;
 
 /// The flags of what a packet leaves behind besides flows ([`crate::flow_table`]), which goes by the
-/// same: it is charged to the control group of the task that sends the packet, and to nobody if it
+/// same: it is charged to the control group of the task that sends the packet, and to none if it
 /// comes by the network. Any context.
 pub fn kept_by_packet() -> Flags {
     // SAFETY: An FFI call with no preconditions.

@@ -262,8 +262,8 @@ pub(crate) fn barrier() {
     unsafe { bindings::rcu_barrier() };
 }
 
-/// [`barrier`], which is left to the end of a batch of namespaces by who is ending them: nothing may
-/// follow then that needs it done.
+/// [`barrier`], which the task that ends a batch of namespaces leaves to the end of the batch:
+/// nothing may follow then that needs it done.
 ///
 /// # Context
 ///

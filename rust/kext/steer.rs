@@ -185,8 +185,8 @@ impl<'a> Context<'a, LocalIn> {
         // there, and it goes without a reference. The hook is at `LOCAL_IN`, where a packet has no
         // further queue before TCP: netfilter's own queue to user space takes a reference, and this
         // is for the last hook. All of the way from here to TCP is one read-side section, of which
-        // the hook's own is a part: that of who has taken the packet from the device, or from the
-        // queue in user space, or has bottom halves off, which keeps RCU as well.
+        // the hook's own is a part: that of the code that has taken the packet from the device, or
+        // from the queue in user space, or has bottom halves off, which keeps RCU as well.
         unsafe { bindings::rlvs_steer_give(skb.as_ptr(), target.socket.as_ptr()) };
     }
 

@@ -206,7 +206,7 @@ impl<const N: usize> Sysctls<N> {
         self.0.values.get(index).map_or(0, Once::read_once)
     }
 
-    /// Lowers the sysctl `index` and its cap to `most`, before anybody sets it.
+    /// Lowers the sysctl `index` and its cap to `most`, before it is set for the first time.
     pub fn lower(&self, index: usize, most: i32) {
         for all in [&self.0.values, &self.0.caps] {
             if let Some(value) = all.get(index) {

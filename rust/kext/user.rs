@@ -30,8 +30,8 @@ impl User {
 }
 
 impl Net {
-    /// The user whom the user namespace that owns this network namespace knows by a number; `None`
-    /// if it knows none. Any context.
+    /// The user with a number in the user namespace that owns this network namespace; `None` if
+    /// there is none. Any context.
     pub fn user(&self, number: u32) -> Option<User> {
         // SAFETY: The namespace is alive, and so is the user namespace that it holds.
         User::from_bits(unsafe { bindings::rlvs_user_of(self.as_ptr(), number) })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles: two caches at once, and a table that outlives whoever made its cache.
+//! Compiles: two caches at once, and a table that outlives the one that made its cache.
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::flow_table::{EntryCache, FlowTable};

@@ -18,7 +18,7 @@ SPLAT = re.compile(
     r"scheduling while atomic|sleeping function|ODEBUG|rust_kernel: panicked|"
     r"hw csum failure|unregister_netdevice: waiting|list_(add|del) corruption")
 
-# What a healthy kernel tells with a stack trace: that memory was too short for a slab cache, and
+# What a healthy kernel logs with a stack trace: that memory was too short for a slab cache, and
 # that a process of a test (maker.py) ends because its control group has a limit.
 _NO_MEMORY = re.compile(r"^__kmem_cache_create_args\(rlvs_\w+\) failed with error -\d+|"
                         r"^rlvs-maker invoked oom-killer:")

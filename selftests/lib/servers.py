@@ -50,7 +50,7 @@ class Servers:
     # Called by tests.
 
     def listen(self, flow, ports, address=None, reuse_port=False, options=(), v6only=False):
-        """Serves these ports of one address (the first VIP unless told otherwise). On the wildcard
+        """Serves these ports of one address (the first VIP by default). On the wildcard
         address of IPv6 it serves both families, as sockets do, unless it is `v6only`."""
         address = address or flow.vip
         for port in ports:

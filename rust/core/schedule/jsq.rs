@@ -10,7 +10,7 @@ use super::{eligible, least::Load, Destinations, Request};
 use crate::heard::Sample;
 
 /// The join the shortest queue scheduler. A choice asks for the queue of every destination: the
-/// sockets change without telling anybody. Of more than [`crate::heard::MANY`], as many are asked,
+/// sockets change without a notice. Of more than [`crate::heard::MANY`], as many are asked,
 /// from a random one on.
 pub struct Jsq;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The flows of one bucket: a sample of a table, for who needs any few of its flows.
+//! The flows of one bucket: a sample of a table, for callers that need any few of its flows.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;

@@ -156,7 +156,7 @@ pub struct Destination {
     pub listening: Option<bool>,
     /// Whether only services lead there from outside of the host.
     pub private: bool,
-    /// Number of the user whose listening socket is taken, if not anybody's.
+    /// Number of the user whose listening socket is taken; `None` for any user's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<u32>,
     /// Connections that would notice if its process ended, where all of them are known.
@@ -267,7 +267,7 @@ pub struct Connection {
     pub client_address: IpAddr,
     /// Port of the client.
     pub client_port: u16,
-    /// Index of the link or VRF that tells the client apart from others with its address.
+    /// Index of the link or VRF that distinguishes the client from others with its address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_device: Option<u32>,
     /// Address of the destination.
@@ -313,7 +313,7 @@ pub struct Template {
     pub client_address: IpAddr,
     /// How many bits of that count.
     pub client_prefix: u8,
-    /// Index of the link or VRF that the network is behind, if it is told apart by that.
+    /// Index of the link or VRF that the network is behind, if it is distinguished by that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_device: Option<u32>,
     /// Address of the destination.

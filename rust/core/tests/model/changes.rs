@@ -135,7 +135,7 @@ fn changes<F: Fault>(numbers: [u32; 2], lives: [(usize, Until); 2]) {
     some_changes::<F>(numbers, lives, u32::MAX);
 }
 
-/// The same, where the third looks at `most` marks.
+/// As `changes()`, where the third CPU looks at `most` marks.
 fn some_changes<F: Fault>(numbers: [u32; 2], lives: [(usize, Until); 2], most: u32) {
     explore(move || {
         let service = Arc::new(Service::<F>::new(numbers));
