@@ -212,8 +212,8 @@ def test_an_error_that_is_forwarded(lab, flow):
             lab.balance(flow, ports="8001", address=address)
             for here in (False, True):
                 move(here)
-                line.send(icmp_error(router, address, *kind, packet, 0))
-                line.send(datagram(flow.client, flow.vip, 7777, 7777))
+                line.send_in_order(icmp_error(router, address, *kind, packet, 0),
+                                   datagram(flow.client, flow.vip, 7777, 7777))
                 mark.recv(1)
                 equal(len(lab.conns()), int(here), f"entries, here={here}")
     finally:

@@ -60,8 +60,9 @@ class Router:
 
     def says(self, kind, code, packet, to=None, rest=0):
         """Sends an error about the packet, and returns when it was handled."""
-        self.line.send(icmp_error(self.address, to or self.flow.vip, kind, code, packet, rest))
-        self.line.send(datagram(self.flow.client, self.flow.vip, 7777, 7777))
+        error = icmp_error(self.address, to or self.flow.vip, kind, code, packet, rest)
+        mark = datagram(self.flow.client, self.flow.vip, 7777, 7777)
+        self.line.send_in_order(error, mark)
         self.mark.recv(1)
 
     def says_too_big(self, packet):

@@ -2,6 +2,7 @@
 """Packets made by hand, right and wrong, and sent past the sender's own stack."""
 
 import fcntl
+import os
 import select
 import socket
 import struct
@@ -210,6 +211,16 @@ class Raw:
         """Sends one IP packet, of whatever quality."""
         kind = 0x86DD if packet and packet[0] >> 4 == 6 else 0x0800
         self._sock.send(self._addresses + struct.pack("!H", kind) + packet)
+
+    def send_in_order(self, *packets):
+        """Sends packets that are handled in this order: a link keeps that of one processor's."""
+        processors = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(processors)})
+        try:
+            for packet in packets:
+                self.send(packet)
+        finally:
+            os.sched_setaffinity(0, processors)
 
 
 class Sniffer:
