@@ -9,11 +9,11 @@ from lib.clients import talk
 from lib.flood import Flood
 from lib.genl import N, attr, nest, service
 from lib.kernel import need
-from lib.ktap import check, each, equal, in_time, wait_until
+from lib.ktap import check, each, equal, fewer, in_time, wait_until
 from lib.lab import FLOWS, TCP, TCP6
 from lib.vrf import VRF_VIP, with_vrf
 
-DEVICES = 500
+DEVICES = fewer(500, 100)
 # Look-ups in one request, and how often it is made.
 LOOKUPS, TIMES = 512, 3
 SO_BINDTODEVICE = (socket.SOL_SOCKET, 25)
