@@ -13,7 +13,7 @@ from lib.lab import TCP4, TCP6, UDP4, of_ipv6
 
 FIRST = 1024
 FEW = 64
-MANY = fewer(12000, 1500)
+MANY = fewer(12000, 640)
 # How many times as much as with 64 destinations one refusal may cost: 16 of the scheduler's choices, 64
 # that were heard and 64 others are asked instead of 64. With all of 64000 it was a hundred times.
 MOST = 6
