@@ -49,7 +49,7 @@ help:
 	@echo '  make fmt, make lint    format the Rust code; all lints'
 	@echo '  make clean             remove build/ (the cache with the kernels stays)'
 	@echo
-	@echo '  KERNEL=plain|debug|rt  which test kernel (default plain)'
+	@echo '  KERNEL=NAME            which test kernel: plain (default), debug, rt or kcsan'
 	@echo '  SERIES=7.2             which kernel series; kept at the version first fetched'
 	@echo '  KDIR=TREE [ARCH=um]    another configured and built kernel tree with CONFIG_RUST=y'
 	@echo '  M=NAME, FULL=1         one measure of make bench; all of them for longer'

@@ -4,7 +4,7 @@
 # kernel's tree and that output folder. KDIR= names another configured,
 # Rust-enabled kernel tree than the test kernel.
 #
-# usage: [KDIR=...] [ARCH=um] module.sh plain|debug [MAKE ARGUMENT]...
+# usage: [KDIR=...] [ARCH=um] module.sh KERNEL [MAKE ARGUMENT]...
 #        module.sh --clippy      clippy instead of rustc, for the plain kernel
 #
 # RLVS_TEST_BUG=plain_lock builds a module with that bug, in a folder of its own.
@@ -14,7 +14,7 @@ source "$(dirname "$0")/lib.sh"
 # shellcheck source=selftests/vm/toolchain.sh
 source "$ROOT/selftests/vm/toolchain.sh"
 
-kernel=${1:?usage: module.sh plain|debug [MAKE ARGUMENT]...}
+kernel=${1:?usage: module.sh KERNEL [MAKE ARGUMENT]...}
 shift
 flavour=
 if [[ $kernel == --clippy ]]; then

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds whatever is missing for a VM (kernel, module, tool) and boots it.
 #
-# usage: [KDIR=...] vm.sh plain|debug [COMMAND]       (see boot.sh for the rest)
+# usage: [KDIR=...] vm.sh KERNEL [COMMAND]       (see boot.sh for the rest)
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-kernel=${1:?usage: vm.sh plain|debug [COMMAND]}
+kernel=${1:?usage: vm.sh KERNEL [COMMAND]}
 own_kdir=${KDIR:-}
 "$ROOT/selftests/vm/packages.sh"
 mapfile -t built < <("$ROOT/selftests/vm/module.sh" "$kernel")
