@@ -18,8 +18,8 @@ static struct rlvs_bh rlvs_bh(bool enable)
 
 #ifdef RLVS_TEST_BUG_PLAIN_LOCK
 /*
- * Only ever built by selftests/vm/lockdep_bug.sh: in a hook, which runs inside a
- * read-side section, bottom halves stay on, and so every lock is taken as by
+ * Only ever built by selftests/vm/lockdep_bug.sh: inside of a read-side section,
+ * as all of a hook is one, bottom halves stay on, and every lock is taken as by
  * spin_lock(), which keeps the CPU and no more.
  */
 struct rlvs_bh rlvs_local_bh_disable(void)

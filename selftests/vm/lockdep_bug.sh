@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the tests would notice the deadlock that the token for bottom halves
-# excludes: a lock that softirq takes, taken by a sending process with bottom
-# halves on. A module with that bug put back in is loaded on the debug kernel, a
-# remote client takes the lock in softirq, a local one in process context. Neither
-# needs to meet the other: lockdep has to complain, the runner and boot.sh have to
-# fail, and nothing else may be wrong. Prints KTAP.
+# excludes: a lock that softirq takes, taken in process context with bottom halves
+# on. A module with that bug put back in is loaded on the debug kernel, a request
+# that adds destinations takes the lock in process context, a remote client's packet
+# in softirq. Neither needs to meet the other: lockdep has to complain, the runner
+# and boot.sh have to fail, and nothing else may be wrong. Prints KTAP.
 #
 # The same tests pass with the module as it is: they are part of every run.
 set -euo pipefail
@@ -42,20 +42,20 @@ mapfile -t complaints < <(grep -E "$complaint" "$VM_LOG" || true)
 
 # shellcheck disable=SC2317 # called by result
 fails_only_where_it_should() {
-	[[ $(grep -E '^(not )?ok ' "$output") == "$(printf '%s\n' 'ok 1 nat_remote' \
-		'not ok 2 nat_local' 'ok 3 unload' 'ok 4 kmemleak')" ]]
+	[[ $(grep -E '^(not )?ok ' "$output") == "$(printf '%s\n' 'not ok 1 nat_remote' \
+		'ok 2 nat_local' 'ok 3 unload' 'ok 4 kmemleak')" ]]
 }
 
 # shellcheck disable=SC2317 # called by result
 is_what_lockdep_says() {
 	[[ ${#complaints[@]} -eq 1 && ${complaints[0]} == *'WARNING: inconsistent lock state'* ]] &&
-		grep -q '{IN-SOFTIRQ-W} -> {SOFTIRQ-ON-W} usage' "$VM_LOG" &&
+		grep -q '{SOFTIRQ-ON-W} -> {IN-SOFTIRQ-W} usage' "$VM_LOG" &&
 		grep -qE 'at: .*rlvs_picker|\(rlvs_picker\)' "$VM_LOG"
 }
 
 echo 'KTAP version 1'
 echo 1..3
-result 'the runner fails the test of the local client, and no other' fails_only_where_it_should
+result 'the runner fails the test of the remote client, and no other' fails_only_where_it_should
 result 'the boot fails' test "$status" -eq 1
 result "the one complaint is lockdep's about the picker lock" is_what_lockdep_says
 if [[ $failed -ne 0 ]]; then
