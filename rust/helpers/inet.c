@@ -131,15 +131,7 @@ static struct sock *rlvs_find_on(struct net *net, const struct rlvs_ends *ends,
 static struct sock *rlvs_find(struct net *net, const struct rlvs_ends *ends,
 			      int ifindex)
 {
-	struct sock *sk = rlvs_find_on(net, ends, ifindex);
-	struct rlvs_ends translated = *ends;
-	struct rlvs_peer peer;
-
-	if (sk || !rlvs_ct_peer(net, ends, &peer))
-		return sk;
-	translated.remote = peer.address;
-	translated.remote_port = peer.port;
-	return rlvs_find_on(net, &translated, ifindex);
+	return rlvs_find_translated(net, ends, ifindex, rlvs_find_on);
 }
 
 /* What the socket of a connection is; NULL is none. */

@@ -282,6 +282,28 @@ bool rlvs_udp_connected(struct net *net, const struct rlvs_ends *ends,
 #ifndef __BINDGEN__
 struct sock *rlvs_find_at(struct net *net, const struct rlvs_ends *ends,
 			  struct rlvs_device device);
+
+/*
+ * What @find finds for a connection, or else for the peer that source NAT has
+ * made of @ends->remote on the way in.
+ */
+static __always_inline struct sock *
+rlvs_find_translated(struct net *net, const struct rlvs_ends *ends, int ifindex,
+		     struct sock *(*find)(struct net *net,
+					  const struct rlvs_ends *ends,
+					  int ifindex))
+{
+	struct sock *sk = find(net, ends, ifindex);
+	struct rlvs_ends translated = *ends;
+	struct rlvs_peer peer;
+
+	if (sk || !rlvs_ct_peer(net, ends, &peer))
+		return sk;
+	translated.remote = peer.address;
+	translated.remote_port = peer.port;
+	return find(net, &translated, ifindex);
+}
+
 enum rlvs_tcp_socket rlvs_tcp_kind(struct sock *sk);
 struct sock *rlvs_find_listener(struct net *net, const struct rlvs_ends *ends,
 				struct rlvs_device device);

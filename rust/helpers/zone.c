@@ -98,15 +98,7 @@ static struct sock *rlvs_find_bound_in(struct net *net,
 struct sock *rlvs_find_in_zone(struct net *net, const struct rlvs_ends *ends,
 			       int zone)
 {
-	struct sock *sk = rlvs_find_bound_in(net, ends, zone);
-	struct rlvs_ends translated = *ends;
-	struct rlvs_peer peer;
-
-	if (sk || !rlvs_ct_peer(net, ends, &peer))
-		return sk;
-	translated.remote = peer.address;
-	translated.remote_port = peer.port;
-	return rlvs_find_bound_in(net, &translated, zone);
+	return rlvs_find_translated(net, ends, zone, rlvs_find_bound_in);
 }
 
 /* As rlvs_tcp_socket(), in a zone other than 0. */
