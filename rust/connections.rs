@@ -127,7 +127,7 @@ impl<A: Family> Connection<A> {
         }
     }
 
-    /// The connection is over, whatever its packets have told: late ones are still matched.
+    /// Ends the connection, whatever state its packets left it in: late ones are still matched.
     pub(crate) fn close(&self) {
         self.life.advance(&self.tally(), |from| {
             if from.has_socket() {
@@ -163,8 +163,7 @@ pub(crate) fn begin<A: Family>(entry: &Entry<A>) {
     entry.life.begin(&entry.tally());
 }
 
-/// Takes an entry out of the table and out of the counts. False when somebody else
-/// did.
+/// Takes an entry out of the table and out of the counts. Returns `false` if another caller did.
 pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBhDisabled) -> bool {
     if !table.remove(entry, bh) {
         return false;

@@ -97,7 +97,7 @@ pub(crate) struct Config {
     draining: Draining,
     /// Ports may be in the port sets that nothing needs any more.
     stale_ports: bool,
-    /// Who listens to events.
+    /// The listeners to events.
     listeners: Listeners,
     /// What all services carried together.
     overall: Overall,
@@ -286,7 +286,7 @@ impl Config {
     }
 
     /// The periodic walk over the connections has ended, and has seen all of them if it is
-    /// `complete`: tells what has become of destinations, and lets go of those that are gone.
+    /// `complete`: sends events about the destinations, and drops those that are gone.
     pub(crate) fn walked(&mut self, ns: &Handle<'_, State>, complete: bool) {
         let Self {
             services,
@@ -757,7 +757,7 @@ impl<'a> Changes<'a> {
         self.changed(deleted)
     }
 
-    /// Tells what has become of changed destinations; the periodic work tells it otherwise.
+    /// Sends events about changed destinations at once, instead of with the periodic work.
     fn tell(&self, changed: &[Arc<Destination>]) {
         if self.config.listeners.are_present() {
             for destination in changed {
@@ -971,8 +971,8 @@ fn copy_of<'a>(
     Ok(copy)
 }
 
-/// A pool of the destinations, boxed to be published. `planned` tells the weight of each that is to
-/// get another one.
+/// A pool of the destinations, boxed to be published. `planned` has the weight of each that is
+/// to get another one.
 fn pool_of<'a>(
     settings: &Settings,
     steers: bool,

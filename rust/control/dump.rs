@@ -173,8 +173,8 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured, net: 
     write_stats(out, service::STATS, &service.stats, service.steers_new())
 }
 
-/// Whether somebody listens at a destination, on whichever device; none where only a client's packet
-/// would tell.
+/// Returns whether a process listens at a destination, on whichever device; none where only a
+/// client's packet would show it.
 fn is_listening(of: &Destination, net: &Net) -> Option<bool> {
     if of.service_key.protocol == Protocol::Sctp {
         return None;

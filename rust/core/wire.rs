@@ -545,7 +545,7 @@ mod tests {
     }
 
     /// An IPv6 packet whose first header after the fixed one is `next`.
-    fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
+    pub(super) fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
         let mut packet = Vec::from([0x60, 0, 0, 0, 0, rest.len() as u8, next, 64]);
         packet.extend([1; 16]);
         packet.extend([2; 16]);

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::{
         address::{V4, V6},
-        wire::{self, Unhandled},
+        wire::{self, tests::ipv6, Unhandled},
     };
     use std::vec::Vec;
 
@@ -162,14 +162,6 @@ mod tests {
         packet.extend([64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
         packet.extend(options);
         packet.extend(l4);
-        packet
-    }
-
-    fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
-        let mut packet = Vec::from([0x60, 0, 0, 0, 0, rest.len() as u8, next, 64]);
-        packet.extend([1; 16]);
-        packet.extend([2; 16]);
-        packet.extend(rest);
         packet
     }
 
