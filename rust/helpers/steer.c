@@ -11,7 +11,6 @@
 #include <net/inet_timewait_sock.h>
 #include <net/ip.h>
 #include <net/request_sock.h>
-#include <net/sock_reuseport.h>
 #include <net/tcp.h>
 
 #include "address.h"
@@ -118,22 +117,16 @@ bool rlvs_steer_reopens(struct sk_buff *skb, struct net *net, u32 offset)
 }
 
 /*
- * The listening socket for a SYN between @ends->remote and @at, where a process
- * listens; of a group of sockets on one port the one that TCP chooses for what
- * the packet says of itself, @ends. A BPF program of the group is not asked
- * before TCP asks it. Under rcu_read_lock(), which keeps the socket.
+ * Returns the member of @sk's SO_REUSEPORT group that TCP chooses for what the
+ * packet says of itself, @ends; NULL if it chooses none. A BPF program of the
+ * group is not asked before TCP asks it. Under rcu_read_lock().
  */
-static struct sock *rlvs_steer_find(struct net *net,
-				    const struct rlvs_ends *ends,
-				    const struct rlvs_ends *at,
-				    struct rlvs_device device)
+static struct sock *rlvs_steer_member(struct net *net, struct sock *sk,
+				      const struct rlvs_ends *ends)
 {
 	struct in6_addr local, remote;
-	struct sock *sk, *member;
+	struct sock *member;
 
-	sk = rlvs_find_listener(net, at, device);
-	if (!sk || !sk->sk_reuseport)
-		return sk;
 	if (!ends->ipv6) {
 		member = inet_lookup_reuseport(net, sk, NULL, 0,
 					       rlvs_addr4(ends->remote),
@@ -148,43 +141,48 @@ static struct sock *rlvs_steer_find(struct net *net,
 						&local, ends->local_port,
 						inet6_ehashfn);
 	}
-	return IS_ERR_OR_NULL(member) ? sk : member;
+	return IS_ERR(member) ? NULL : member;
 }
 
-/* Members of a group that are looked at. Few are ever about to join at once. */
-#define RLVS_STEER_MEMBERS 16
-
-/* Whether a packet may have the socket without a reference. */
+/* Returns true if a packet may have the socket without a reference. */
 static bool rlvs_steer_may_have(struct sock *sk)
 {
 	return !sk_is_refcounted(sk) && READ_ONCE(sk->sk_state) == TCP_LISTEN;
 }
 
-/*
- * A listening socket that a packet for @sk may have: @sk itself, unless it is
- * just joining a group. inet_hash() makes a socket a member before it makes it
- * one that RCU keeps. Another member does as well, as TCP chooses once more among
- * them when it gets the packet. NULL if there is none. Under rcu_read_lock(),
- * which keeps the socket.
- */
-static struct sock *rlvs_steer_joined(struct sock *sk)
-{
-	const struct sock_reuseport *group;
-	struct sock *member;
-	u16 count, i;
+/* How often a listening socket is looked for. */
+#define RLVS_STEER_LOOKS 16
 
-	if (!sk_is_refcounted(sk))
-		return sk;
-	group = rcu_dereference(sk->sk_reuseport_cb);
-	if (!group)
-		return NULL;
-	count = min_t(u16, READ_ONCE(group->num_socks), RLVS_STEER_MEMBERS);
-	/* Pairs with the barrier in __reuseport_add_sock(). */
-	smp_rmb();
-	for (i = 0; i < count; i++) {
-		member = READ_ONCE(group->socks[i]);
-		if (rlvs_steer_may_have(member))
+/*
+ * Returns the listening socket for a SYN between @ends->remote and @at, where a
+ * process listens; NULL if there is none. Of a group of sockets on one port it
+ * is the one that TCP chooses, unless that is just joining or closing:
+ * inet_hash() makes a socket a member before the socket knows its group, and
+ * before it is one that RCU keeps. Any other member does as well then, as TCP
+ * chooses once more when it gets the packet; they are found by other ports of
+ * the client. A bucket's lock lets in one socket at a time, so that each look
+ * after the first comes to it with a chance of one half at most. Under
+ * rcu_read_lock(), which keeps the socket.
+ */
+static struct sock *rlvs_steer_find(struct net *net,
+				    const struct rlvs_ends *ends,
+				    const struct rlvs_ends *at,
+				    struct rlvs_device device)
+{
+	struct rlvs_ends from = *at;
+	struct sock *sk, *member;
+	int look;
+
+	for (look = 0; look < RLVS_STEER_LOOKS; look++, from.remote_port++) {
+		sk = rlvs_find_listener(net, &from, device);
+		if (!sk)
+			return NULL;
+		member = sk->sk_reuseport ? rlvs_steer_member(net, sk, ends) :
+					    NULL;
+		if (member && rlvs_steer_may_have(member))
 			return member;
+		if (rlvs_steer_may_have(sk))
+			return sk;
 	}
 	return NULL;
 }
@@ -204,8 +202,8 @@ static enum rlvs_syn rlvs_answer_to_syn(struct net *net, const struct sock *sk)
 }
 
 /*
- * Who listens there, and what becomes of a SYN; NULL if nobody does. Under
- * rcu_read_lock(), which keeps the socket.
+ * Returns the socket that listens there, and in @found what becomes of a SYN;
+ * NULL if none listens. Under rcu_read_lock(), which keeps the socket.
  */
 struct sock *rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
 				 const struct rlvs_ends *at,
@@ -218,7 +216,7 @@ struct sock *rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
 		return NULL;
 	rlvs_queue_of_listener(sk, &found->queue);
 	found->syn = rlvs_answer_to_syn(net, sk);
-	return rlvs_steer_joined(sk);
+	return sk;
 }
 
 /* Whether a listening socket takes a cookie back. */
