@@ -117,7 +117,7 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// The family.
     const FAMILY: Family;
 
-    /// Words that hold two addresses and one word more: see [`crate::tuple`].
+    /// Words that hold two addresses and one word more: see [`crate::connection::tuple`].
     type Words: Copy + Eq + fmt::Debug + Send + Sync + 'static;
 
     /// Words that hold one address and half a word more.

@@ -5,9 +5,10 @@
 use crate::{
     address::{Address, Family, Protocol},
     refusal::Refusal,
-    schedule::{flags::Flags, Settings},
-    threshold::Thresholds,
+    schedule::{flags::Flags, threshold::Thresholds, Settings},
 };
+
+pub mod backends;
 
 /// What tells a virtual service from all others of its network namespace.
 ///

@@ -6,7 +6,7 @@
 //! then those are looked at that were found listening lately ([`Heard`]), and as many others from a
 //! random one on ([`Sample`]).
 
-use crate::lifecycle::Word;
+use crate::connection::Word;
 
 /// As many destinations are all looked at for one packet; of more, about so many.
 pub const MANY: usize = 64;

@@ -9,13 +9,14 @@
 //! read as far as the number goes, and what may be shorter is padded with zeroes. The numbers are
 //! those of `include/uapi/linux/ip_vs.h`.
 
-pub mod destination;
-pub mod service;
-
 use crate::{
     address::{Address, Family},
     refusal::Refusal,
 };
+
+pub mod destination;
+pub mod proc;
+pub mod service;
 
 /// The version that clients are told: the last one in which anything they use has changed.
 pub const VERSION: u32 = 0x01_02_01;

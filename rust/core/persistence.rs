@@ -10,8 +10,10 @@
 
 use crate::{
     address::{Family, Ip},
-    flow::{self, Tunable},
-    lifecycle::{Counts, Word},
+    connection::{
+        state::{self, Tunable},
+        Counts, Word,
+    },
     refusal::Refusal,
 };
 
@@ -171,7 +173,7 @@ impl<W: Word> Bond<W> {
     }
 
     /// Whether the template leads no connection any more: `seconds` have passed since the last one
-    /// was opened, and none is active; of times see [`flow::remaining`]. One that a flood of false
+    /// was opened, and none is active; of times see [`state::remaining`]. One that a flood of false
     /// source addresses has made goes with the flood's entries.
     pub fn is_over(&self, seconds: u32, now: u32) -> bool {
         if seconds == 0 {
@@ -179,14 +181,14 @@ impl<W: Word> Bond<W> {
         }
         let opened = self.opened.load();
         if self.proven.load() == 0 {
-            return self.counts.is_drained() && flow::expired(UNPROVEN, opened, now);
+            return self.counts.is_drained() && state::expired(UNPROVEN, opened, now);
         }
-        self.counts.active() == 0 && flow::expired(seconds, opened, now)
+        self.counts.active() == 0 && state::expired(seconds, opened, now)
     }
 
     /// Seconds until the template is over, if no connection is opened nor active then.
     pub fn remaining(&self, seconds: u32, now: u32) -> u32 {
-        flow::remaining(seconds, self.opened.load(), now)
+        state::remaining(seconds, self.opened.load(), now)
     }
 }
 
@@ -195,8 +197,7 @@ mod tests {
     use super::*;
     use crate::{
         address::{V4, V6},
-        flow::State,
-        lifecycle::Tally,
+        connection::{state::State, Tally},
     };
     use core::cell::Cell;
 

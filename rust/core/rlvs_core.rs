@@ -8,22 +8,22 @@
 //! tested.
 //!
 //! - [`address`]: addresses, ports, protocols.
-//! - [`tuple`]: the keys by which the packets of a connection find its entry.
-//! - [`wire`]: reading a packet's headers.
-//! - [`checksum`], [`crc32c`] and [`nat`]: rewriting an address and a port in a packet.
-//! - [`flow`]: the states of a connection and their timeouts.
+//! - [`packet`]: reading a packet's headers, and rewriting an address and a port in it.
+//! - [`connection`]: an entry between several CPUs, and the counts of its destination: its key
+//!   ([`connection::tuple`]), its states and timeouts ([`connection::state`]), and whether its first
+//!   packet was refused ([`connection::rejected`]).
+//! - [`schedule`]: choosing a destination; [`schedule::marks`]: which destinations to look at for
+//!   that; [`schedule::choice`]: going on when one cannot take the connection; [`heard`]: with how
+//!   many.
+//! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others;
+//!   [`config::backends`]: which destination a packet comes from; [`tree`]: what that is looked up in.
 //! - [`defence`]: what goes first in a flood of new connections.
 //! - [`udp`]: how much of the connections UDP may have.
 //! - [`estimate`]: how much is carried in a second.
-//! - [`ipvs`]: what the netlink family of ip_vs says.
-//! - [`lifecycle`]: an entry between several CPUs, and the counts of its destination.
-//! - [`notice`]: what is told of a destination, and when.
-//! - [`retry`]: whether the first packet of a connection was refused.
-//! - [`schedule`]: choosing a destination; [`changed`]: which destinations to look at for that;
-//!   [`choice`]: going on when one cannot take the connection; [`heard`]: with how many.
-//! - [`proc_net`]: the lines of `/proc/net/ip_vs*`.
-//! - [`backends`]: which destination a packet comes from; [`tree`]: what that is looked up in.
-//! - [`config`] and [`refusal`]: which requests are valid, and what is said of the others.
+//! - [`notice`]: which news there are of a destination, and when.
+//! - [`persistence`]: which clients stay with their destination.
+//! - [`ipvs`]: what the netlink family of ip_vs says; [`ipvs::proc`]: the lines of
+//!   `/proc/net/ip_vs*`.
 //!
 //! Nothing here panics on any input: indices go through `get`, and sums that may overflow say
 //! what happens then. The lints below hold the code to it.
@@ -42,29 +42,16 @@
 )]
 
 pub mod address;
-pub mod backends;
-pub mod changed;
-pub mod checksum;
-pub mod choice;
 pub mod config;
-pub mod crc32c;
+pub mod connection;
 pub mod defence;
 pub mod estimate;
-pub mod flow;
 pub mod heard;
-pub mod icmp;
 pub mod ipvs;
-pub mod lifecycle;
-pub mod nat;
 pub mod notice;
+pub mod packet;
 pub mod persistence;
-pub mod proc_net;
 pub mod refusal;
-pub mod retry;
 pub mod schedule;
-pub mod slow_start;
-pub mod threshold;
 pub mod tree;
-pub mod tuple;
 pub mod udp;
-pub mod wire;

@@ -17,33 +17,8 @@ use crate::{
     heard::MANY,
     persistence::{self, Persistence},
     refusal::Refusal,
-    slow_start::SlowStart,
+    schedule::slow_start::SlowStart,
 };
-
-pub mod dh;
-pub mod flags;
-pub mod fo;
-mod hash;
-mod identity;
-pub mod jsq;
-pub mod lblc;
-pub mod lblcr;
-pub mod lc;
-mod least;
-pub mod locality;
-mod lottery;
-pub mod mh;
-pub mod nq;
-pub mod ovf;
-pub mod p2c;
-pub mod rr;
-pub mod sed;
-pub mod sh;
-pub(crate) mod sort;
-mod tournament;
-pub mod twos;
-pub mod wlc;
-pub mod wrr;
 
 use dh::Dh;
 use flags::Flags;
@@ -64,6 +39,35 @@ use sh::Sh;
 use twos::Twos;
 use wlc::Wlc;
 use wrr::Wrr;
+
+pub mod choice;
+pub mod dh;
+pub mod flags;
+pub mod fo;
+mod hash;
+mod identity;
+pub mod jsq;
+pub mod lblc;
+pub mod lblcr;
+pub mod lc;
+mod least;
+pub mod locality;
+mod lottery;
+pub mod marks;
+pub mod mh;
+pub mod nq;
+pub mod ovf;
+pub mod p2c;
+pub mod rr;
+pub mod sed;
+pub mod sh;
+pub mod slow_start;
+pub(crate) mod sort;
+pub mod threshold;
+mod tournament;
+pub mod twos;
+pub mod wlc;
+pub mod wrr;
 
 /// The destinations of a service, numbered from 0 on in the order in which they were added, as a
 /// scheduler sees them.

@@ -9,9 +9,12 @@
 
 use crate::{
     address::Protocol,
+    connection::{
+        at_least_zero,
+        state::{State, Timeouts},
+        Tally, Word,
+    },
     defence,
-    flow::{State, Timeouts},
-    lifecycle::{at_least_zero, Tally, Word},
 };
 
 /// What UDP has in a namespace. Other CPUs may be changing it.
@@ -211,11 +214,13 @@ pub fn shortened(
 mod tests {
     use super::*;
     use crate::{
+        connection::{
+            state::{self, Rules, STATES},
+            tuple::Side,
+            Counts, Lifecycle,
+        },
         defence::SHORTEST,
-        flow::{self, Rules, STATES},
-        lifecycle::{Counts, Lifecycle},
-        tuple::Side,
-        wire::Signal,
+        packet::Signal,
     };
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use std::vec::Vec;
@@ -248,7 +253,7 @@ mod tests {
         let tally = (&counts, None);
         let tally = (tally, &flows);
         let lives: Vec<Lifecycle<AtomicU32>> = (0..4)
-            .map(|_| Lifecycle::new(flow::initial(Protocol::Udp), 0))
+            .map(|_| Lifecycle::new(state::initial(Protocol::Udp), 0))
             .collect();
         lives.iter().for_each(|life| life.begin(&tally));
         assert_eq!((flows.unanswered(), flows.all()), (4, 4));

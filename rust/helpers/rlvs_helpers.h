@@ -198,7 +198,7 @@ bool rlvs_ct_peer(struct net *net, const struct rlvs_ends *ends,
 bool rlvs_ct_shift(struct net *net, const struct rlvs_ends *ends, u32 *sequence,
 		   u32 *ack);
 
-/* kept.c */
+/* replay.c */
 
 /* Where a packet was seen. */
 struct rlvs_kept_place {
@@ -215,7 +215,7 @@ void rlvs_kept_sent(struct net *net, struct sk_buff *skb);
 /* kept_sender.c */
 bool rlvs_kept_set_sender(struct net *net, struct sk_buff *skb, int ifindex);
 
-/* inet.c */
+/* sock.c */
 /* In this order: the more of a connection there is, the greater. */
 enum rlvs_tcp_socket {
 	RLVS_TCP_SOCKET_NONE,
@@ -239,7 +239,7 @@ struct rlvs_ends {
 	bool ipv6;
 };
 
-/* How far a connection has come; see rust/core/flow/window.rs. */
+/* How far a connection has come; see rust/core/connection/window.rs. */
 struct rlvs_tcp_window {
 	u32 receive_next;
 	u32 receive_window;
@@ -370,7 +370,7 @@ bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,
 			     const struct rlvs_ends *ends, u8 protocol);
 bool rlvs_has_address6(struct net *net, const u8 *address);
 
-/* steer.c */
+/* sk_assign.c */
 enum rlvs_steer_socket {
 	RLVS_STEER_SOCKET_NONE,
 	RLVS_STEER_SOCKET_TIME_WAIT,
@@ -449,7 +449,7 @@ struct rlvs_sysctls *rlvs_sysctl_register(struct net *net, const char *path,
 					  u32 count, int *values, int *caps);
 void rlvs_sysctl_unregister(struct rlvs_sysctls *sysctls);
 
-/* log.c */
+/* ratelimit.c */
 bool rlvs_log_passes(const struct net *net);
 
 /* memory.c */

@@ -11,7 +11,7 @@
 
 use crate::{
     bindings,
-    inet::{Ends, Net},
+    net::{Ends, Net},
     netfilter::{Context, Family},
     skbuff::Skb,
 };

@@ -38,9 +38,9 @@ use kernel::{
     types::Opaque,
 };
 
-mod bucket;
-
 pub use bucket::Bucket;
+
+mod bucket;
 
 /// Which of a flow's two keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@
 
 use crate::{
     bindings,
-    inet::Net,
     memory::KEPT,
+    net::Net,
     netns::{self, Handle, Namespace},
 };
 use core::marker::PhantomData;

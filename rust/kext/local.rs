@@ -9,7 +9,7 @@
 
 use crate::{
     bindings,
-    inet::{Ends, Net},
+    net::{Ends, Net},
     netfilter::Context,
     skbuff::Skb,
 };

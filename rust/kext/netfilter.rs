@@ -12,7 +12,7 @@
 use crate::{
     bh::{with_bh_disabled, LocalBhDisabled},
     bindings,
-    inet::{Device, Net},
+    net::{Device, Net},
     refusal::Mark,
     skbuff::Skb,
 };

@@ -12,7 +12,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, inet::Net, memory::KEPT, netfilter::Entry, proc, sysctl};
+use crate::{bindings, memory::KEPT, net::Net, netfilter::Entry, proc, sysctl};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -182,7 +182,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
     }
 
     /// Registers the hooks and starts the periodic work, unless that was done. Where the kernel has
-    /// no IPv6 ([`crate::inet::has_ipv6`]), no hook sees its packets.
+    /// no IPv6 ([`crate::net::has_ipv6`]), no hook sees its packets.
     ///
     /// # Context
     ///

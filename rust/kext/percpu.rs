@@ -7,7 +7,7 @@
 //! Upstream: a per-CPU RFC; not merged.
 
 #[cfg(not(CONFIG_PREEMPT_RT))]
-use crate::once::Once;
+use crate::rwonce::Once;
 use crate::{bh::LocalBhDisabled, bindings};
 use core::ptr::NonNull;
 #[cfg(not(CONFIG_PREEMPT_RT))]

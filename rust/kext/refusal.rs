@@ -13,7 +13,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, inet::Net, netfilter::Context, skbuff::Skb};
+use crate::{bindings, net::Net, netfilter::Context, skbuff::Skb};
 use kernel::{error::from_err_ptr, prelude::*};
 
 /// The mark of a namespace's refusals: a template of connection tracking, which belongs to no

@@ -28,6 +28,9 @@
 //!   [`netns::Detached`], and the last references to a [`flow_table::FlowTable`], to an
 //!   [`flow_table::EntryCache`] and to a [`flow_table::Walker`].
 
+#[doc(hidden)]
+pub use kernel as __kernel;
+
 pub mod barrier;
 pub mod bh;
 mod bindings;
@@ -38,25 +41,22 @@ pub mod flow_table;
 pub mod flow_total;
 pub mod genetlink;
 pub mod group;
-pub mod inet;
-pub mod kept;
 pub mod local;
-pub mod log;
 pub mod memory;
+pub mod net;
 pub mod netfilter;
 pub mod netns;
-pub mod once;
 pub mod percpu;
 pub mod proc;
 pub mod random;
+pub mod ratelimit;
 pub mod rcu;
 pub mod refusal;
+pub mod replay;
+pub mod rwonce;
+pub mod sk_assign;
 pub mod skbuff;
-pub mod steer;
 pub mod sysctl;
 pub mod task;
 pub mod uapi;
 pub mod user;
-
-#[doc(hidden)]
-pub use kernel as __kernel;

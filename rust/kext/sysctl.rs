@@ -6,7 +6,7 @@
 //!
 //! Upstream: none at present.
 
-use crate::{bindings, inet::Net, memory::KEPT, once::Once};
+use crate::{bindings, memory::KEPT, net::Net, rwonce::Once};
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,

@@ -6,7 +6,7 @@
 //!
 //! Upstream: `kernel::cred::Kuid`, which cannot be made of a number.
 
-use crate::{bindings, inet::Net};
+use crate::{bindings, net::Net};
 
 /// A user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 
 use kernel::prelude::*;
 use rlvs_kext::{
-    inet::Device,
+    net::Device,
     netfilter::{Context, LocalIn, LocalOut, PreRouting},
+    sk_assign::{Target, Way},
     skbuff::Skb,
-    steer::{Target, Way},
 };
 
 /// What all hooks have in common.

@@ -5,8 +5,8 @@
 
 use rlvs_kext::{
     netfilter::{Context, PreRouting},
+    sk_assign::Target,
     skbuff::Skb,
-    steer::Target,
 };
 
 /// Gives the packet a socket.

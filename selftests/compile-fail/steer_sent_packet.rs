@@ -6,8 +6,8 @@
 
 use rlvs_kext::{
     netfilter::{Context, LocalOut},
+    sk_assign::Target,
     skbuff::Skb,
-    steer::Target,
 };
 
 /// Gives the packet a socket.

@@ -6,7 +6,7 @@
 
 use kernel::prelude::*;
 use rlvs_kext::{
-    inet::Net,
+    net::Net,
     sysctl::{Spec, Sysctls},
 };
 

@@ -7,8 +7,8 @@
 use kernel::sync::rcu;
 use rlvs_kext::{
     netfilter::{Context, LocalIn},
+    sk_assign::Way,
     skbuff::Skb,
-    steer::Way,
 };
 
 /// Hands the packet to a socket that nothing keeps.

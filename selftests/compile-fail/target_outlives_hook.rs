@@ -6,7 +6,7 @@
 
 use rlvs_kext::{
     netfilter::{Context, LocalIn},
-    steer::{Target, Way},
+    sk_assign::{Target, Way},
 };
 
 /// Keeps a socket.

@@ -10,7 +10,7 @@ use crate::{
     address::{Family, Protocol},
     config::{check_destination, DestinationKey, Method, Presence, ServiceKey},
     refusal::Refusal,
-    threshold::Thresholds,
+    schedule::threshold::Thresholds,
 };
 
 /// Masquerading, the forwarding method that every destination is told to have.

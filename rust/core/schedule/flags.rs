@@ -13,7 +13,7 @@ impl Flags {
     /// No flag.
     pub const NONE: Self = Self(0);
     /// `ops`: each packet is scheduled by itself and makes no entry (`IP_VS_SVC_F_ONEPACKET`). For
-    /// UDP only; see [`crate::backends`].
+    /// UDP only; see [`crate::config::backends`].
     pub const ONE_PACKET: Self = Self(1 << 2);
     /// `sh-fallback`, `mh-fallback`: a client whose destination takes no new connections goes to
     /// another one (`IP_VS_SVC_F_SCHED1`).

@@ -3,8 +3,10 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
     address::{Protocol, V4, V6},
-    checksum,
-    crc32c::{self, Difference},
+    packet::{
+        checksum,
+        crc32c::{self, Difference},
+    },
 };
 
 use crate::support::{cases, one_zero, plain_crc, plain_sum, plan, Field, Plan};

@@ -2,9 +2,11 @@
 
 use proptest::{prelude::*, sample::select};
 use rlvs_core::{
-    flow::{self, Rules, State, Timeouts, STATES},
-    tuple::Side,
-    wire::{sctp::Chunk, Signal, TcpFlags},
+    connection::{
+        state::{self, Rules, State, Timeouts, STATES},
+        tuple::Side,
+    },
+    packet::{sctp::Chunk, Signal, TcpFlags},
 };
 
 use crate::support::cases;
@@ -28,7 +30,7 @@ proptest! {
     fn only_four_flags_count(state in state(), reply: bool, flags: u8, others: u8) {
         let side = if reply { Side::Reply } else { Side::Inbound };
         let four = TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK;
-        let next = |flags| flow::next(state, side, Signal::Tcp(TcpFlags(flags)));
+        let next = |flags| state::next(state, side, Signal::Tcp(TcpFlags(flags)));
         prop_assert_eq!(next(flags & four), next(flags & four | others & !four));
         prop_assert_eq!(next(others & !four), state);
     }
@@ -40,7 +42,7 @@ proptest! {
         let side = if reply { Side::Reply } else { Side::Inbound };
         let rules = if secure { Rules::Secure } else { Rules::Usual };
         if rules.next(state, side, signal) != state {
-            prop_assert!(flow::may_move(state, side, signal));
+            prop_assert!(state::may_move(state, side, signal));
         }
     }
 
@@ -50,15 +52,15 @@ proptest! {
     ) {
         let timeout = Timeouts::default().of(state);
         let now = start.wrapping_add(idle);
-        prop_assert_eq!(flow::expired(timeout, start, now), idle >= timeout);
+        prop_assert_eq!(state::expired(timeout, start, now), idle >= timeout);
         prop_assert_eq!(
-            flow::remaining(timeout, start, now),
+            state::remaining(timeout, start, now),
             timeout.saturating_sub(idle)
         );
         // Another CPU was ahead when it wrote the time: no reason to expire anything.
         let ahead = now.wrapping_add(early);
-        prop_assert!(!flow::expired(timeout, ahead, now));
-        prop_assert_eq!(flow::remaining(timeout, ahead, now), timeout);
+        prop_assert!(!state::expired(timeout, ahead, now));
+        prop_assert_eq!(state::remaining(timeout, ahead, now), timeout);
     }
 
     #[test]

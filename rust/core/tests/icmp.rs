@@ -3,9 +3,11 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
     address::{Endpoint, Family, Ip, Protocol, V4, V6},
-    checksum, icmp,
-    nat::{self, Rewrite, Sums, TooShort, Which},
-    wire::{self, Unhandled},
+    packet::{
+        self, checksum, icmp,
+        rewrite::{self, Rewrite, Sums, TooShort, Which},
+        Unhandled,
+    },
 };
 
 use crate::{
@@ -148,7 +150,7 @@ fn rewrite_equals_building_again<A: Ip>(
     let wanted = expected(&case).build();
     let ((plan, side, to), error, _) = case;
     let mut bytes = error.build();
-    prop_assert_eq!(wire::parse::<A>(&bytes[..]), Err(Unhandled::Icmp));
+    prop_assert_eq!(packet::parse::<A>(&bytes[..]), Err(Unhandled::Icmp));
     let read = icmp::parse::<A>(&bytes[..]).expect("an error");
     prop_assert_eq!(
         (read.source, read.destination),
@@ -168,14 +170,14 @@ fn rewrite_equals_building_again<A: Ip>(
         (false, true) => Sums::Complete,
         (false, false) => Sums::Other,
     };
-    let len = nat::writable_len_of_error(&read);
+    let len = rewrite::writable_len_of_error(&read);
     prop_assert!(len <= bytes.len());
     let untouched = bytes.clone();
-    let short = nat::apply_to_error(&mut bytes[..len - 1], &read, sums, &rewrite);
+    let short = rewrite::apply_to_error(&mut bytes[..len - 1], &read, sums, &rewrite);
     prop_assert_eq!(short, Err(TooShort));
     prop_assert_eq!(&bytes, &untouched);
 
-    let delta = nat::apply_to_error(&mut bytes[..len], &read, sums, &rewrite).expect("room");
+    let delta = rewrite::apply_to_error(&mut bytes[..len], &read, sums, &rewrite).expect("room");
     let before = plain_sum(&untouched);
     prop_assert_eq!(
         one_zero(checksum::add(before, delta.0)),
@@ -194,7 +196,7 @@ fn rewrite_equals_building_again<A: Ip>(
 fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(error) = icmp::parse::<A>(bytes) {
         prop_assert!(error.quoted.offset + error.quoted.l4_offset + 8 <= bytes.len());
-        prop_assert!(nat::writable_len_of_error(&error) <= bytes.len());
+        prop_assert!(rewrite::writable_len_of_error(&error) <= bytes.len());
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 use proptest::{prelude::*, sample::Index};
 use rlvs_core::{
     address::{Endpoint, Ip, Protocol, V4, V6},
-    checksum,
-    nat::{self, Rewrite, Sums, TooShort, Which},
-    wire,
+    packet::{
+        self, checksum,
+        rewrite::{self, Rewrite, Sums, TooShort, Which},
+    },
 };
 
 use crate::support::{cases, endpoint, one_zero, plain_crc, plain_sum, plan, Field, Plan};
@@ -51,7 +52,7 @@ fn rewrite_equals_building_again<A: Ip>(
 ) -> Result<(), TestCaseError> {
     let (mut bytes, _) = plan.build();
     let (expected, _) = changed(&plan, side, to).build();
-    let packet = wire::parse::<A>(&bytes[..]).expect("a whole packet");
+    let packet = packet::parse::<A>(&bytes[..]).expect("a whole packet");
     let rewrite = Rewrite {
         side,
         from: from(&plan, side),
@@ -63,15 +64,15 @@ fn rewrite_equals_building_again<A: Ip>(
         _ => Sums::Other,
     };
     let before = plain_sum(&bytes);
-    let len = nat::writable_len(&packet);
+    let len = rewrite::writable_len(&packet);
     prop_assert!(len <= bytes.len());
 
     let untouched = bytes.clone();
-    let short = nat::apply(&mut bytes[..len - 1], &packet, sums, &rewrite);
+    let short = rewrite::apply(&mut bytes[..len - 1], &packet, sums, &rewrite);
     prop_assert_eq!(short, Err(TooShort));
     prop_assert_eq!(&bytes, &untouched);
 
-    let delta = nat::apply(&mut bytes[..len], &packet, sums, &rewrite).expect("long enough");
+    let delta = rewrite::apply(&mut bytes[..len], &packet, sums, &rewrite).expect("long enough");
     prop_assert_eq!(&bytes, &expected);
     let after = plain_sum(&bytes);
     prop_assert_eq!(one_zero(checksum::add(before, delta.0)), one_zero(after));
@@ -108,13 +109,13 @@ fn wrong_checksum_stays_wrong<A: Ip>(
     let wrong = right ^ damage;
     bytes[field..field + 2].copy_from_slice(&wrong.to_be_bytes());
     let before = residue(&plan, &bytes[l4_offset..]);
-    let packet = wire::parse::<A>(&bytes[..]).expect("a whole packet");
+    let packet = packet::parse::<A>(&bytes[..]).expect("a whole packet");
     let rewrite = Rewrite {
         side,
         from: from(&plan, side),
         to,
     };
-    nat::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
+    rewrite::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
     let plan = changed(&plan, side, to);
     prop_assert_eq!(residue(&plan, &bytes[l4_offset..]), before);
     prop_assert_eq!(before == 0xffff, one_zero(wrong) == one_zero(right));
@@ -151,13 +152,13 @@ fn wrong_crc_stays_wrong<A: Ip>(
         *byte ^= damage;
     }
     let before = wrong_by(&bytes[l4_offset..]);
-    let packet = wire::parse::<A>(&bytes[..]).expect("a whole packet");
+    let packet = packet::parse::<A>(&bytes[..]).expect("a whole packet");
     let rewrite = Rewrite {
         side,
         from: from(&plan, side),
         to,
     };
-    nat::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
+    rewrite::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
     prop_assert_eq!(wrong_by(&bytes[l4_offset..]), before);
     Ok(())
 }
@@ -199,11 +200,11 @@ proptest! {
         let (mut bytes, _) = plan.build();
         let untouched = bytes.clone();
         let (expected, _) = changed(&plan, side, to).build();
-        let mut packet = wire::parse::<V4>(&bytes[..]).expect("a whole packet");
+        let mut packet = packet::parse::<V4>(&bytes[..]).expect("a whole packet");
         packet.length = 0;
         let rewrite = Rewrite { side, from: from(&plan, side), to };
         let sums = if partial { Sums::Partial } else { Sums::Other };
-        let done = nat::apply(&mut bytes, &packet, sums, &rewrite);
+        let done = rewrite::apply(&mut bytes, &packet, sums, &rewrite);
         if partial || rewrite.from == to {
             prop_assert!(done.is_ok());
             prop_assert_eq!(bytes, expected);
@@ -224,9 +225,9 @@ proptest! {
             _ => Sums::Other,
         };
         for (from, to) in [(from(&plan, side), to), (to, from(&plan, side))] {
-            let packet = wire::parse::<V6>(&bytes[..]).expect("a whole packet");
+            let packet = packet::parse::<V6>(&bytes[..]).expect("a whole packet");
             let rewrite = Rewrite { side, from, to };
-            nat::apply(&mut bytes, &packet, sums, &rewrite).expect("long enough");
+            rewrite::apply(&mut bytes, &packet, sums, &rewrite).expect("long enough");
         }
         prop_assert_eq!(bytes, original);
     }

@@ -6,7 +6,7 @@ use crc::{Crc, CRC_32_ISCSI};
 use proptest::{collection::vec, prelude::*, sample::select};
 use rlvs_core::{
     address::{Endpoint, Family, Ip, Protocol},
-    wire::{sctp::Chunk, Signal, TcpFlags},
+    packet::{sctp::Chunk, Signal, TcpFlags},
 };
 
 /// How often a property is tried; a costly one asks for one part in `cost` of it.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rlvs_core::{
     address::{Ip, V4, V6},
-    tuple::{Side, Tuple},
+    connection::tuple::{Side, Tuple},
 };
 
 use crate::support::{cases, endpoint, protocol};

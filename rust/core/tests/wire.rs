@@ -5,8 +5,8 @@ use std::cell::Cell;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use rlvs_core::{
     address::{Family, Ip, Protocol, V4, V6},
-    flow, nat,
-    wire::{self, sctp::Chunk, Bytes, Packet, Ports, Signal, Unhandled},
+    connection::state,
+    packet::{self, rewrite, sctp::Chunk, Bytes, Packet, Ports, Signal, Unhandled},
 };
 
 use crate::support::{cases, plan, Plan};
@@ -53,7 +53,7 @@ fn headers_end<A: Ip>(packet: &Packet<A>) -> usize {
 /// Whatever the bytes are: what is accepted lies within them and within the length they tell.
 fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
     let watched = Watched::new(bytes);
-    match wire::parse::<A>(&watched) {
+    match packet::parse::<A>(&watched) {
         Ok(packet) => {
             prop_assert!(!watched.refused.get());
             prop_assert!(headers_end(&packet) <= bytes.len());
@@ -64,7 +64,7 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
                 }
                 _ => headers_end(&packet),
             };
-            prop_assert!(nat::writable_len(&packet) <= writable);
+            prop_assert!(rewrite::writable_len(&packet) <= writable);
             if packet.length != 0 {
                 prop_assert!(headers_end(&packet) <= packet.length as usize);
             }
@@ -82,16 +82,16 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
 /// What a glance tells of any bytes, the parser tells too, or refuses the packet.
 fn glance_agrees<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
     let watched = Watched::new(bytes);
-    let glance = wire::ports::<A>(&watched);
+    let glance = packet::ports::<A>(&watched);
     prop_assert!(watched.end.get() <= bytes.len());
     let Some(ports) = glance else {
         return Ok(());
     };
-    match wire::parse::<A>(bytes) {
+    match packet::parse::<A>(bytes) {
         Ok(packet) => {
             prop_assert_eq!(ports.source, packet.source.port);
             prop_assert_eq!(ports.destination, packet.destination.port);
-            prop_assert_eq!(wire::ends_tcp::<A>(bytes), flow::ends(packet.signal));
+            prop_assert_eq!(packet::ends_tcp::<A>(bytes), state::ends(packet.signal));
         }
         Err(why) => prop_assert!(matches!(why, Unhandled::Truncated | Unhandled::Malformed)),
     }
@@ -108,21 +108,21 @@ fn reads_what_was_built<A: Ip>(plan: Plan<A>) -> Result<(), TestCaseError> {
         length: bytes.len() as u32,
         signal: plan.signal(),
     };
-    prop_assert_eq!(wire::parse::<A>(&bytes[..]), Ok(packet));
+    prop_assert_eq!(packet::parse::<A>(&bytes[..]), Ok(packet));
     // A glance is enough for all but IPv6 extension headers.
     let plain = A::FAMILY == Family::V4 || l4_offset == 40;
     let ports = Ports {
         source: plan.source.port,
         destination: plan.destination.port,
     };
-    prop_assert_eq!(wire::ports::<A>(&bytes[..]), plain.then_some(ports));
-    let ends = plain && flow::ends(packet.signal);
-    prop_assert_eq!(wire::ends_tcp::<A>(&bytes[..]), ends);
+    prop_assert_eq!(packet::ports::<A>(&bytes[..]), plain.then_some(ports));
+    let ends = plain && state::ends(packet.signal);
+    prop_assert_eq!(packet::ends_tcp::<A>(&bytes[..]), ends);
     // The headers suffice, and less does not.
     let end = l4_offset + plan.headers_len();
-    prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Ok(packet));
+    prop_assert_eq!(packet::parse::<A>(&bytes[..end]), Ok(packet));
     for end in 0..end {
-        prop_assert_eq!(wire::parse::<A>(&bytes[..end]), Err(Unhandled::Truncated));
+        prop_assert_eq!(packet::parse::<A>(&bytes[..end]), Err(Unhandled::Truncated));
     }
     Ok(())
 }
@@ -180,7 +180,7 @@ proptest! {
         let (mut bytes, _) = plan.build();
         let word = bits | if dont { 0x4000 } else { 0 };
         bytes[6..8].copy_from_slice(&word.to_be_bytes());
-        prop_assert_eq!(wire::parse::<V4>(&bytes[..]), Err(Unhandled::Fragment));
-        prop_assert_eq!(wire::ports::<V4>(&bytes[..]), None);
+        prop_assert_eq!(packet::parse::<V4>(&bytes[..]), Err(Unhandled::Fragment));
+        prop_assert_eq!(packet::ports::<V4>(&bytes[..]), None);
     }
 }

@@ -15,9 +15,11 @@ use packets::Sample;
 use pool::{Host, Pool};
 use rlvs_core::{
     address::{Ip, Protocol, V4, V6},
-    nat::{self, Sums, Which},
+    packet::{
+        self,
+        rewrite::{self, Sums, Which},
+    },
     schedule::{mh::TableSize, Kind, Scheduler, Settings},
-    wire,
 };
 
 /// How many destinations there are to choose from.
@@ -56,7 +58,7 @@ fn translate<A: Ip>(criterion: &mut Criterion, protocol: Protocol, name: &str) {
     let mut group = criterion.benchmark_group(format!("packet.{name}"));
     group.sampling_mode(SamplingMode::Flat);
     group.bench_function("parse", |bencher| {
-        bencher.iter(|| wire::parse::<A>(black_box(sample.bytes())).expect("it is whole"));
+        bencher.iter(|| packet::parse::<A>(black_box(sample.bytes())).expect("it is whole"));
     });
     let mut bytes = sample.bytes().to_vec();
     // There and back again, so that the packet stays what it was: half of it is one packet.
@@ -67,9 +69,9 @@ fn translate<A: Ip>(criterion: &mut Criterion, protocol: Protocol, name: &str) {
     let mut turn = ways.iter().cycle();
     group.bench_function("parse_rewrite", |bencher| {
         bencher.iter(|| {
-            let packet = wire::parse::<A>(black_box(&bytes[..])).expect("it is whole");
+            let packet = packet::parse::<A>(black_box(&bytes[..])).expect("it is whole");
             let rewrite = turn.next().expect("a cycle has no end");
-            nat::apply(&mut bytes, &packet, Sums::Other, black_box(rewrite)).expect("it fits")
+            rewrite::apply(&mut bytes, &packet, Sums::Other, black_box(rewrite)).expect("it fits")
         });
     });
     group.finish();

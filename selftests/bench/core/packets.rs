@@ -4,7 +4,7 @@
 
 use rlvs_core::{
     address::{Endpoint, Family, Ip, Protocol},
-    nat::{Rewrite, Which},
+    packet::rewrite::{Rewrite, Which},
 };
 
 const PAYLOAD: usize = 64;

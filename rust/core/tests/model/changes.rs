@@ -7,9 +7,8 @@ use std::{cell::Cell, sync::Mutex};
 
 use loom::{sync::Arc, thread};
 use rlvs_core::{
-    changed::{Changed, Taker},
-    flow::State,
-    lifecycle::{Counts, Lifecycle, Observer},
+    connection::{state::State, Counts, Lifecycle, Observer},
+    schedule::marks::{Changed, Taker},
 };
 
 use crate::{

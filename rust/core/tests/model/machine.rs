@@ -12,8 +12,8 @@ use loom::sync::{
     Mutex, MutexGuard,
 };
 use rlvs_core::{
-    changed,
-    lifecycle::{self, REMOVED, UNCOUNTED},
+    connection::{self, REMOVED, UNCOUNTED},
+    schedule::marks,
 };
 
 /// An atomic value of which loom tries every order.
@@ -91,7 +91,7 @@ pub(crate) struct Word<F> {
     fault: PhantomData<F>,
 }
 
-impl<F: Fault> lifecycle::Word for Word<F> {
+impl<F: Fault> connection::Word for Word<F> {
     fn new(value: u32) -> Self {
         Self {
             value: Observed::new(AtomicU32::new(value & !F::LOST)),
@@ -149,7 +149,7 @@ fn ordered<F: Fault, R>(operation: impl FnOnce() -> R) -> R {
     result
 }
 
-impl<F: Fault> changed::Bits for Bits<F> {
+impl<F: Fault> marks::Bits for Bits<F> {
     fn new() -> Self {
         Self {
             value: AtomicU64::new(0),

@@ -2,7 +2,7 @@
 
 //! A model of the connection table on several CPUs, which loom runs in every order.
 //!
-//! An entry's life and the counts are the module's own code (`rlvs_core::lifecycle`). The table,
+//! An entry's life and the counts are the module's own code (`rlvs_core::connection`). The table,
 //! its two links and the grace periods are written again here, in the same steps. Loom tries each
 //! interleaving of the steps, up to a number of times that a CPU is interrupted between two of
 //! them, and each value that an unordered read may give.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the CPUs do with flows, step by step as `rust/kext/flow_table.rs`, `rust/hooks.rs`,
-//! `rust/expiry.rs` and `rust/control/` do it, and what must hold when they have done it.
+//! What the CPUs do with flows, step by step as `rust/kext/flow_table.rs`, `rust/module/packet.rs`,
+//! `rust/module/periodic/expire.rs` and `rust/module/change/` do it, and what must hold when they have done it.
 
 use std::{
     cell::RefCell,
@@ -23,10 +23,12 @@ use loom::{
     thread,
 };
 use rlvs_core::{
-    flow::{self, State, Timeouts},
-    lifecycle::{Counts, Lifecycle},
-    tuple::Side,
-    wire::{Signal, TcpFlags},
+    connection::{
+        state::{self, State, Timeouts},
+        tuple::Side,
+        Counts, Lifecycle,
+    },
+    packet::{Signal, TcpFlags},
 };
 
 use crate::{
@@ -84,7 +86,7 @@ impl<F: Fault> Flow<F> {
     fn new(plan: Plan) -> Self {
         Self {
             plan,
-            life: Lifecycle::new(flow::initial(rlvs_core::address::Protocol::Tcp), 0),
+            life: Lifecycle::new(state::initial(rlvs_core::address::Protocol::Tcp), 0),
             memory: UnsafeCell::new(()),
             made: AtomicU32::new(0),
             freed: AtomicU32::new(0),
@@ -334,7 +336,7 @@ impl<F: Fault> Cpu<'_, F> {
         flow.read();
         flow.life.touch(now);
         flow.life
-            .advance(self.counts(number), |from| flow::next(from, side, signal));
+            .advance(self.counts(number), |from| state::next(from, side, signal));
         flow.read();
     }
 
@@ -345,7 +347,7 @@ impl<F: Fault> Cpu<'_, F> {
         let found = self.world.table.lookup(inbound);
         let used = match found.filter(|other| !self.gives_way(*other, signal)) {
             Some(other) => Some(other),
-            None if flow::opens(signal) => self.open(number),
+            None if state::opens(signal) => self.open(number),
             None => None,
         };
         if let Some(used) = used {
@@ -359,7 +361,7 @@ impl<F: Fault> Cpu<'_, F> {
     fn gives_way(&self, number: usize, signal: Signal) -> bool {
         let flow = &self.world.flows[number];
         flow.read();
-        let over = flow::reopens(flow.life.state(), signal);
+        let over = state::reopens(flow.life.state(), signal);
         if over {
             self.remove(number);
         }
@@ -432,7 +434,7 @@ impl<F: Fault> Cpu<'_, F> {
         for number in self.walk() {
             let life = &self.world.flows[number].life;
             self.world.flows[number].read();
-            if flow::expired(self.world.timeouts.of(life.state()), life.last_seen(), now) {
+            if state::expired(self.world.timeouts.of(life.state()), life.last_seen(), now) {
                 self.remove(number);
             }
         }

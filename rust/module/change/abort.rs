@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cutting: the connections of deleted destinations are ended at once, if the operator wants that.
+
+use kernel::{
+    prelude::*,
+    sync::{rcu, Arc},
+};
+use rlvs_core::{
+    address::{Ip, Protocol, V4, V6},
+    connection::tuple::Tuple,
+};
+use rlvs_kext::{
+    bh::with_bh_disabled,
+    flow_table::{Flow, FlowTable, Hashed, Key, Link, NoReply, Second, Walker},
+    net::Net,
+    netns::Handle,
+    task,
+};
+
+use crate::{
+    family::Family,
+    state::State,
+    table::{
+        connection::{self, Connection, Table},
+        key,
+        steered::{self, Record},
+    },
+};
+
+/// Flows looked at in one read-side section, after which others may run.
+const BATCH: usize = 256;
+
+/// Flows that are ended between two looks at the table.
+const AT_ONCE: usize = 64;
+
+/// What it takes to end connections. It is had before the change that needs it, which is then not
+/// refused half done when memory is short.
+pub(crate) struct Cut {
+    v4: FamilyCut<V4>,
+    v6: FamilyCut<V6>,
+}
+
+/// An entry's keys: of packets from the client, and of those to it.
+type Keys<W> = (Hashed<W>, W);
+
+type Words<A> = <A as Ip>::Words;
+
+type EntrySweep<A> = Sweep<Words<A>, Connection<A>, Link<Words<A>>, Keys<Words<A>>>;
+
+struct FamilyCut<A: Family> {
+    entries: EntrySweep<A>,
+    records: Sweep<Words<A>, Record<A>, NoReply, Hashed<Words<A>>>,
+}
+
+/// A walk over a table that ends flows.
+struct Sweep<K: Key, T: Send + Sync + 'static, R: Second<K>, F> {
+    walker: Walker<K, T, R>,
+    found: KVec<F>,
+}
+
+impl Cut {
+    /// Allocates. Process context; may sleep.
+    pub(crate) fn prepare(ns: &Handle<'_, State>) -> Result<Self> {
+        let state = ns.state();
+        Ok(Self {
+            v4: FamilyCut::prepare(ns, &state.connections4, &state.steered4)?,
+            v6: FamilyCut::prepare(ns, &state.connections6, &state.steered6)?,
+        })
+    }
+
+    /// Ends the connections of the destinations that are marked for it: the processes' sockets are
+    /// aborted, which also tells the clients, and the entries and records removed.
+    ///
+    /// Process context; sleeps. No packet may use the destinations for new connections any more.
+    pub(crate) fn run(mut self, ns: &Handle<'_, State>) {
+        let state = ns.state();
+        self.v4.run(&state.connections4, &state.steered4, ns.net());
+        self.v6.run(&state.connections6, &state.steered6, ns.net());
+    }
+}
+
+impl<A: Family> FamilyCut<A> {
+    fn prepare(
+        ns: &Handle<'_, State>,
+        entries: &Arc<Table<A>>,
+        records: &Arc<steered::Table<A>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            entries: Sweep::prepare(ns, entries)?,
+            records: Sweep::prepare(ns, records)?,
+        })
+    }
+
+    fn run(&mut self, entries: &Table<A>, records: &steered::Table<A>, net: &Net) {
+        let keys = |entry: &connection::Entry<A>| {
+            let is_cut = entry.destination().is_cut();
+            is_cut.then(|| (entry.hashed_key(), entry.reply_key()))
+        };
+        self.entries
+            .run(keys, |keys| end_entry::<A>(entries, net, keys));
+        let key = |record: &steered::Entry<A>| record.is_cut().then(|| record.hashed_key());
+        self.records
+            .run(key, |key| steered::end::<A>(records, net, key));
+    }
+}
+
+impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
+    fn prepare(ns: &Handle<'_, State>, table: &Arc<FlowTable<K, T, R>>) -> Result<Self> {
+        Ok(Self {
+            walker: Walker::new(table.clone(), ns)?,
+            found: KVec::with_capacity(AT_ONCE, GFP_KERNEL)?,
+        })
+    }
+
+    /// Ends every flow that `find` finds something of. `end` may sleep, and removes the flow.
+    fn run(&mut self, find: impl Fn(&Flow<K, T, R>) -> Option<F>, end: impl Fn(F)) {
+        let Self { walker, found } = self;
+        // Removing flows moves the others in their bucket, so that a walk may pass some over: it
+        // is repeated until it finds none. None is added meanwhile.
+        let mut again = true;
+        while core::mem::take(&mut again) {
+            walker.restart();
+            let mut more = true;
+            while more {
+                more = walker.batch(BATCH, |flow| match find(flow) {
+                    None => true,
+                    // When the list is full, this flow comes again in the next batch.
+                    Some(what) => found.push_within_capacity(what).is_ok(),
+                });
+                for what in found.drain_all() {
+                    again = true;
+                    end(what);
+                }
+                task::cond_resched();
+            }
+        }
+    }
+}
+
+/// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
+fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::Words>) {
+    let client = Tuple::<A>::from_words(inbound.words());
+    let end = Tuple::<A>::from_words(reply).source();
+    if client.protocol() == Protocol::Tcp {
+        let zone = key::zone_of(table, &client, &inbound);
+        net.tcp_abort(&A::ends(&end, &client.source()), zone);
+    }
+    with_bh_disabled(|bh| {
+        let guard = rcu::read_lock();
+        if let Some(entry) = table.find(&inbound, &guard) {
+            if entry.reply_key() == reply {
+                connection::remove(table, entry, bh);
+            }
+        }
+    });
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Draining: when a destination's process can be stopped and nobody notices.
+//!
+//! A destination with weight 0, or one that was deleted, is given no new connections. It has drained
+//! when nothing is in flight there. An entry in flight is one that has not ended on both sides; the
+//! destination counts them exactly ([`Counts::open`]). But packets tell the state of a connection,
+//! and the process's socket may know better, so the periodic walk asks for it, of TCP only:
+//! - an entry that would be in flight and has no socket is over;
+//! - one that has ended by its packets and still has its socket is in flight. A reset whose number
+//!   the process did not quite take makes such a one.
+//!
+//! A connection that waits to be accepted has a socket, and so is in flight.
+//!
+//! A socket whose peer source NAT has changed is found by what connection tracking knows. Once that
+//! has forgotten it, the connection is in flight until its packets or its timeout say otherwise.
+//!
+//! Where connections were not recorded, with the flag uncounted, nobody can tell.
+//!
+//! [`Counts::open`]: rlvs_core::connection::Counts::open
+
+use kernel::sync::atomic::{Atomic, AtomicFlag, Relaxed};
+use rlvs_core::{address::Protocol, connection::state};
+use rlvs_kext::net::Net;
+
+use crate::{
+    family::Family,
+    service::Destination,
+    state::State,
+    table::connection::{self, Entry},
+};
+
+/// The walk has not told yet.
+const UNKNOWN: u32 = u32::MAX;
+
+/// Seconds without a packet before an entry without a socket is taken for over: the socket of a
+/// handshake with a SYN cookie is made a moment after the entry has seen its last packet.
+const QUIET: u32 = 2;
+
+/// How many connections of a destination have ended by their packets, but not for its process.
+pub(crate) struct Held {
+    /// Of the walk in course.
+    counting: Atomic<u32>,
+    /// Of the last walk, if all of that was while the destination was draining.
+    found: Atomic<u32>,
+    /// The destination has been draining since before the walk in course.
+    whole: AtomicFlag,
+}
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        Self {
+            counting: Atomic::new(0),
+            found: Atomic::new(UNKNOWN),
+            whole: AtomicFlag::new(false),
+        }
+    }
+
+    /// Nothing is known any more: the destination begins to drain, or ends to. Under the
+    /// configuration's mutex.
+    pub(crate) fn forget(&self) {
+        self.whole.store(false, Relaxed);
+        self.found.store(UNKNOWN, Relaxed);
+    }
+
+    fn found(&self) -> Option<u32> {
+        Some(self.found.load(Relaxed)).filter(|found| *found != UNKNOWN)
+    }
+}
+
+/// Whether the destination is given no new connections, but for those of templates.
+#[inline]
+pub(crate) fn is_draining(destination: &Destination) -> bool {
+    destination.weight() == 0 || destination.is_deleted()
+}
+
+/// How many connections would notice if the destination's process ended; none where some are not
+/// recorded.
+pub(crate) fn in_flight(destination: &Destination, state: &State) -> Option<u32> {
+    if destination.has_unknown() {
+        return None;
+    }
+    let counts = &destination.counts;
+    // An entry of the past leads the client's next connection there as well.
+    if !state.sysctls.reschedules() {
+        return Some(counts.connections());
+    }
+    let held = destination.held.found().unwrap_or(0);
+    Some(counts.open().saturating_add(held))
+}
+
+/// Whether the destination's process can be stopped. Under the configuration's mutex.
+pub(crate) fn is_drained(destination: &Destination, state: &State) -> bool {
+    // A packet that is under way may have picked the destination and not been counted yet.
+    let is_settled = state.settled.has(destination.left_by());
+    if !is_draining(destination) || !is_settled || in_flight(destination, state) != Some(0) {
+        return false;
+    }
+    // Of what has ended by its packets the sockets have to be asked for once.
+    let is_known = destination.counts.connections() == 0
+        || destination.service_key.protocol != Protocol::Tcp
+        || destination.held.found().is_some();
+    // A deleted destination has no new connections by its templates either.
+    let is_led_to = destination.templates() != 0
+        && !destination.is_deleted()
+        && !state.sysctls.expires_quiescent_templates();
+    is_known && !is_led_to
+}
+
+/// Asks for the socket of an entry of a draining destination. Part of the periodic walk.
+pub(crate) fn look_at<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
+    let destination = entry.destination();
+    if !is_draining(destination) || destination.service_key.protocol != Protocol::Tcp {
+        return;
+    }
+    let state = entry.state();
+    if state.is_finished() {
+        if connection::is_alive(net, entry) {
+            destination.held.counting.add(1, Relaxed);
+        }
+    } else if state.has_socket()
+        && state::idle(entry.last_seen(), now) >= QUIET
+        && !connection::may_be_alive(net, entry)
+    {
+        entry.close();
+    }
+}
+
+/// A walk has ended, which has seen every entry if it is `complete`. Under the configuration's
+/// mutex.
+pub(crate) fn walked(destination: &Destination, complete: bool) {
+    // What is known of another one was forgotten when it ended to drain.
+    if !is_draining(destination) {
+        return;
+    }
+    let held = &destination.held;
+    let counted = held.counting.xchg(0, Relaxed);
+    let is_whole = complete && held.whole.load(Relaxed);
+    held.found
+        .store(if is_whole { counted } else { UNKNOWN }, Relaxed);
+    held.whole.store(true, Relaxed);
+}

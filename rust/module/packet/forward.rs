@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ways of forwarding a packet to its destination, one a file.
+
+pub(crate) mod steer;

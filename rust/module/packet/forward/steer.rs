@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Steering: a client's SYN to a service is handed to the socket of a destination that listens, and
+//! the host makes the connection between the client and the service by itself.
+//!
+//! Everything after the SYN finds its own socket: a packet that has one leaves at the first test.
+//! Besides SYNs this is about the segment that returns a SYN cookie, for which no socket is there
+//! yet.
+
+use core::marker::PhantomData;
+use kernel::sync::Arc;
+use rlvs_core::{
+    address::Protocol,
+    heard::{Sample, MANY},
+    packet::{Packet, Signal},
+    schedule::choice::{Choice, Offers, Readiness, Tried},
+};
+use rlvs_kext::{
+    flow_table::Hashed,
+    net::{Device, Ends},
+    netfilter::{self, Context, Hook, LocalIn, Verdict},
+    random,
+    sk_assign::{Socket, Syn, Target},
+    skbuff::Skb,
+};
+
+use crate::packet::{
+    may_be,
+    offer::{self, Delivery, Offer},
+    parse, Passage, LAST,
+};
+use crate::{
+    family::Family,
+    service::{Destination, Pool, Service},
+    state::State,
+    stats::Event,
+    table::steered,
+};
+
+/// A packet that has come in for this host, if it opens a connection that is to be steered.
+pub(crate) struct Steering<A>(PhantomData<A>);
+
+impl<A: Family> Hook<State> for Steering<A> {
+    const FAMILY: netfilter::Family = A::HOOKS;
+    type At = LocalIn;
+    /// What the filter drops is not chosen for.
+    const PRIORITY: i32 = LAST;
+
+    #[inline]
+    fn wants(state: &State, skb: &Skb<'_>) -> bool {
+        // Nearly all packets of connections leave here.
+        !state.steered_ports.is_empty()
+            && skb.socket() != Socket::Other
+            && may_be::<A>(skb, |ports| state.steered_ports.contains(ports.destination))
+    }
+
+    fn packet(state: &State, context: &Context<'_, LocalIn>, skb: &mut Skb<'_>) -> Verdict {
+        // What cannot be read was counted when it came in.
+        let parsed = parse(skb);
+        let Ok(packet) = &parsed else {
+            return Verdict::Accept;
+        };
+        let Signal::Tcp(flags) = packet.signal else {
+            return Verdict::Accept;
+        };
+        if !state.steered_ports.contains(packet.destination.port) || !context.is_for_host(skb) {
+            return Verdict::Accept;
+        }
+        let passage = Passage::<A>::new(state, context, None);
+        let arrival = Arrival::new(&passage, context, skb, packet);
+        if flags.opens() {
+            arrival.open(skb)
+        } else if flags.ack() && !flags.syn() && !flags.rst() {
+            arrival.take_cookie(skb)
+        } else {
+            Verdict::Accept
+        }
+    }
+}
+
+/// A packet to a port of a service that steers.
+struct Arrival<'a, A: Family> {
+    passage: &'a Passage<'a, A>,
+    context: &'a Context<'a, LocalIn>,
+    packet: &'a Packet<A>,
+    ends: Ends<'a>,
+    device: Device,
+}
+
+/// The destinations that may get a segment which returns a SYN cookie: those that have sent cookies
+/// lately, which is all that a listening socket asks for itself.
+///
+/// Nothing tells which of them has sent this one.
+struct Returned<'o, 'p, 'a, A: Family> {
+    offer: Offer<'o, 'p, 'a, A>,
+}
+
+impl<A: Family> Offers for Returned<'_, '_, '_, A> {
+    fn len(&self) -> usize {
+        self.offer.len()
+    }
+
+    /// Whose turn it is was said to the SYN: a scheduler that goes by turns is not asked again, and
+    /// one is drawn.
+    fn pick(&self, tried: &Tried) -> Option<usize> {
+        if !self.offer.pool.takes_turns() {
+            return self.offer.pick(tried);
+        }
+        let weight = |index: usize| match tried.contains(index) || !self.takes_new(index) {
+            true => 0,
+            false => self
+                .offer
+                .pool
+                .get(index)
+                .map_or(0, |d| u32::from(d.weight())),
+        };
+        // Of more than that, among some from a random one on.
+        let first = match self.len() {
+            0..=MANY => 0,
+            _ => random::u32(),
+        };
+        let mut candidates = Sample::new(self.len(), first).indices(|_| None);
+        let place = drawn(candidates.clone().map(weight), random::u32())?;
+        candidates.nth(place)
+    }
+
+    fn takes_new(&self, index: usize) -> bool {
+        self.offer.takes_new(index)
+    }
+
+    fn readiness(&self, index: usize) -> Readiness {
+        let target = self.offer.pool.get(index).and_then(|d| self.offer.look(d));
+        match target.filter(Target::has_sent_cookies) {
+            Some(target) => offer::queue(target.queue).readiness(),
+            None => Readiness::Deaf,
+        }
+    }
+
+    fn random(&self) -> u32 {
+        self.offer.random()
+    }
+
+    fn heard(&self, place: usize) -> Option<usize> {
+        self.offer.heard(place)
+    }
+
+    fn may_give_up(&self) -> bool {
+        self.offer.may_give_up()
+    }
+
+    /// The client sends its next segment, too; and which sockets have sent cookies is not what is
+    /// remembered.
+    fn missed(&self) {}
+}
+
+/// The place of the weight that a random number draws; none when all are 0.
+fn drawn(weights: impl Iterator<Item = u32> + Clone, random: u32) -> Option<usize> {
+    let total = weights.clone().fold(0_u32, u32::saturating_add);
+    let mut left = random.checked_rem(total)?;
+    for (index, weight) in weights.enumerate() {
+        match left.checked_sub(weight) {
+            Some(rest) => left = rest,
+            None => return Some(index),
+        }
+    }
+    // A weight has changed meanwhile.
+    Some(0)
+}
+
+impl<'a, A: Family> Arrival<'a, A> {
+    fn new(
+        passage: &'a Passage<'a, A>,
+        context: &'a Context<'a, LocalIn>,
+        skb: &Skb<'_>,
+        packet: &'a Packet<A>,
+    ) -> Self {
+        Self {
+            passage,
+            context,
+            packet,
+            ends: A::ends(&packet.destination, &packet.source),
+            device: context.delivery_device(skb),
+        }
+    }
+
+    /// The service that the packet is for, if it steers.
+    fn service(&self, skb: &Skb<'_>) -> Option<&'a Arc<Service>> {
+        let Self {
+            passage, packet, ..
+        } = self;
+        let service = passage.service(packet.protocol, &packet.destination)?;
+        let steers = service.steers() && passage.is_for(skb, packet, service);
+        steers.then_some(service)
+    }
+
+    /// The socket that the packet has, or is for and was not given yet: TCP gives a loopback
+    /// device's packets none, and none at all with `tcp_early_demux` off.
+    fn socket(&self, skb: &mut Skb<'_>) -> Socket {
+        let context = self.context;
+        match skb.socket() {
+            Socket::None => context.demux(skb, &self.ends, self.device),
+            found => found,
+        }
+    }
+
+    /// Hands a SYN to a listening destination.
+    fn open(&self, skb: &mut Skb<'_>) -> Verdict {
+        let context = self.context;
+        let Some(service) = self.service(skb) else {
+            return Verdict::Accept;
+        };
+        let offset = self.packet.l4_offset;
+        match self.socket(skb) {
+            Socket::Other => return Verdict::Accept,
+            // Nothing may be done for a packet that TCP is going to drop.
+            _ if !context.has_tcp_checksum(skb, offset) => return Verdict::Accept,
+            Socket::TimeWait if !context.reopens(skb, offset) => return Verdict::Accept,
+            Socket::TimeWait | Socket::None => {}
+        }
+        let state = self.passage.state;
+        if state.drop_packet.takes_next(&state.sysctls) {
+            state.events.count(context.bh, Event::DropPacket);
+            return Verdict::Drop;
+        }
+        let offer = self.offer(skb, service);
+        let key = self.key(skb, offer.pool);
+        let mut choice = Choice::default();
+        while let Some(destination) = offer.next(&mut choice) {
+            let Some(target) = offer.target(destination) else {
+                continue;
+            };
+            context.steer(skb, &target);
+            // After a cookie it is the client's next segment that makes the connection.
+            if target.syn == Syn::Remembered {
+                self.count(destination, key);
+                self.passage.count_avoided(&choice, destination);
+            }
+            return Verdict::Accept;
+        }
+        self.refuse(skb)
+    }
+
+    /// Hands a segment that returns a SYN cookie to a destination that would take it. Any other
+    /// segment without a socket is left to the host, which answers with a reset.
+    fn take_cookie(&self, skb: &mut Skb<'_>) -> Verdict {
+        let context = self.context;
+        let Some(service) = self.service(skb) else {
+            return Verdict::Accept;
+        };
+        let offset = self.packet.l4_offset;
+        let is_new = self.socket(skb) == Socket::None;
+        // TCP is going to drop what has a wrong checksum.
+        if !is_new || !context.is_cookie(skb, offset) || !context.has_tcp_checksum(skb, offset) {
+            return Verdict::Accept;
+        }
+        let offer = self.offer(skb, service);
+        let pool = offer.pool;
+        let returned = Returned { offer };
+        let mut choice = Choice::default();
+        while let Some(index) = choice.next(&returned) {
+            let Some(destination) = pool.get(index) else {
+                continue;
+            };
+            if let Some(target) = returned.offer.target(destination) {
+                context.steer(skb, &target);
+                self.count(destination, self.key(skb, pool));
+                break;
+            }
+        }
+        Verdict::Accept
+    }
+
+    /// The destinations of a service, for the packet.
+    fn offer(&self, skb: &Skb<'_>, service: &'a Service) -> Offer<'_, 'a, 'a, A> {
+        let pool = service.pool(self.passage.context.rcu);
+        let delivery = Delivery::Steered(self.context, &self.ends, self.device);
+        let by = self.passage.context.routing(skb);
+        Offer::new(self.passage, self.packet, pool, by, delivery)
+    }
+
+    /// The key of the connection's record; none where there is to be none.
+    fn key(&self, skb: &Skb<'_>, pool: &Pool) -> Option<Hashed<A::Words>> {
+        if pool.is_uncounted() {
+            return None;
+        }
+        let Packet {
+            source,
+            destination,
+            ..
+        } = *self.packet;
+        let table = A::steered(self.passage.state);
+        let rcu = self.passage.context.rcu;
+        let zone = self.passage.zone(skb, &source);
+        Some(steered::key(table, (source, destination), zone, rcu))
+    }
+
+    /// Counts a connection made, and for its destination as long as it lasts, by a record that has
+    /// the `key`, if it has one. It goes on in any case.
+    fn count(&self, destination: &Arc<Destination>, key: Option<Hashed<A::Words>>) {
+        let passage = self.passage;
+        passage.count_connection(destination);
+        let events = &passage.state.events;
+        events.count(passage.context.bh, Event::Steered);
+        let Some(key) = key else {
+            return;
+        };
+        let Passage {
+            state,
+            context,
+            now,
+            ..
+        } = self.passage;
+        let table = A::steered(state);
+        let counted = self.passage.has_room(Protocol::Tcp)
+            && self.passage.is_below_ceiling()
+            && steered::count(table, key, destination, *now, context.rcu, context.bh).is_some();
+        if !counted {
+            state.events.count(context.bh, Event::Uncounted);
+        }
+    }
+
+    /// Tells the client that nobody serves it.
+    fn refuse(&self, skb: &mut Skb<'_>) -> Verdict {
+        let passage = self.passage;
+        let events = &passage.state.events;
+        events.count(passage.context.bh, Event::NoDestination);
+        events.count(passage.context.bh, Event::Rejected);
+        passage.reject(skb, self.packet);
+        Verdict::Drop
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asking the host's sockets and the scheduler for the destination of a new connection.
+
+use core::cell::Cell;
+
+use rlvs_core::{
+    address::{Endpoint, Protocol},
+    connection::state,
+    packet::Packet,
+    schedule::{
+        choice::{Choice, Listening, Offers, Readiness, Tried},
+        Request,
+    },
+};
+use rlvs_kext::{
+    local::Routing,
+    net::{Device, Ends, Listener},
+    netfilter::{Context, LocalIn},
+    random,
+    sk_assign::{Syn, Target, Way},
+};
+
+use kernel::sync::Arc;
+
+use super::Passage;
+use crate::{
+    family::Family,
+    service::{Destination, Pool},
+    table::{key::Digest, unanswered::Refusers},
+};
+
+/// How a packet gets to a destination's process, which decides the socket that is asked.
+#[derive(Clone, Copy)]
+pub(super) enum Delivery<'w> {
+    /// With the process's address and port. The hash of the client's end is that of the table of
+    /// connections.
+    Translated(Digest<'w>),
+    /// As it is, with these ends, from this device.
+    Steered(&'w Context<'w, LocalIn>, &'w Ends<'w>, Device),
+}
+
+/// The destinations of a pool, for one packet.
+pub(super) struct Offer<'o, 'p, 'a, A: Family> {
+    passage: &'o Passage<'a, A>,
+    packet: &'o Packet<A>,
+    pub(super) pool: &'p Pool,
+    request: Request,
+    /// What the packet is routed by, besides its ends.
+    by: Routing,
+    delivery: Delivery<'o>,
+    /// The age of the oldest process, once a new one was met: [`Pool::oldest`].
+    oldest: Cell<Option<u32>>,
+    /// The socket that was asked last of all for a steered packet, and the number of its destination.
+    asked: Cell<Option<(u32, Target<'o>)>>,
+    /// The address that the routes were asked for last, and whether it is the host's.
+    routed: Cell<Option<(A, bool)>>,
+}
+
+impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
+    pub(super) fn new(
+        passage: &'o Passage<'a, A>,
+        packet: &'o Packet<A>,
+        pool: &'p Pool,
+        by: Routing,
+        delivery: Delivery<'o>,
+    ) -> Self {
+        Self {
+            passage,
+            packet,
+            pool,
+            request: passage.request(packet, pool),
+            by,
+            delivery,
+            oldest: Cell::new(None),
+            asked: Cell::new(None),
+            routed: Cell::new(None),
+        }
+    }
+
+    /// The next destination that the choice comes to.
+    pub(super) fn next(&self, choice: &mut Choice) -> Option<&'p Arc<Destination>> {
+        self.pool.get(choice.next(self)?)
+    }
+
+    /// The socket for a packet that is steered to a destination.
+    pub(super) fn target(&self, destination: &Destination) -> Option<Target<'o>> {
+        let number = destination.counts.observer().number();
+        match self.asked.get() {
+            Some((of, target)) if of == number => Some(target),
+            _ => self.look(destination),
+        }
+    }
+
+    /// Looks for the socket; none for a packet that is not steered.
+    pub(super) fn look(&self, destination: &Destination) -> Option<Target<'o>> {
+        let Delivery::Steered(context, ends, device) = self.delivery else {
+            return None;
+        };
+        let end = destination.end(self.packet.destination.address);
+        let at = &A::ends(&end, &self.packet.source);
+        let way = Way { ends, at, device };
+        let found = context.steer_target(&way);
+        let target = found.filter(|target| destination.is_meant(&target.queue));
+        let number = destination.counts.observer().number();
+        self.asked.set(target.map(|target| (number, target)));
+        target
+    }
+
+    /// Whether a destination's address is the host's. It is if it is the packet's, which was asked
+    /// for before.
+    fn is_here(&self, destination: &Destination) -> bool {
+        let end = destination.end(self.packet.destination.address);
+        if end.address == self.packet.destination.address {
+            return true;
+        }
+        match self.routed.get() {
+            Some((address, is_here)) if address == end.address => is_here,
+            _ => {
+                let is_here = self.leads_here(&end);
+                self.routed.set(Some((end.address, is_here)));
+                is_here
+            }
+        }
+    }
+
+    /// Whether the packet can get to an end on this host. One that is steered does not travel, and
+    /// gets to a loopback address even inside of a VRF.
+    fn leads_here(&self, end: &Endpoint<A>) -> bool {
+        let Self { passage, by, .. } = self;
+        passage.leads_here(by, self.packet, end)
+            || matches!(self.delivery, Delivery::Steered(..))
+                && end.address.is_local(passage.context.net())
+    }
+
+    /// Looks for the socket that waits for the packet at a destination. At an address that is not
+    /// the host's there is none, even if one listens on the wildcard address. Of SCTP that cannot be
+    /// asked without the module sctp. A packet in mid-stream needs its connection, not a listener.
+    fn listening(&self, destination: &Destination) -> Listening {
+        if !self.is_here(destination) {
+            return Listening::Nobody;
+        }
+        if !state::opens(self.packet.signal) || self.passage.quoted.is_some() {
+            return Listening::Unknown;
+        }
+        if let Delivery::Steered(..) = self.delivery {
+            return self
+                .look(destination)
+                .map_or(Listening::Nobody, |target| match target.syn {
+                    Syn::Dropped => Listening::Full,
+                    Syn::Remembered | Syn::Cookie => queue(target.queue),
+                });
+        }
+        let context = self.passage.context;
+        let net = context.net();
+        let end = destination.end(self.packet.destination.address);
+        let at = A::ends(&end, &self.packet.source);
+        let device = context.input_device();
+        let udp = match self.packet.protocol {
+            Protocol::Tcp => false,
+            Protocol::Udp => true,
+            Protocol::Sctp => return Listening::Unknown,
+        };
+        let found = net.queue(&at, device, udp);
+        let meant = found.filter(|listener| destination.is_meant(listener));
+        meant.map_or(Listening::Nobody, queue)
+    }
+
+    /// Whether a destination can take the packet's connection. One that has refused it before can
+    /// not.
+    pub(super) fn readiness_of(&self, destination: &Destination) -> Readiness {
+        let refused = |refusers: &Refusers| refusers.contains(destination);
+        if self.passage.refusers.is_some_and(refused) {
+            return Readiness::Deaf;
+        }
+        if let Delivery::Translated(digest) = self.delivery {
+            // What an entry needs, if the destination takes the connection, is fetched meanwhile.
+            self.passage
+                .prefetch_reply(self.packet, digest, destination);
+        }
+        let listening = self.listening(destination);
+        let readiness = listening.readiness();
+        if listening == Listening::Unknown {
+            return readiness;
+        }
+        let now = self.passage.now;
+        destination.hear(readiness != Readiness::Deaf, now);
+        if let Readiness::Busy(_) = readiness {
+            destination.notes.overloaded();
+        }
+        if readiness == Readiness::Ready && self.starts_slowly(destination) {
+            return Readiness::Warming;
+        }
+        readiness
+    }
+
+    /// Whether this connection is one that a new process does not get yet.
+    fn starts_slowly(&self, destination: &Destination) -> bool {
+        let slow_start = self.pool.slow_start();
+        let now = self.passage.now;
+        let age = destination.age(now);
+        if age >= slow_start.seconds() {
+            return false;
+        }
+        let look = || self.pool.oldest(now, random::u32());
+        let oldest = self.oldest.get().unwrap_or_else(look);
+        self.oldest.set(Some(oldest));
+        slow_start.holds_back(age, oldest, random::u32())
+    }
+}
+
+impl<A: Family> Offers for Offer<'_, '_, '_, A> {
+    fn len(&self) -> usize {
+        self.pool.len()
+    }
+
+    fn pick(&self, tried: &Tried) -> Option<usize> {
+        let queue = |destination: &Destination| self.listening(destination).waiting();
+        self.pool
+            .pick(&self.request, tried, queue, self.passage.context.bh)
+    }
+
+    fn takes_new(&self, index: usize) -> bool {
+        self.pool
+            .get(index)
+            .is_some_and(|destination| destination.takes_new())
+    }
+
+    fn readiness(&self, index: usize) -> Readiness {
+        match self.pool.get(index) {
+            Some(destination) => {
+                let readiness = self.readiness_of(destination);
+                self.pool.hear(index, readiness != Readiness::Deaf);
+                readiness
+            }
+            None => Readiness::Deaf,
+        }
+    }
+
+    fn random(&self) -> u32 {
+        random::u32()
+    }
+
+    fn heard(&self, place: usize) -> Option<usize> {
+        self.pool.heard(place)
+    }
+
+    fn may_give_up(&self) -> bool {
+        self.pool.may_give_up()
+    }
+
+    fn missed(&self) {
+        self.pool.look_for_listeners();
+    }
+}
+
+/// The queue of a socket as the choice looks at it.
+pub(super) fn queue(listener: Listener) -> Listening {
+    Listening::Queue {
+        queued: listener.queued,
+        handshakes: listener.handshakes,
+        limit: listener.limit,
+    }
+}

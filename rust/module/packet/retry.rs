@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The second try: a connection whose destination refuses its first packet goes to another one.
+
+use rlvs_core::{
+    connection::{
+        rejected, state,
+        tuple::{Side, Tuple},
+    },
+    packet::{self, icmp::IcmpError, Bytes, Packet},
+    schedule::flags::Flags,
+};
+use rlvs_kext::{netfilter::Verdict, random, replay::Kept, skbuff::Skb};
+
+use kernel::alloc::KBox;
+
+use super::{Passage, SkbBytes};
+use crate::{
+    family::Family,
+    service::Service,
+    stats::Event,
+    table::{
+        connection::{self, Entry},
+        key,
+        unanswered::First,
+    },
+};
+
+/// The bytes of a packet that was kept, for the parser.
+struct KeptBytes<'a>(&'a Kept);
+
+impl Bytes for KeptBytes<'_> {
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        self.0.copy_to(offset, into)
+    }
+}
+
+impl<A: Family> Passage<'_, A> {
+    /// Makes the entry of a new connection, and sends its first packet on its way. A packet that
+    /// comes again goes to none of those that have refused it.
+    pub(super) fn begin(
+        &self,
+        skb: &mut Skb<'_>,
+        packet: &Packet<A>,
+        service: &Service,
+    ) -> Result<Verdict, Event> {
+        let bh = self.context.bh;
+        let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+        let key = || key::hashed(self.connections, &tuple, self.zone(skb, &packet.source));
+        let Some(refusers) = A::retries(self.state).resume(key, bh) else {
+            let entry = self.admit(skb, packet, service)?;
+            return Ok(self.send_first(skb, packet, service, entry));
+        };
+        let passage = Passage {
+            refusers: Some(&refusers),
+            ..*self
+        };
+        match passage.schedule(skb, packet, service) {
+            Ok(entry) => {
+                self.state.events.count(bh, Event::Retried);
+                Ok(passage.send_first(skb, packet, service, entry))
+            }
+            Err(event) => {
+                if matches!(event, Event::NoDestination) {
+                    self.state.events.count(bh, Event::RetryNoDestination);
+                }
+                Err(event)
+            }
+        }
+    }
+
+    /// Sends the first packet of a connection on its way and keeps a copy of it, as it came, if there
+    /// are others to whom it could go.
+    fn send_first(
+        &self,
+        skb: &mut Skb<'_>,
+        packet: &Packet<A>,
+        service: &Service,
+        entry: &Entry<A>,
+    ) -> Verdict {
+        if !state::opens(packet.signal) {
+            return self.forward(skb, packet, entry, Side::Inbound);
+        }
+        let several = service.pool(self.context.rcu).len() > 1;
+        let copy = several.then(|| self.context.keep(skb)).flatten();
+        let verdict = self.forward(skb, packet, entry, Side::Inbound);
+        if let (Verdict::Accept, Some(copy)) = (verdict, copy) {
+            self.keep(entry, copy);
+        }
+        verdict
+    }
+
+    fn keep(&self, entry: &Entry<A>, copy: Kept) {
+        let mut refusers = self.refusers.copied().unwrap_or_default();
+        refusers.add(entry.destination());
+        if let Some(first) = First::new(entry.hashed_key(), refusers, copy, self.now) {
+            A::retries(self.state).keep(first, self.context.bh);
+        }
+    }
+
+    /// Looks at the destination's answer to a first packet; true when it is a refusal, and the
+    /// connection goes to another destination: then nobody must see the answer. Out of the way of
+    /// other packets.
+    #[inline(never)]
+    pub(super) fn tries_again(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>) -> bool {
+        entry.set_unanswered(false);
+        self.look_at_peer(skb, entry);
+        let first = self.take(entry);
+        if !rejected::may_refuse(packet.signal) {
+            return false;
+        }
+        let refused = first.as_ref().is_none_or(|first| {
+            self.with_packet(first, |kept, bytes| {
+                rejected::refuses((packet, &SkbBytes::of(skb)), (kept, bytes))
+            })
+        });
+        refused && self.try_again(entry, first)
+    }
+
+    /// The same for an ICMP error about a packet to the destination.
+    pub(super) fn tries_again_after(
+        &self,
+        skb: &Skb<'_>,
+        error: &IcmpError<A>,
+        entry: &Entry<A>,
+    ) -> bool {
+        if !error.is_port_unreachable {
+            return false;
+        }
+        let first = self.take(entry);
+        let refused = first.as_ref().is_none_or(|first| {
+            self.with_packet(first, |kept, bytes| {
+                rejected::refuses_by_error((error, &SkbBytes::of(skb)), (kept, bytes))
+            })
+        });
+        if refused {
+            entry.set_unanswered(false);
+            return self.try_again(entry, first);
+        }
+        // It is about a later packet, and the first one may still be answered.
+        if let Some(first) = first {
+            A::retries(self.state).keep(first, self.context.bh);
+        }
+        false
+    }
+
+    fn take(&self, entry: &Entry<A>) -> Option<KBox<First<A>>> {
+        A::retries(self.state).take(entry.hashed_key(), self.context.bh)
+    }
+
+    /// Asks something of a packet that was kept; false when it cannot be read.
+    fn with_packet(
+        &self,
+        first: &First<A>,
+        ask: impl FnOnce(&Packet<A>, &KeptBytes<'_>) -> bool,
+    ) -> bool {
+        let Some(bytes) = first.packet().map(KeptBytes) else {
+            return false;
+        };
+        packet::parse(&bytes).is_ok_and(|packet| ask(&packet, &bytes))
+    }
+
+    /// Takes a connection away from the destination that has refused it, and has its first packet
+    /// handled again. False when that cannot be, which is counted.
+    fn try_again(&self, entry: &Entry<A>, first: Option<KBox<First<A>>>) -> bool {
+        match self.handle_again(entry, first) {
+            Ok(()) => {
+                entry.destination().notes.retried();
+                true
+            }
+            Err(event) => {
+                self.state.events.count(self.context.bh, event);
+                false
+            }
+        }
+    }
+
+    fn handle_again(&self, entry: &Entry<A>, first: Option<KBox<First<A>>>) -> Result<(), Event> {
+        let (rcu, bh) = (self.context.rcu, self.context.bh);
+        let (protocol, _, end) = connection::inbound(entry);
+        let pool = match self.service(protocol, &end) {
+            Some(service) => service.pool(rcu),
+            None => return Err(Event::RetryNoDestination),
+        };
+        if pool.len() < 2 || pool.flags().has(Flags::ONE_PACKET) {
+            return Err(Event::RetryNoDestination);
+        }
+        let mut first = first.ok_or(Event::RetryNotKept)?;
+        if first.refusers().is_full() || !pool.has_another(first.refusers(), random::u32()) {
+            return Err(Event::RetryNoDestination);
+        }
+        let packet = first.take_packet().ok_or(Event::RetryNotKept)?;
+        // From here on the packet finds no entry, and who has refused it.
+        if !A::retries(self.state).send(first, bh) {
+            return Err(Event::RetryNotKept);
+        }
+        connection::remove(self.connections, entry, bh);
+        self.context
+            .handle_again(packet)
+            .map_err(|_| Event::RetryNotHandled)
+    }
+}

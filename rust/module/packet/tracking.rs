@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Beside connection tracking and address translation.
+
+use rlvs_core::{
+    address::Endpoint,
+    connection::{state::Segment, tuple::Tuple},
+    packet::Packet,
+};
+use rlvs_kext::{rwonce::Once, skbuff::Skb};
+
+use super::{parse, Passage};
+use crate::{family::Family, table::connection::Entry, tracking};
+
+impl<'a, A: Family> Passage<'a, A> {
+    /// Asks whether connection tracking is active here. For first packets.
+    pub(super) fn look_for_tracking(&self) {
+        tracking::look::<A>(self.state, self.context.net());
+    }
+
+    /// Has a packet tracked that was given its destination, where connection tracking is active.
+    #[inline]
+    pub(super) fn track(&self, skb: &mut Skb<'_>) {
+        if A::tracked(self.state).read_once() {
+            self.context.track(skb);
+        }
+    }
+
+    /// Has a packet tracked that was given its destination where it was sent, but was not to be
+    /// tracked there, if it is such a one. Where connection tracking is active.
+    #[inline(never)]
+    pub(super) fn track_late(&self, skb: &mut Skb<'_>) {
+        if !self.context.begins_late(skb) {
+            return;
+        }
+        let parsed = parse(skb);
+        let Ok(packet) = &parsed else {
+            return;
+        };
+        let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
+        if self.lookup(skb, tuple).is_some() {
+            self.context.track(skb);
+        }
+    }
+
+    /// The entry whose connection SYNPROXY opens by a packet, which has seen the client's handshake
+    /// in the place of the destination and sends it the client's SYN now.
+    pub(super) fn proxied(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Option<&'a Entry<A>> {
+        if self.routed.is_none() || !self.context.is_synproxy(skb) {
+            return None;
+        }
+        let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
+        self.lookup(skb, tuple)
+    }
+
+    /// Remembers of an entry, by an answer, that its process has another peer than the client.
+    pub(super) fn look_at_peer(&self, skb: &Skb<'_>, entry: &Entry<A>) {
+        if A::tracked(self.state).read_once() && self.context.other_peer(skb).is_some() {
+            entry.set_other_peer();
+        }
+    }
+
+    /// The end that the process has sent an answer to.
+    pub(super) fn peer(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Endpoint<A> {
+        let translated = || {
+            let peer = self.context.other_peer(skb)?;
+            let address = A::from_octets(peer.octets(A::UNSPECIFIED.octets().len())?)?;
+            Some(Endpoint {
+                address,
+                port: peer.port,
+            })
+        };
+        translated().unwrap_or(packet.destination)
+    }
+
+    /// A segment that comes in, with the numbers that the process at `local` sees.
+    pub(super) fn shifted(
+        &self,
+        packet: &Packet<A>,
+        local: &Endpoint<A>,
+        segment: &Segment,
+    ) -> Option<Segment> {
+        let ends = A::ends(local, &packet.source);
+        let number = segment.acknowledgement.unwrap_or(0);
+        let (sequence, number) = self
+            .context
+            .net()
+            .shifted(&ends, segment.sequence, number)?;
+        Some(Segment {
+            sequence,
+            acknowledgement: segment.acknowledgement.map(|_| number),
+            reset: segment.reset,
+        })
+    }
+}

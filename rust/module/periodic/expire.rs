@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The periodic work of a namespace: entries expire, drained destinations go, and with the last of
+//! all the hooks.
+//!
+//! No timer is armed for a packet: an entry has the time of its last packet, and a walk over the
+//! table once a second finds those whose time is over.
+
+use kernel::{prelude::*, sync::Arc};
+use rlvs_core::{
+    address::{V4, V6},
+    connection::state::{self, Timeouts},
+    defence::{may_drop, shortened, Sample},
+    udp,
+};
+use rlvs_kext::{
+    bh::with_bh_disabled, clock, flow_total, net::Net, netns::Handle, random, rcu::Pace,
+};
+
+use crate::{
+    config::Changes,
+    defence, drain,
+    family::Family,
+    service::timeouts,
+    state::State,
+    stats::Event,
+    table::{
+        connection::{self, Entry, Table},
+        cursor, steered, template,
+    },
+    tracking,
+};
+
+/// Runs once a second while the hooks are registered. Process context.
+pub(crate) fn tick(ns: &Handle<'_, State>) {
+    let state = ns.state();
+    tracking::look::<V4>(state, ns.net());
+    tracking::look::<V6>(state, ns.net());
+    defence::adapt(&state.sysctls, &state.drop_packet);
+    let mut round = Round::new(ns);
+    // Short of memory there is nothing to do but to try again in a second.
+    let walked4 = round.expire(ns, &state.connections4);
+    let walked6 = round.expire(ns, &state.connections6);
+    let _ = expire_templates(ns, &state.templates4);
+    let _ = expire_templates(ns, &state.templates6);
+    let now = clock::seconds();
+    state.retries4.expire(now);
+    state.retries6.expire(now);
+    let _ = steered::expire(&state.steered4, ns, clock::seconds());
+    let _ = steered::expire(&state.steered6, ns, clock::seconds());
+
+    if let Some(changes) = Changes::begin(ns).unsettled() {
+        changes.settle(Pace::Usual);
+    }
+    let mut config = state.config.lock();
+    config.walked(ns, walked4.is_ok() && walked6.is_ok());
+    if state.sysctls.runs_estimation() {
+        config.estimate();
+    }
+    let is_over = config.is_empty() && config.is_settled(state) && state.is_idle();
+    let detached = if is_over { ns.detach() } else { None };
+    drop(config);
+    if detached.is_some() {
+        // Waits for a grace period: no request has to wait for it.
+        drop(detached);
+        // There is no tick any more that would.
+        state.retries4.clear();
+        state.retries6.clear();
+    }
+}
+
+/// One walk over the tables of a namespace.
+struct Round<'a> {
+    state: &'a State,
+    net: &'a Net,
+    now: u32,
+    timeouts: Timeouts,
+    /// The timeouts that hold as the tables are filling up.
+    shortened: Option<Timeouts>,
+    /// Which entries the defence `drop_entry` takes, if it is on.
+    drop_entry: Option<Sample>,
+}
+
+impl<'a> Round<'a> {
+    fn new(ns: &'a Handle<'_, State>) -> Self {
+        let state = ns.state();
+        let timeouts = Timeouts::default();
+        let on = state.sysctls.drop_entry().is_on();
+        let most = state.sysctls.conn_max();
+        let of_table = shortened(&timeouts, state.used(), most)
+            .or_else(|| shortened(&timeouts, flow_total::flows(), state.ceiling.most()));
+        Self {
+            state,
+            net: ns.net(),
+            now: clock::seconds(),
+            timeouts,
+            shortened: udp::shortened(&timeouts, of_table, state.udp.unanswered(), most),
+            drop_entry: on.then(|| Sample::new(random::u32())),
+        }
+    }
+
+    fn expire<A: Family>(&mut self, ns: &Handle<'_, State>, table: &Arc<Table<A>>) -> Result {
+        cursor::all(ns, table, |entry| self.look_at(table, entry))
+    }
+
+    /// Removes the entry if its time is over, or if it has to go for others. A connection that the
+    /// process still has stays in any case; one that the client has not completed does not count
+    /// for that when entries run out.
+    fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
+        drain::look_at(self.net, entry, self.now);
+        let (state, seen) = (entry.state(), entry.last_seen());
+        let timeout = timeouts::of_entry(entry, &self.timeouts, &self.state.timeouts);
+        let over = state::expired(timeout, seen, self.now);
+        let early = state.is_half_open()
+            && self
+                .shortened
+                .is_some_and(|timeouts| state::expired(timeouts.of(state), seen, self.now));
+        if early {
+            if connection::is_established(self.net, entry) {
+                entry.touch(self.now);
+            } else {
+                self.remove(table, entry, (!over).then_some(Event::EarlyExpired));
+            }
+        } else if over {
+            if connection::is_alive(self.net, entry) {
+                entry.touch(self.now);
+            } else {
+                self.remove(table, entry, None);
+            }
+        } else if self.drops(state, seen) && !connection::is_established(self.net, entry) {
+            self.remove(table, entry, Some(Event::DropEntry));
+        }
+    }
+
+    fn drops(&mut self, state: state::State, seen: u32) -> bool {
+        match &mut self.drop_entry {
+            Some(sample) => may_drop(state, state::idle(seen, self.now)) && sample.takes_next(),
+            None => false,
+        }
+    }
+
+    fn remove<A: Family>(&self, table: &Table<A>, entry: &Entry<A>, event: Option<Event>) {
+        with_bh_disabled(|bh| {
+            if connection::remove(table, entry, bh) {
+                if let Some(event) = event {
+                    self.state.events.count(bh, event);
+                }
+            }
+        });
+    }
+}
+
+/// Removes the templates that lead no connection any more.
+fn expire_templates<A: Family>(ns: &Handle<'_, State>, table: &Arc<template::Table<A>>) -> Result {
+    let now = clock::seconds();
+    cursor::all(ns, table, |template| {
+        if template.is_over(now) {
+            with_bh_disabled(|bh| template::remove(table, template, bh));
+        }
+    })
+}

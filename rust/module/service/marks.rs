@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which destinations of a service have changed since its scheduler last looked at them.
+//!
+//! Packets and the periodic work change the counts of destinations on any CPU. They mark what they
+//! change, and who picks looks at the marked destinations only.
+
+use core::iter::once;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Full, Relaxed},
+        Arc,
+    },
+};
+use rlvs_core::{
+    connection::Observer,
+    heard::MANY,
+    refusal::Refusal,
+    schedule::marks::{self, Changed, Places, Taker},
+};
+
+use rlvs_kext::{barrier, memory::KEPT, rwonce::Once};
+
+use crate::service::KernelMemory;
+
+/// The kernel's atomics for [`Changed`].
+struct Bits(Atomic<u64>);
+
+impl marks::Bits for Bits {
+    fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    #[inline]
+    fn load(&self) -> u64 {
+        self.0.read_once()
+    }
+
+    #[inline]
+    fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64> {
+        self.0.cmpxchg(old, new, Full).map(|_| ())
+    }
+
+    #[inline]
+    fn take(&self) -> u64 {
+        self.0.xchg(0, Full)
+    }
+}
+
+/// The marks of a service's destinations.
+pub(crate) struct Changes {
+    marks: Changed<Bits>,
+    /// The number that the next destination gets.
+    next: Atomic<u32>,
+}
+
+impl Changes {
+    /// Marks for a service without destinations. May sleep.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let changes = Self {
+            marks: Changed::new(),
+            next: Atomic::new(0),
+        };
+        Ok(Arc::new(changes, KEPT)?)
+    }
+}
+
+/// A destination's mark, for all of its life.
+pub(crate) struct Mark {
+    changes: Arc<Changes>,
+    number: u32,
+}
+
+impl Mark {
+    /// The mark of a new destination.
+    pub(crate) fn new(changes: &Arc<Changes>) -> Self {
+        Self {
+            changes: changes.clone(),
+            number: changes.next.fetch_add(1, Relaxed),
+        }
+    }
+
+    /// A number that no other destination of the service has.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The marks of all destinations of the service.
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    /// Marks the destination after something of it was set. Any context.
+    pub(crate) fn set(&self) {
+        Self::set_all(once(self));
+    }
+
+    /// Marks destinations after something of each was set. Any context.
+    pub(crate) fn set_all<'a>(marks: impl Iterator<Item = &'a Self>) {
+        // What was set must be seen by who takes a mark that is found to be set already.
+        barrier::full();
+        marks.for_each(Observer::changed);
+    }
+}
+
+impl Observer for Mark {
+    #[inline]
+    fn changed(&self) {
+        self.changes.marks.mark(self.number);
+    }
+}
+
+/// How many marks a choice takes; most of a service's are of destinations that are not its own any
+/// more when there are so many, or of more than that many destinations.
+const MOST_MARKS: usize = 1024;
+
+/// In place of a [`Marked::rest`]: there is none.
+const NOTHING: u32 = u32::MAX;
+
+/// The destinations of a pool by their marks.
+pub(crate) struct Marked {
+    changes: Arc<Changes>,
+    taker: Taker<Bits>,
+    places: Places<KernelMemory>,
+    /// Where the destinations of a mark that was taken go on which were not looked at. Changed under
+    /// the lock of the scheduler.
+    rest: Atomic<u32>,
+}
+
+impl Marked {
+    /// For a pool of so many destinations of a service, whose marks `mark` knows; `None` for one
+    /// without destinations. May sleep.
+    pub(crate) fn new<'a>(
+        len: usize,
+        mark: impl Fn(usize) -> Option<&'a Mark>,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(first) = mark(0) else {
+            return Ok(None);
+        };
+        let number = |index| mark(index).map_or(0, |mark| mark.number);
+        Ok(Some(Self {
+            changes: first.changes.clone(),
+            taker: Taker::new(),
+            places: Places::new(len, number)?,
+            rest: Atomic::new(NOTHING),
+        }))
+    }
+
+    /// Takes marks of the service, and calls `each` with the index of each destination that may have
+    /// one: [`MANY`] at most, the others when it is called again. Must be called with the lock of the
+    /// scheduler held.
+    pub(crate) fn take(&self, mut each: impl FnMut(usize)) {
+        let mut left = MANY;
+        let mut marks = MOST_MARKS;
+        if let Some(rest) = self.rest() {
+            self.set_rest(self.places.each(rest, None, &mut left, &mut each));
+        }
+        if left == 0 {
+            return;
+        }
+        self.taker.take(&self.changes.marks, |mark| {
+            let start = self.places.start(mark);
+            let rest = self.places.each(start, Some(mark), &mut left, &mut each);
+            if rest.is_some() {
+                self.set_rest(rest);
+            }
+            marks = marks.saturating_sub(1);
+            left != 0 && marks != 0
+        });
+    }
+
+    /// Whether there is more to look at.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.rest().is_some() || !self.changes.marks.is_empty()
+    }
+
+    fn rest(&self) -> Option<usize> {
+        let rest = self.rest.read_once();
+        usize::try_from(rest).ok().filter(|_| rest != NOTHING)
+    }
+
+    fn set_rest(&self, rest: Option<usize>) {
+        let rest = rest.and_then(|rest| u32::try_from(rest).ok());
+        self.rest.store(rest.unwrap_or(NOTHING), Relaxed);
+    }
+
+    /// The marks are another pool's from now on, which can be found after this, and whose
+    /// destinations are all marked after that.
+    pub(crate) fn end(&self) {
+        self.taker.end();
+    }
+}

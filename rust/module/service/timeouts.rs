@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Timeouts that an operator has set, of a namespace or of a service.
+//!
+//! No packet reads those of connections: the periodic work does, and listings, which find those of
+//! the service at the entry's destination. So a change holds for the connections that there are.
+
+use kernel::sync::atomic::{Atomic, Relaxed};
+use rlvs_core::connection::state::{self, Timeouts, Tunable};
+use rlvs_kext::rwonce::Once;
+
+use crate::{
+    family::Family,
+    table::connection::{self, Entry},
+};
+
+/// What was set, in seconds; 0 for nothing.
+pub(crate) struct Tuned {
+    connections: [Atomic<u32>; Tunable::ALL.len()],
+    /// Of a service's templates.
+    persistence: Atomic<u32>,
+}
+
+impl Tuned {
+    /// Nothing is set.
+    pub(crate) const fn new() -> Self {
+        Self {
+            connections: [Atomic::new(0), Atomic::new(0), Atomic::new(0)],
+            persistence: Atomic::new(0),
+        }
+    }
+
+    /// What is set; 0 for nothing.
+    pub(crate) fn get(&self, tunable: Tunable) -> u32 {
+        self.connections
+            .get(tunable as usize)
+            .map_or(0, |seconds| seconds.read_once())
+    }
+
+    /// What holds where a service sets nothing: what is set, or else the default.
+    pub(crate) fn in_force(&self, tunable: Tunable) -> u32 {
+        match self.get(tunable) {
+            0 => Timeouts::default().of(tunable.state()),
+            seconds => seconds,
+        }
+    }
+
+    /// Sets what a request names. Written under the configuration's mutex.
+    pub(crate) fn set(&self, change: &Change) {
+        for (seconds, new) in self.connections.iter().zip(change.0) {
+            if let Some(new) = new {
+                seconds.store(new, Relaxed);
+            }
+        }
+    }
+
+    /// How long a template leads new connections; 0 when the service is not persistent.
+    pub(crate) fn persistence(&self) -> u32 {
+        self.persistence.read_once()
+    }
+
+    /// Sets that. Written under the configuration's mutex.
+    pub(crate) fn set_persistence(&self, seconds: u32) {
+        self.persistence.store(seconds, Relaxed);
+    }
+}
+
+/// What a request sets of each [`Tunable`], checked; none for what it does not name.
+#[derive(Default)]
+pub(crate) struct Change(pub(crate) [Option<u32>; Tunable::ALL.len()]);
+
+impl Change {
+    /// Nothing is set any more.
+    pub(crate) const UNSET: Self = Self([Some(0); Tunable::ALL.len()]);
+}
+
+/// The timeout of an entry, in seconds.
+pub(crate) fn of_entry<A: Family>(entry: &Entry<A>, defaults: &Timeouts, namespace: &Tuned) -> u32 {
+    let (protocol, _, _) = connection::inbound(entry);
+    let service = &entry.destination().timeouts;
+    state::effective(
+        protocol,
+        entry.state(),
+        defaults,
+        |tunable| service.get(tunable),
+        |tunable| namespace.get(tunable),
+    )
+}

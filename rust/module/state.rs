@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of a network namespace.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+use rlvs_core::{
+    address::{V4, V6},
+    udp::Flows,
+};
+use rlvs_kext::{
+    flow_table::FlowTable,
+    memory::KEPT,
+    netfilter::Entry,
+    netns::{Handle, Namespace, Setup},
+    proc,
+    ratelimit::Limit,
+    rcu::{Rcu, RcuBox},
+    refusal::Mark,
+};
+
+use crate::{
+    config::{unsettled::Settled, Config},
+    defence::DropPacket,
+    packet::{forward::steer::Steering, Answer, Incoming, LocalClient},
+    periodic::expire,
+    primitives::Word,
+    service::{timeouts::Tuned, Backends, Services},
+    stats::Events,
+    sysctl::Sysctls,
+    table::{
+        ceiling::Ceiling,
+        connection::{Cache, Table},
+        ports::Ports,
+        steered, template,
+        unanswered::Retries,
+    },
+    tracking::Tracked,
+};
+
+/// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
+#[pin_data]
+pub(crate) struct State {
+    /// The configuration, and the right to change what is published from it.
+    #[pin]
+    pub(crate) config: Mutex<Config>,
+    pub(crate) services: Rcu<Services>,
+    pub(crate) backends: Rcu<Backends>,
+    /// The number of the last change that every packet under way has seen.
+    pub(crate) settled: Settled,
+    /// Of services whose packets are rewritten.
+    pub(crate) service_ports: Ports,
+    /// The same of destinations; also of deleted ones, as long as they have connections.
+    pub(crate) destination_ports: Ports,
+    /// Of services that steer.
+    pub(crate) steered_ports: Ports,
+    /// What is looked at when it goes to them: `service_ports`, `destination_ports`, and the ports of
+    /// private destinations of services that steer.
+    pub(crate) watched_ports: Ports,
+    pub(crate) tracked: Tracked,
+    pub(crate) connections4: Arc<Table<V4>>,
+    pub(crate) connections6: Arc<Table<V6>>,
+    pub(crate) templates4: Arc<template::Table<V4>>,
+    pub(crate) templates6: Arc<template::Table<V6>>,
+    pub(crate) retries4: Pin<KVBox<Retries<V4>>>,
+    pub(crate) retries6: Pin<KVBox<Retries<V6>>>,
+    pub(crate) steered4: Arc<steered::Table<V4>>,
+    pub(crate) steered6: Arc<steered::Table<V6>>,
+    /// By which the answers to refused packets are known.
+    pub(crate) refusals: Mark,
+    pub(crate) events: Events,
+    pub(crate) sysctls: Sysctls,
+    /// The timeouts that were set for the namespace.
+    pub(crate) timeouts: Tuned,
+    pub(crate) drop_packet: DropPacket,
+    /// What UDP has of [`State::used`].
+    pub(crate) udp: Arc<Flows<Word>>,
+    /// For the message that the connection table is full.
+    pub(crate) full_message: Limit,
+    /// For the message that UDP has its share of it.
+    pub(crate) udp_full_message: Limit,
+    pub(crate) ceiling: Ceiling,
+}
+
+impl State {
+    /// Connection entries of both families; other CPUs may be changing it.
+    pub(crate) fn entries(&self) -> u32 {
+        self.connections4
+            .len()
+            .saturating_add(self.connections6.len())
+    }
+
+    /// Buckets of the tables of connections, of both families.
+    pub(crate) fn buckets(&self) -> u32 {
+        let (four, six) = (self.connections4.buckets(), self.connections6.buckets());
+        four.saturating_add(six)
+    }
+
+    /// Templates of both families; other CPUs may be changing it.
+    pub(crate) fn templates(&self) -> u32 {
+        self.templates4.len().saturating_add(self.templates6.len())
+    }
+
+    /// Steered connections of both families that are counted; other CPUs may be changing it.
+    pub(crate) fn steered(&self) -> u32 {
+        self.steered4.len().saturating_add(self.steered6.len())
+    }
+
+    /// What `conn_max` bounds.
+    pub(crate) fn used(&self) -> u32 {
+        let entries = self.entries().saturating_add(self.templates());
+        entries.saturating_add(self.steered())
+    }
+
+    /// Whether no packet of a connection is expected any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        let tables4 = self.connections4.is_empty() && self.templates4.is_empty();
+        let tables6 = self.connections6.is_empty() && self.templates6.is_empty();
+        tables4 && tables6 && self.steered() == 0
+    }
+}
+
+impl Namespace for State {
+    /// The memory of the entries of all namespaces.
+    type Shared = Arc<Cache>;
+
+    const HOOKS: &'static [Entry<Self>] = &[
+        Entry::of::<Incoming<V4>>(),
+        Entry::of::<Incoming<V6>>(),
+        Entry::of::<LocalClient<V4>>(),
+        Entry::of::<LocalClient<V6>>(),
+        Entry::of::<Answer<V4>>(),
+        Entry::of::<Answer<V6>>(),
+        Entry::of::<Steering<V4>>(),
+        Entry::of::<Steering<V6>>(),
+    ];
+
+    const FILES: &'static [proc::Entry<Self>] = crate::ipvs::FILES;
+
+    const TICK_MS: u32 = 1000;
+
+    fn new(setup: &Setup<'_, Self>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            config <- new_mutex!(Config::new()?, "rlvs_config"),
+            services: Rcu::new(RcuBox::new(Services::default())?),
+            backends: Rcu::new(RcuBox::new(Backends::default())?),
+            settled: Settled::new(),
+            service_ports: Ports::new()?,
+            destination_ports: Ports::new()?,
+            steered_ports: Ports::new()?,
+            watched_ports: Ports::new()?,
+            tracked: Tracked::new(),
+            connections4: Arc::pin_init(FlowTable::new(), KEPT)?,
+            connections6: Arc::pin_init(FlowTable::cached(setup.shared().clone()), KEPT)?,
+            templates4: Arc::pin_init(FlowTable::new(), KEPT)?,
+            templates6: Arc::pin_init(FlowTable::new(), KEPT)?,
+            retries4: KVBox::pin_init(Retries::new(), KEPT)?,
+            retries6: KVBox::pin_init(Retries::new(), KEPT)?,
+            steered4: Arc::pin_init(FlowTable::new(), KEPT)?,
+            steered6: Arc::pin_init(FlowTable::new(), KEPT)?,
+            refusals: Mark::new(setup.net())?,
+            events: Events::new()?,
+            sysctls: Sysctls::new(setup)?,
+            timeouts: Tuned::new(),
+            drop_packet: DropPacket::new(),
+            udp: Arc::new(Flows::default(), KEPT)?,
+            full_message: Limit::new(),
+            udp_full_message: Limit::new(),
+            ceiling: Ceiling::new(setup.net()),
+        }? Error)
+    }
+
+    fn tick(ns: &Handle<'_, Self>) {
+        expire::tick(ns);
+    }
+}

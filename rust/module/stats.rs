@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters: what services and destinations carried, and what became of packets.
+
+use kernel::prelude::*;
+use rlvs_core::estimate::{Estimate, Volume};
+use rlvs_kext::{
+    bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
+    new_spinlock_bh,
+    percpu::PerCpuCounters,
+};
+
+pub(crate) mod totals;
+
+/// What is counted for a service and for a destination; the index of its counter.
+#[derive(Clone, Copy)]
+pub(crate) enum Traffic {
+    /// Connections made.
+    Connections,
+    /// Packets from clients.
+    InPackets,
+    /// Packets to clients.
+    OutPackets,
+    /// Bytes from clients, from the network header on.
+    InBytes,
+    /// Bytes to clients, from the network header on.
+    OutBytes,
+    /// Connections that another destination would have refused or dropped.
+    Avoided,
+}
+
+const TRAFFIC: usize = Traffic::Avoided as usize + 1;
+
+/// Totals of a service or destination.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals([u64; TRAFFIC]);
+
+impl Totals {
+    /// One of the totals.
+    pub(crate) fn get(&self, which: Traffic) -> u64 {
+        self.0.get(which as usize).copied().unwrap_or(0)
+    }
+
+    /// Those that have a rate.
+    fn volume(&self) -> Volume {
+        Volume {
+            connections: self.get(Traffic::Connections),
+            in_packets: self.get(Traffic::InPackets),
+            out_packets: self.get(Traffic::OutPackets),
+            in_bytes: self.get(Traffic::InBytes),
+            out_bytes: self.get(Traffic::OutBytes),
+        }
+    }
+}
+
+/// What was carried since the last zeroing, and what is carried in a second.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Report {
+    pub(crate) total: Volume,
+    pub(crate) rate: Volume,
+}
+
+/// What is kept besides the counters.
+#[derive(Default)]
+struct Kept {
+    /// What is taken off the counters when they are read: the totals at the last zeroing. The
+    /// counters themselves are only ever added to, so that no packet's count is lost to it.
+    zero: Totals,
+    /// Of the counters themselves; written by the periodic work, and at the zeroing.
+    estimate: Estimate,
+}
+
+/// Traffic counters that can be set to zero while packets count.
+#[pin_data]
+pub(crate) struct Stats {
+    counters: PerCpuCounters<TRAFFIC>,
+    #[pin]
+    kept: SpinLockBh<Kept>,
+}
+
+impl Stats {
+    /// Counters at zero. May sleep.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            counters: PerCpuCounters::new()?,
+            kept <- new_spinlock_bh!(Kept::default(), "rlvs_stats"),
+        })
+    }
+
+    /// Counts a connection made.
+    #[inline]
+    pub(crate) fn connection(&self, bh: &LocalBhDisabled) {
+        self.counters.add(bh, [(Traffic::Connections as usize, 1)]);
+    }
+
+    /// Counts a connection that came here instead of to where it would have been refused or dropped.
+    #[inline]
+    pub(crate) fn avoided(&self, bh: &LocalBhDisabled) {
+        self.counters.add(bh, [(Traffic::Avoided as usize, 1)]);
+    }
+
+    /// Counts a packet from a client.
+    #[inline]
+    pub(crate) fn inbound(&self, bh: &LocalBhDisabled, bytes: u32) {
+        let (packets, volume) = (Traffic::InPackets as usize, Traffic::InBytes as usize);
+        let values = [(packets, 1), (volume, u64::from(bytes))];
+        self.counters.add(bh, values);
+    }
+
+    /// Counts a packet to a client.
+    #[inline]
+    pub(crate) fn reply(&self, bh: &LocalBhDisabled, bytes: u32) {
+        let (packets, volume) = (Traffic::OutPackets as usize, Traffic::OutBytes as usize);
+        let values = [(packets, 1), (volume, u64::from(bytes))];
+        self.counters.add(bh, values);
+    }
+
+    fn sums(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (index, total) in totals.0.iter_mut().enumerate() {
+            *total = self.counters.sum(index);
+        }
+        totals
+    }
+
+    /// All that was ever carried, whatever was set to zero.
+    pub(crate) fn ever(&self) -> Volume {
+        self.sums().volume()
+    }
+
+    /// The same of one CPU.
+    pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
+        let mut totals = Totals::default();
+        for (index, total) in totals.0.iter_mut().enumerate() {
+            *total = self.counters.of(cpu, index);
+        }
+        totals.volume()
+    }
+
+    /// The totals since the last zeroing; exact when no packet counts meanwhile.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = self.sums();
+        let zero = with_bh_disabled(|bh| self.kept.lock_with(bh).zero);
+        for (total, zero) in totals.0.iter_mut().zip(zero.0) {
+            *total = total.wrapping_sub(zero);
+        }
+        totals
+    }
+
+    /// Totals and rates since the last zeroing.
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            total: self.totals().volume(),
+            rate: with_bh_disabled(|bh| self.kept.lock_with(bh).estimate.rates()),
+        }
+    }
+
+    /// Goes on with the rates, `elapsed` milliseconds after the last time. One sum over the CPUs
+    /// for each counter.
+    pub(crate) fn estimate(&self, elapsed: u32) {
+        let ever = self.ever();
+        with_bh_disabled(|bh| self.kept.lock_with(bh).estimate.step(ever, elapsed));
+    }
+
+    /// Lets the totals start again at zero, and the rates.
+    pub(crate) fn zero(&self) {
+        let sums = self.sums();
+        let kept = Kept {
+            zero: sums,
+            estimate: Estimate::from(sums.volume()),
+        };
+        with_bh_disabled(|bh| *self.kept.lock_with(bh) = kept);
+    }
+}
+
+/// What became of packets and connections of a namespace; the index of its counter.
+#[derive(Clone, Copy)]
+pub(crate) enum Event {
+    /// A connection entry was made.
+    Connection,
+    /// Refused: no destination could take the connection.
+    NoDestination,
+    /// Dropped: it went straight to a destination's port and would have merged with a balanced
+    /// connection.
+    Conflict,
+    /// Refused: memory was short.
+    NoMemory,
+    /// Refused: the connection table was full.
+    TableFull,
+    /// Left alone: it ends within a header.
+    Truncated,
+    /// Left alone: a header contradicts itself.
+    Malformed,
+    /// Left alone: a fragment.
+    Fragment,
+    /// Dropped: it could not be made writable.
+    Unwritable,
+    /// Dropped: no route after its address had changed.
+    RouteFailed,
+    /// Answered with a reset or port unreachable.
+    Rejected,
+    /// An ICMP error about a connection's packet was rewritten.
+    IcmpError,
+    /// Refused: dropped by the defence `drop_packet`.
+    DropPacket,
+    /// An entry was removed by the defence `drop_entry`.
+    DropEntry,
+    /// A half-open entry was removed before its time, as the table filled up.
+    EarlyExpired,
+    /// Refused: a packet that a destination sent and that had no entry (sysctl `nat_icmp_send`).
+    NoEntry,
+    /// A connection that its destination had refused was given to another one.
+    Retried,
+    /// A refusal reached the client: its first packet was not kept.
+    RetryNotKept,
+    /// A refusal reached the client: nobody else could take the connection.
+    RetryNoDestination,
+    /// A refusal reached the client: its first packet could not be handled again.
+    RetryNotHandled,
+    /// Refused: a new connection straight to a private destination.
+    Private,
+    /// A connection was handed to a destination's listening socket.
+    Steered,
+    /// One of these is missing in its destination's count: memory was short, or the connection
+    /// table full.
+    Uncounted,
+    /// Refused: UDP had its share of the connections.
+    UdpFull,
+    /// Refused: all namespaces together had as many entries as they may.
+    TotalFull,
+}
+
+/// The namespace's counters.
+pub(crate) struct Events(PerCpuCounters<{ Event::TotalFull as usize + 1 }>);
+
+impl Events {
+    /// Counters at zero. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(PerCpuCounters::new()?))
+    }
+
+    /// Counts one event.
+    #[inline]
+    pub(crate) fn count(&self, bh: &LocalBhDisabled, event: Event) {
+        self.0.add(bh, [(event as usize, 1)]);
+    }
+
+    /// How often the event was.
+    pub(crate) fn total(&self, event: Event) -> u64 {
+        self.0.sum(event as usize)
+    }
+}

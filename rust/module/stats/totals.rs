@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all services of a namespace carried together, those that are gone included.
+//!
+//! No packet counts for it: it is summed up when it is asked for, under the configuration's mutex.
+//! A deleted service's connections go on, and count for it; once its last one is gone, what it
+//! carried is added to what is kept here, so that the totals never go backwards.
+
+use kernel::{prelude::*, sync::Arc};
+use rlvs_core::{
+    config::ServiceKey,
+    estimate::{Estimate, Volume},
+};
+use rlvs_kext::{memory::KEPT, percpu};
+
+use crate::{
+    service::Service,
+    stats::{Report, Stats},
+};
+
+/// Guarded by the configuration's mutex.
+pub(crate) struct Overall {
+    /// What services carried that are gone, for each CPU.
+    gone: KVVec<Volume>,
+    /// The keys and the statistics of deleted services that may still have connections.
+    left: KVVec<(ServiceKey, Arc<Stats>)>,
+    /// The totals at the last zeroing.
+    zero: Volume,
+    estimate: Estimate,
+}
+
+impl Overall {
+    /// Nothing was carried. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        let cpus = usize::try_from(percpu::cpus())?;
+        Ok(Self {
+            gone: KVVec::from_elem(Volume::default(), cpus, KEPT)?,
+            left: KVVec::new(),
+            zero: Volume::default(),
+            estimate: Estimate::default(),
+        })
+    }
+
+    /// Makes room for so many services that are about to be deleted.
+    pub(crate) fn reserve(&mut self, services: usize) -> Result {
+        Ok(self.left.reserve(services, KEPT)?)
+    }
+
+    /// Goes on with the statistics of a deleted service. The caller has reserved the room.
+    pub(crate) fn leave(&mut self, service: &Service) {
+        let left = (service.key, service.stats.clone());
+        let _ = self.left.push_within_capacity(left);
+    }
+
+    /// A service has come back with these.
+    pub(crate) fn returns(&mut self, stats: &Arc<Stats>) {
+        self.left.retain(|(_, left)| !Arc::ptr_eq(left, stats));
+    }
+
+    /// Whether a service was deleted and may still have connections.
+    pub(crate) fn has_left(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// Lets go of the statistics of deleted services that nothing counts for any more.
+    pub(crate) fn forget(&mut self, counts: impl Fn(&ServiceKey, &Arc<Stats>) -> bool) {
+        let Self { gone, left, .. } = self;
+        left.retain(|(key, stats)| {
+            let stays = counts(key, stats);
+            if !stays {
+                for (volume, cpu) in gone.iter_mut().zip(0..) {
+                    *volume = volume.plus(stats.ever_on(cpu));
+                }
+            }
+            stays
+        });
+    }
+
+    /// What was carried on one CPU, by `listed` services and all others.
+    pub(crate) fn ever_on<'a>(
+        &self,
+        cpu: u32,
+        listed: impl Iterator<Item = &'a Arc<Stats>>,
+    ) -> Volume {
+        let index = usize::try_from(cpu).ok();
+        let gone = index.and_then(|index| self.gone.get(index));
+        let left = self.left.iter().map(|(_, stats)| stats.ever_on(cpu));
+        let all = Iterator::chain(left, listed.map(|stats| stats.ever_on(cpu)));
+        all.fold(gone.copied().unwrap_or_default(), Volume::plus)
+    }
+
+    /// What was carried on all CPUs.
+    fn ever<'a>(&self, listed: impl Iterator<Item = &'a Arc<Stats>>) -> Volume {
+        let gone = self.gone.iter().copied();
+        let left = self.left.iter().map(|(_, stats)| stats.ever());
+        let all = Iterator::chain(left, listed.map(|stats| stats.ever()));
+        Iterator::chain(gone, all).fold(Volume::default(), Volume::plus)
+    }
+
+    /// Totals and rates since the last zeroing.
+    pub(crate) fn report<'a>(&self, listed: impl Iterator<Item = &'a Arc<Stats>>) -> Report {
+        Report {
+            total: self.ever(listed).since(self.zero),
+            rate: self.estimate.rates(),
+        }
+    }
+
+    /// Goes on with the rates, `elapsed` milliseconds after the last time.
+    pub(crate) fn estimate<'a>(
+        &mut self,
+        elapsed: u32,
+        listed: impl Iterator<Item = &'a Arc<Stats>>,
+    ) {
+        let ever = self.ever(listed);
+        self.estimate.step(ever, elapsed);
+    }
+
+    /// Lets the totals and the rates start again at zero.
+    pub(crate) fn zero<'a>(&mut self, listed: impl Iterator<Item = &'a Arc<Stats>>) {
+        self.zero = self.ever(listed);
+        self.estimate = Estimate::from(self.zero);
+    }
+}

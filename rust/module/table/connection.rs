@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Connection entries.
+//!
+//! An entry is found by the packets of both directions and belongs to one destination for all its
+//! life. Its addresses are its keys; the rest is a state and a time, both atomics.
+
+use core::marker::PhantomData;
+use kernel::sync::{atomic::Atomic, Arc};
+use rlvs_core::{
+    address::{Endpoint, Protocol, V4, V6},
+    connection::{
+        state::{self, Rules, State, Window},
+        tuple::{Side, Tuple},
+        Lifecycle, Tally,
+    },
+    packet::Signal,
+    persistence::Bond,
+};
+use rlvs_kext::{
+    bh::LocalBhDisabled,
+    flow_table::{EntryCache, Flow, FlowTable},
+    net::{Device, Net, TcpSocket},
+    rwonce::Once,
+};
+
+use crate::{family::Family, primitives::Word, service::Destination};
+
+/// What an entry has besides its keys.
+pub(crate) struct Connection<A> {
+    destination: Arc<Destination>,
+    /// The state and the time of the last packet.
+    life: Lifecycle<Word>,
+    /// The client's first packet has gone to the destination, and nothing has come back yet.
+    unanswered: Atomic<bool>,
+    /// The destination's process has another peer than the client.
+    other_peer: Atomic<bool>,
+    /// Of the template that led it to its destination.
+    bond: Option<Arc<Bond<Word>>>,
+    family: PhantomData<A>,
+}
+
+/// The connection entries of one family.
+pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Connection<A>>;
+
+/// The memory of entries of IPv6.
+pub(crate) type Cache = EntryCache<<V6 as rlvs_core::address::Ip>::Words, Connection<V6>>;
+
+/// One entry.
+pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Connection<A>>;
+
+// The memory that a connection takes is promised in the documentation.
+const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 128);
+const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 192);
+
+impl<A: Family> Connection<A> {
+    /// An entry's value; [`begin`] counts it once it is in the table.
+    pub(crate) fn new(
+        destination: Arc<Destination>,
+        bond: Option<Arc<Bond<Word>>>,
+        state: State,
+        now: u32,
+    ) -> Self {
+        Self {
+            destination,
+            life: Lifecycle::new(state, now),
+            unanswered: Atomic::new(false),
+            other_peer: Atomic::new(false),
+            bond,
+            family: PhantomData,
+        }
+    }
+
+    /// The destination.
+    pub(crate) fn destination(&self) -> &Arc<Destination> {
+        &self.destination
+    }
+
+    /// The state.
+    pub(crate) fn state(&self) -> State {
+        self.life.state()
+    }
+
+    /// When a packet was last seen, in seconds since boot.
+    pub(crate) fn last_seen(&self) -> u32 {
+        self.life.last_seen()
+    }
+
+    /// Whether the client's first packet waits for its answer: [`crate::table::unanswered`].
+    #[inline]
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.unanswered.read_once()
+    }
+
+    /// Says whether it does.
+    pub(crate) fn set_unanswered(&self, unanswered: bool) {
+        self.unanswered.write_once(unanswered);
+    }
+
+    /// Sets that source NAT shows the destination's process another peer than the client, which its
+    /// first answer has shown.
+    pub(crate) fn set_other_peer(&self) {
+        self.other_peer.write_once(true);
+    }
+
+    /// A packet was seen.
+    #[inline]
+    pub(crate) fn touch(&self, now: u32) {
+        self.life.touch(now);
+    }
+
+    /// Whether a packet of `side` may change anything but when a packet was last seen:
+    /// [`Connection::advance`].
+    #[inline]
+    pub(crate) fn may_move(&self, side: Side, signal: Signal) -> bool {
+        state::may_move(self.state(), side, signal)
+    }
+
+    /// Moves the state by a packet of `side`, and the counts with it.
+    #[inline]
+    pub(crate) fn advance(&self, side: Side, signal: Signal, rules: Rules) {
+        self.life
+            .advance(&self.tally(), |from| rules.next(from, side, signal));
+        if let Some(bond) = &self.bond {
+            let state = self.state();
+            if state.is_active() && !state.is_half_open() {
+                bond.prove();
+            }
+        }
+    }
+
+    /// Ends the connection, whatever state its packets left it in: late ones are still matched.
+    pub(crate) fn close(&self) {
+        self.life.advance(&self.tally(), |from| {
+            if from.has_socket() {
+                State::TimeWait
+            } else {
+                from
+            }
+        });
+    }
+
+    /// Where it is counted.
+    fn tally(&self) -> impl Tally + '_ {
+        let bond = self.bond.as_deref().map(Bond::counts);
+        ((&self.destination.counts, bond), &*self.destination.udp)
+    }
+}
+
+/// The protocol and the client's and the service's end, from the entry's inbound key.
+pub(crate) fn inbound<A: Family>(entry: &Entry<A>) -> (Protocol, Endpoint<A>, Endpoint<A>) {
+    let tuple = Tuple::<A>::from_words(entry.inbound_key());
+    (tuple.protocol(), tuple.source(), tuple.destination())
+}
+
+/// The destination's end, from the entry's reply key.
+pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
+    Tuple::<A>::from_words(entry.reply_key()).source()
+}
+
+/// Counts an entry that was inserted. Its inserter calls this, in the read-side section of the
+/// insertion.
+pub(crate) fn begin<A: Family>(entry: &Entry<A>) {
+    entry.destination.entry_made();
+    entry.life.begin(&entry.tally());
+}
+
+/// Takes an entry out of the table and out of the counts. Returns `false` if another caller did.
+pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBhDisabled) -> bool {
+    if !table.remove(entry, bh) {
+        return false;
+    }
+    entry.life.end(&entry.tally());
+    entry.destination.entry_gone();
+    true
+}
+
+/// Whether the destination's process still has the connection: then an entry is idle, not over,
+/// whatever its state. Only of TCP this is known; SCTP's heartbeats keep an entry. Any context but
+/// hard interrupt.
+pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (protocol, client, _) = inbound(entry);
+    protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
+}
+
+/// Returns `true` unless the process is known to have lost the connection: [`is_alive`], or its
+/// socket has a peer that only connection tracking knew, which has forgotten it.
+pub(crate) fn may_be_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (_, client, _) = inbound(entry);
+    let is_unknown =
+        || entry.other_peer.read_once() && !net.is_tracked(&A::ends(&destination(entry), &client));
+    is_alive(net, entry) || is_unknown()
+}
+
+/// Like [`is_alive`], but a handshake that the client has not completed does not count.
+pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+    let (protocol, client, _) = inbound(entry);
+    protocol == Protocol::Tcp
+        && net.tcp_socket(&A::ends(&destination(entry), &client), None) == TcpSocket::Live
+}
+
+/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`:
+/// one that gets packets that come in by `device`, or by any without that.
+pub(crate) fn has_socket<A: Family>(
+    net: &Net,
+    local: &Endpoint<A>,
+    remote: &Endpoint<A>,
+    device: Option<Device>,
+) -> bool {
+    is_open(net.tcp_socket(&A::ends(local, remote), device))
+}
+
+/// Whether it is the socket of a connection that has not ended.
+pub(crate) fn is_open(socket: TcpSocket) -> bool {
+    matches!(socket, TcpSocket::Opening | TcpSocket::Live)
+}
+
+/// Where the TCP connection between `local` and `remote` is, if the host has a socket for it, one in
+/// TIME_WAIT included: one that gets packets that come in by `device`.
+pub(crate) fn window<A: Family>(
+    net: &Net,
+    local: &Endpoint<A>,
+    remote: &Endpoint<A>,
+    device: Device,
+) -> Option<Window> {
+    let found = net.tcp_window(&A::ends(local, remote), Some(device))?;
+    Some(Window {
+        receive_next: found.receive_next,
+        receive_window: found.receive_window,
+        receive_past: found.receive_past,
+        send_unacknowledged: found.send_unacknowledged,
+        send_next: found.send_next,
+        send_past: found.send_past,
+    })
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The keys of the core as the tables of flows have them: with a hash.
+//!
+//! A client's end is hashed with the table's secret once for both keys of its connection, the other end
+//! for each of them, with another part of the secret: a client may choose that end, too.
+//!
+//! A key is in a zone as well: the index of the device that keeps the client apart from others with
+//! the same address, 0 for nearly every client ([`crate::packet`] says which device).
+
+use rlvs_core::connection::tuple::{Side, Tuple};
+use rlvs_kext::flow_table::{self, Flow, FlowTable, Hashed, Second};
+
+use crate::family::Family;
+
+/// A table of flows that are found by keys of the core.
+type Table<A, T, R> = FlowTable<<A as rlvs_core::address::Ip>::Words, T, R>;
+
+/// The hash of a client's end, with the client's zone.
+#[derive(Clone, Copy)]
+pub(crate) struct Digest<'a> {
+    hash: flow_table::Digest<'a>,
+    zone: u32,
+}
+
+/// The hash of the client's end of a key, which is that of both keys of a connection.
+#[inline]
+pub(crate) fn digest<'a, A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+    table: &'a Table<A, T, R>,
+    tuple: &Tuple<A>,
+    zone: u32,
+) -> Digest<'a> {
+    Digest {
+        hash: table.digest(tuple.client_words().as_ref()),
+        zone,
+    }
+}
+
+/// The key with its hash, `digest` being that of its client's end.
+#[inline]
+pub(crate) fn with_digest<A: Family>(digest: Digest<'_>, tuple: &Tuple<A>) -> Hashed<A::Words> {
+    let side = match tuple.side() {
+        Side::Inbound => flow_table::Side::Inbound,
+        Side::Reply => flow_table::Side::Reply,
+    };
+    let key = digest
+        .hash
+        .hashed(side, tuple.as_words(), tuple.spread(digest.hash.secret()));
+    key.in_zone(digest.zone)
+}
+
+/// The key with its hash.
+#[inline]
+pub(crate) fn hashed<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+    table: &Table<A, T, R>,
+    tuple: &Tuple<A>,
+    zone: u32,
+) -> Hashed<A::Words> {
+    with_digest(digest(table, tuple, zone), tuple)
+}
+
+/// The zone of a flow of the table.
+pub(crate) fn zone<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+    table: &Table<A, T, R>,
+    flow: &Flow<A::Words, T, R>,
+) -> u32 {
+    let key = flow.hashed_key();
+    zone_of(table, &Tuple::<A>::from_words(key.words()), &key)
+}
+
+/// The zone of a key whose words are those of `tuple`.
+pub(crate) fn zone_of<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+    table: &Table<A, T, R>,
+    tuple: &Tuple<A>,
+    key: &Hashed<A::Words>,
+) -> u32 {
+    key.zone(&hashed(table, tuple, 0))
+}

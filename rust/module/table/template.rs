@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Persistence templates: the destination that a client's next connections are given to.
+//!
+//! A template is found by a client's network and what the client sends to. It is no connection's
+//! entry: no packet but the first of a connection looks for it. The connections that it led hold
+//! its bond, by which it knows of them.
+
+use core::marker::PhantomData;
+use kernel::sync::{rcu::Guard, Arc};
+use rlvs_core::{
+    address::{Endpoint, Protocol},
+    connection::tuple::Tuple,
+    persistence::{self, Bond},
+};
+use rlvs_kext::{
+    bh::LocalBhDisabled,
+    flow_table::{Flow, FlowTable, NoReply, Refused},
+    memory::kept_by_packet,
+};
+
+use crate::{family::Family, primitives::Word, service::Destination, table::key};
+
+/// What a template has besides its key.
+pub(crate) struct Template<A> {
+    destination: Arc<Destination>,
+    bond: Arc<Bond<Word>>,
+    /// How many leading bits of the client's address count.
+    prefix: u8,
+    family: PhantomData<A>,
+}
+
+/// The templates of one family.
+pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
+
+/// One template.
+pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
+
+impl<A: Family> Template<A> {
+    /// The destination.
+    pub(crate) fn destination(&self) -> &Arc<Destination> {
+        &self.destination
+    }
+
+    /// What its connections hold.
+    pub(crate) fn bond(&self) -> &Arc<Bond<Word>> {
+        &self.bond
+    }
+
+    /// How many leading bits of the client's address count.
+    pub(crate) fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether it can go: its destination was deleted, or its time is over.
+    pub(crate) fn is_over(&self, now: u32) -> bool {
+        let seconds = self.destination.timeouts.persistence();
+        self.destination.is_deleted() || self.bond.is_over(seconds, now)
+    }
+
+    /// Whether it leads a new connection. To a quiesced destination it does, unless the operator
+    /// says otherwise; nor do the bounds on a destination's connections matter to it.
+    fn leads(&self, now: u32, to_quiesced: bool) -> bool {
+        !self.is_over(now) && (to_quiesced || self.destination.weight() != 0)
+    }
+}
+
+/// Where a client's template is.
+pub(crate) struct Place<A: Family> {
+    /// The network's, which has no port, and the service's.
+    key: Tuple<A>,
+    prefix: u8,
+    zone: u32,
+}
+
+impl<A: Family> Place<A> {
+    /// Of the clients of a zone that share `prefix` leading bits with `client`, at `service`, which
+    /// has the address that the client used.
+    pub(crate) fn new(
+        protocol: Protocol,
+        (client, service): (Endpoint<A>, Endpoint<A>),
+        prefix: u8,
+        zone: u32,
+    ) -> Self {
+        let network = Endpoint {
+            address: persistence::network(client.address, prefix),
+            port: 0,
+        };
+        Self {
+            key: Tuple::inbound(protocol, network, service),
+            prefix,
+            zone,
+        }
+    }
+
+    /// The template that leads a new connection. One that leads none any more goes.
+    pub(crate) fn find<'a>(
+        &self,
+        table: &'a Table<A>,
+        now: u32,
+        to_quiesced: bool,
+        guard: &'a Guard,
+        bh: &LocalBhDisabled,
+    ) -> Option<&'a Entry<A>> {
+        let found = table.find(&key::hashed(table, &self.key, self.zone), guard)?;
+        if found.leads(now, to_quiesced) {
+            return Some(found);
+        }
+        remove(table, found, bh);
+        None
+    }
+
+    /// Makes a template that leads to `destination`; or tells another CPU's, which was quicker.
+    /// `None` when memory is short.
+    pub(crate) fn make<'a>(
+        &self,
+        table: &'a Table<A>,
+        destination: &Arc<Destination>,
+        now: u32,
+        guard: &'a Guard,
+        bh: &LocalBhDisabled,
+    ) -> Option<&'a Entry<A>> {
+        let template = Template {
+            destination: destination.clone(),
+            bond: Arc::new(Bond::new(now), kept_by_packet()).ok()?,
+            prefix: self.prefix,
+            family: PhantomData,
+        };
+        let key = key::hashed(table, &self.key, self.zone);
+        match table.insert(key, template, guard, bh) {
+            Ok(made) => {
+                destination.template_made();
+                Some(made)
+            }
+            Err(Refused::Exists(other) | Refused::Conflict(other)) => Some(other),
+            Err(Refused::NoMemory) => None,
+        }
+    }
+}
+
+/// The protocol, the clients' network and the service's end, from a template's key.
+pub(crate) fn key<A: Family>(template: &Entry<A>) -> (Protocol, A, Endpoint<A>) {
+    let tuple = Tuple::<A>::from_words(template.inbound_key());
+    (
+        tuple.protocol(),
+        tuple.source().address,
+        tuple.destination(),
+    )
+}
+
+/// Takes a template out of the table, unless somebody else did.
+pub(crate) fn remove<A: Family>(table: &Table<A>, template: &Entry<A>, bh: &LocalBhDisabled) {
+    if table.remove(template, bh) {
+        template.destination.template_gone();
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The second try of a connection: what is remembered of it until its first packet is answered.
+//!
+//! A copy of the first packet is kept in one of a fixed number of slots, which the hash of the
+//! connection's inbound key chooses. There it stays until the destination has answered, for three
+//! seconds at most. If the answer is a refusal the packet is handled again from the start, and the
+//! slot goes on remembering who has refused it, so that it goes to nobody twice. Connections that
+//! meet in a slot are served in this way: the newer one takes it, and the older one has no second
+//! try; but a packet that is on its way again keeps its slot.
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+use rlvs_core::schedule::choice::MAX_TRIES;
+use rlvs_kext::{
+    bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
+    flow_table::Hashed,
+    memory::kept_by_packet,
+    new_spinlock_bh,
+    replay::Kept,
+    rwonce::Once,
+};
+
+use crate::{family::Family, service::Destination};
+
+/// How many connections of a family a namespace remembers at once. A power of two.
+const SLOTS: usize = 256;
+
+/// When a first packet is forgotten that was not answered, in seconds, by the periodic work: after
+/// three at most. An answer of this host takes microseconds.
+const SECONDS: u32 = 2;
+
+/// The destinations that have refused a connection, and the one that has it now.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Refusers {
+    /// Their numbers among the destinations of the service, for as long as it lives.
+    numbers: [u32; MAX_TRIES],
+    count: usize,
+}
+
+impl Refusers {
+    /// Adds a destination, unless [`MAX_TRIES`] are there.
+    pub(crate) fn add(&mut self, destination: &Destination) {
+        if let Some(place) = self.numbers.get_mut(self.count) {
+            *place = destination.counts.observer().number();
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    /// Whether as many as may be tried have refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= MAX_TRIES
+    }
+
+    /// Whether the destination is one of them.
+    #[inline]
+    pub(crate) fn contains(&self, destination: &Destination) -> bool {
+        let mut known = self.numbers.iter().take(self.count);
+        self.count != 0 && known.any(|number| *number == destination.counts.observer().number())
+    }
+}
+
+/// What is remembered of a connection.
+pub(crate) struct First<A: Family> {
+    key: Hashed<A::Words>,
+    refusers: Refusers,
+    /// When it was put here, in seconds since boot.
+    since: u32,
+    /// The first packet; none while it is on its way again.
+    packet: Option<Kept>,
+}
+
+impl<A: Family> First<A> {
+    /// What to remember of the connection with this inbound key. `None` when memory is short.
+    pub(crate) fn new(
+        key: Hashed<A::Words>,
+        refusers: Refusers,
+        packet: Kept,
+        now: u32,
+    ) -> Option<KBox<Self>> {
+        let first = Self {
+            key,
+            refusers,
+            since: now,
+            packet: Some(packet),
+        };
+        KBox::new(first, kept_by_packet()).ok()
+    }
+
+    /// The destinations that have refused it, and the last one that has got it.
+    pub(crate) fn refusers(&self) -> &Refusers {
+        &self.refusers
+    }
+
+    /// The first packet, while it is here.
+    pub(crate) fn packet(&self) -> Option<&Kept> {
+        self.packet.as_ref()
+    }
+
+    /// Gives the first packet away.
+    pub(crate) fn take_packet(&mut self) -> Option<Kept> {
+        self.packet.take()
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.packet.is_none()
+    }
+}
+
+type Place<A> = Option<KBox<First<A>>>;
+
+/// The connections of a family that are remembered.
+#[pin_data]
+pub(crate) struct Retries<A: Family> {
+    #[pin]
+    slots: [SpinLockBh<Place<A>>; SLOTS],
+    /// How many of them are on their way again. Changed with the lock of the slot.
+    under_way: Atomic<u32>,
+}
+
+impl<A: Family> Retries<A> {
+    /// Nothing is remembered. May sleep.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            slots <- pin_init::pin_init_array_from_fn(|_| new_spinlock_bh!(None, "rlvs_retry")),
+            under_way: Atomic::new(0),
+        })
+    }
+
+    /// Remembers a connection while its first packet waits for an answer. Does nothing when another
+    /// connection has the slot whose packet is on its way again.
+    pub(crate) fn keep(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) {
+        self.put(first, bh);
+    }
+
+    /// Remembers that the first packet of a connection is on its way again; false when the slot
+    /// does not let it.
+    pub(crate) fn send(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
+        self.put(first, bh)
+    }
+
+    /// Takes a connection out that waits for an answer.
+    pub(crate) fn take(&self, key: Hashed<A::Words>, bh: &LocalBhDisabled) -> Place<A> {
+        self.change(key.hash(), bh, |place| {
+            place.take_if(|first| first.key == key && !first.is_under_way())
+        })
+    }
+
+    /// Takes a connection out whose first packet was on its way again and comes now: the
+    /// destinations that have refused it. `key` is asked for only if there is any such.
+    #[inline]
+    pub(crate) fn resume(
+        &self,
+        key: impl FnOnce() -> Hashed<A::Words>,
+        bh: &LocalBhDisabled,
+    ) -> Option<Refusers> {
+        if self.under_way.read_once() == 0 {
+            return None;
+        }
+        let key = key();
+        let first = self.change(key.hash(), bh, |place| {
+            place.take_if(|first| first.key == key && first.is_under_way())
+        });
+        first.map(|first| first.refusers)
+    }
+
+    /// Forgets what was not answered in time. Process context.
+    pub(crate) fn expire(&self, now: u32) {
+        self.forget(|first| now.wrapping_sub(first.since) >= SECONDS);
+    }
+
+    /// Forgets all. Process context.
+    pub(crate) fn clear(&self) {
+        self.forget(|_| true);
+    }
+
+    fn forget(&self, mut over: impl FnMut(&First<A>) -> bool) {
+        for hash in (0_u32..).take(SLOTS) {
+            with_bh_disabled(|bh| {
+                drop(self.change(hash, bh, |place| place.take_if(|first| over(first))));
+            });
+        }
+    }
+
+    fn put(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
+        let mut refused = false;
+        let old = self.change(first.key.hash(), bh, |place| {
+            refused = place
+                .as_ref()
+                .is_some_and(|other| other.is_under_way() && other.key != first.key);
+            if refused {
+                Some(first)
+            } else {
+                place.replace(first)
+            }
+        });
+        drop(old);
+        !refused
+    }
+
+    /// Changes what is in the slot of a hash. What comes back is dropped without the lock.
+    fn change(
+        &self,
+        hash: u32,
+        bh: &LocalBhDisabled,
+        change: impl FnOnce(&mut Place<A>) -> Place<A>,
+    ) -> Place<A> {
+        let index = usize::try_from(hash).unwrap_or(0) & SLOTS.wrapping_sub(1);
+        let slot = self.slots.get(index)?;
+        let mut place = slot.lock_with(bh);
+        let count = |place: &Place<A>| u32::from(place.as_ref().is_some_and(|f| f.is_under_way()));
+        let before = count(&place);
+        let out = change(&mut place);
+        let more = count(&place).wrapping_sub(before);
+        if more != 0 {
+            self.under_way.add(more, Relaxed);
+        }
+        out
+    }
+}
