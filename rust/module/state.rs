@@ -25,19 +25,14 @@ use rlvs_kext::{
 use crate::{
     config::{unsettled::Settled, Config},
     defence::DropPacket,
-    packet::{forward::steer::Steering, Answer, Incoming, LocalClient},
+    family::Family,
+    packet::{Answer, Incoming, LocalClient, Steering},
     periodic::expire,
     primitives::Word,
     service::{timeouts::Tuned, Backends, Services},
     stats::Events,
     sysctl::Sysctls,
-    table::{
-        ceiling::Ceiling,
-        connection::{Cache, Table},
-        ports::Ports,
-        steered, template,
-        unanswered::Retries,
-    },
+    table::{ceiling::Ceiling, connection::Cache, ports::Ports, Tables},
     tracking::Tracked,
 };
 
@@ -61,14 +56,8 @@ pub(crate) struct State {
     /// private destinations of services that steer.
     pub(crate) watched_ports: Ports,
     pub(crate) tracked: Tracked,
-    pub(crate) connections4: Arc<Table<V4>>,
-    pub(crate) connections6: Arc<Table<V6>>,
-    pub(crate) templates4: Arc<template::Table<V4>>,
-    pub(crate) templates6: Arc<template::Table<V6>>,
-    pub(crate) retries4: Pin<KVBox<Retries<V4>>>,
-    pub(crate) retries6: Pin<KVBox<Retries<V6>>>,
-    pub(crate) steered4: Arc<steered::Table<V4>>,
-    pub(crate) steered6: Arc<steered::Table<V6>>,
+    pub(crate) v4: Tables<V4>,
+    pub(crate) v6: Tables<V6>,
     /// By which the answers to refused packets are known.
     pub(crate) refusals: Mark,
     pub(crate) events: Events,
@@ -88,38 +77,55 @@ pub(crate) struct State {
 impl State {
     /// Connection entries of both families; other CPUs may be changing it.
     pub(crate) fn entries(&self) -> u32 {
-        self.connections4
-            .len()
-            .saturating_add(self.connections6.len())
+        self.both(|v4| v4.connections.len(), |v6| v6.connections.len())
     }
 
     /// Buckets of the tables of connections, of both families.
     pub(crate) fn buckets(&self) -> u32 {
-        let (four, six) = (self.connections4.buckets(), self.connections6.buckets());
-        four.saturating_add(six)
+        self.both(|v4| v4.connections.buckets(), |v6| v6.connections.buckets())
     }
 
     /// Templates of both families; other CPUs may be changing it.
     pub(crate) fn templates(&self) -> u32 {
-        self.templates4.len().saturating_add(self.templates6.len())
-    }
-
-    /// Steered connections of both families that are counted; other CPUs may be changing it.
-    pub(crate) fn steered(&self) -> u32 {
-        self.steered4.len().saturating_add(self.steered6.len())
+        self.both(|v4| v4.templates.len(), |v6| v6.templates.len())
     }
 
     /// What `conn_max` bounds.
     pub(crate) fn used(&self) -> u32 {
-        let entries = self.entries().saturating_add(self.templates());
-        entries.saturating_add(self.steered())
+        self.both(Tables::used, Tables::used)
     }
 
-    /// Whether no packet of a connection is expected any more.
+    /// Returns `true` if no packet of a connection is expected any more.
     pub(crate) fn is_idle(&self) -> bool {
-        let tables4 = self.connections4.is_empty() && self.templates4.is_empty();
-        let tables6 = self.connections6.is_empty() && self.templates6.is_empty();
-        tables4 && tables6 && self.steered() == 0
+        self.v4.is_idle() && self.v6.is_idle()
+    }
+
+    fn both(
+        &self,
+        four: impl FnOnce(&Tables<V4>) -> u32,
+        six: impl FnOnce(&Tables<V6>) -> u32,
+    ) -> u32 {
+        four(&self.v4).saturating_add(six(&self.v6))
+    }
+}
+
+/// An address family that a namespace has tables of.
+pub(crate) trait InState: Family {
+    /// Returns the namespace's tables of this family.
+    fn tables(state: &State) -> &Tables<Self>;
+}
+
+impl InState for V4 {
+    #[inline]
+    fn tables(state: &State) -> &Tables<Self> {
+        &state.v4
+    }
+}
+
+impl InState for V6 {
+    #[inline]
+    fn tables(state: &State) -> &Tables<Self> {
+        &state.v6
     }
 }
 
@@ -153,14 +159,8 @@ impl Namespace for State {
             steered_ports: Ports::new()?,
             watched_ports: Ports::new()?,
             tracked: Tracked::new(),
-            connections4: Arc::pin_init(FlowTable::new(), KEPT)?,
-            connections6: Arc::pin_init(FlowTable::cached(setup.shared().clone()), KEPT)?,
-            templates4: Arc::pin_init(FlowTable::new(), KEPT)?,
-            templates6: Arc::pin_init(FlowTable::new(), KEPT)?,
-            retries4: KVBox::pin_init(Retries::new(), KEPT)?,
-            retries6: KVBox::pin_init(Retries::new(), KEPT)?,
-            steered4: Arc::pin_init(FlowTable::new(), KEPT)?,
-            steered6: Arc::pin_init(FlowTable::new(), KEPT)?,
+            v4: Tables::new(Arc::pin_init(FlowTable::new(), KEPT)?)?,
+            v6: Tables::new(Arc::pin_init(FlowTable::cached(setup.shared().clone()), KEPT)?)?,
             refusals: Mark::new(setup.net())?,
             events: Events::new()?,
             sysctls: Sysctls::new(setup)?,

@@ -2,6 +2,11 @@
 
 //! What is looked up for packets, or counts them: connections, templates, records, ports.
 
+use kernel::{prelude::*, sync::Arc};
+use rlvs_kext::memory::KEPT;
+
+use crate::family::Family;
+
 pub(crate) mod ceiling;
 pub(crate) mod connection;
 pub(crate) mod cursor;
@@ -10,3 +15,42 @@ pub(crate) mod ports;
 pub(crate) mod steered;
 pub(crate) mod template;
 pub(crate) mod unanswered;
+
+/// The tables of one address family in a network namespace.
+pub(crate) struct Tables<A: Family> {
+    /// Entries of connections that are rewritten.
+    pub(crate) connections: Arc<connection::Table<A>>,
+    /// Templates of persistent services.
+    pub(crate) templates: Arc<template::Table<A>>,
+    /// First packets that are not answered yet.
+    pub(crate) unanswered: Pin<KVBox<unanswered::Retries<A>>>,
+    /// Records of steered connections.
+    pub(crate) steered: Arc<steered::Table<A>>,
+}
+
+impl<A: Family> Tables<A> {
+    /// Makes empty tables, around that of connections. Process context; may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(connections: Arc<connection::Table<A>>) -> Result<Self> {
+        Ok(Self {
+            connections,
+            templates: Arc::pin_init(template::Table::<A>::new(), KEPT)?,
+            unanswered: KVBox::pin_init(unanswered::Retries::new(), KEPT)?,
+            steered: Arc::pin_init(steered::Table::<A>::new(), KEPT)?,
+        })
+    }
+
+    /// What `conn_max` bounds: entries, templates and records; other CPUs may be changing it.
+    pub(crate) fn used(&self) -> u32 {
+        let entries = self.connections.len().saturating_add(self.templates.len());
+        entries.saturating_add(self.steered.len())
+    }
+
+    /// Returns `true` if no packet of a connection is expected any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connections.is_empty() && self.templates.is_empty() && self.steered.is_empty()
+    }
+}

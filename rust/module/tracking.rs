@@ -10,16 +10,17 @@
 //! a second without this.
 
 use kernel::sync::atomic::Atomic;
+use rlvs_core::address;
 use rlvs_kext::{net::Net, rwonce::Once};
 
-use crate::{family::Family, state::State};
+use crate::family::Family;
 
-/// What is remembered. Aligned so that it has its place in [`State`] beside what each packet reads,
+/// What is remembered. Aligned so that it has its place in the state of its namespace beside what each packet reads,
 /// and not beside numbers that packets change.
 #[repr(align(8))]
 pub(crate) struct Tracked {
-    pub(crate) v4: Atomic<bool>,
-    pub(crate) v6: Atomic<bool>,
+    v4: Atomic<bool>,
+    v6: Atomic<bool>,
 }
 
 impl Tracked {
@@ -30,13 +31,22 @@ impl Tracked {
             v6: Atomic::new(false),
         }
     }
-}
 
-/// Asks, and remembers the answer. Any context.
-pub(crate) fn look<A: Family>(state: &State, net: &Net) {
-    let (remembered, is_tracking) = (A::tracked(state), net.is_tracking(A::HOOKS));
-    // Packets of other CPUs read it.
-    if remembered.read_once() != is_tracking {
-        remembered.write_once(is_tracking);
+    /// Returns what is remembered for a family.
+    #[inline]
+    pub(crate) fn of<A: Family>(&self) -> &Atomic<bool> {
+        match A::FAMILY {
+            address::Family::V4 => &self.v4,
+            address::Family::V6 => &self.v6,
+        }
+    }
+
+    /// Asks whether the packets of a family are tracked, and remembers the answer. Any context.
+    pub(crate) fn look<A: Family>(&self, net: &Net) {
+        let (remembered, is_tracking) = (self.of::<A>(), net.is_tracking(A::HOOKS));
+        // Packets of other CPUs read it.
+        if remembered.read_once() != is_tracking {
+            remembered.write_once(is_tracking);
+        }
     }
 }

@@ -64,8 +64,8 @@ impl Cut {
     pub(crate) fn prepare(ns: &Handle<'_, State>) -> Result<Self> {
         let state = ns.state();
         Ok(Self {
-            v4: FamilyCut::prepare(ns, &state.connections4, &state.steered4)?,
-            v6: FamilyCut::prepare(ns, &state.connections6, &state.steered6)?,
+            v4: FamilyCut::prepare(ns, &state.v4.connections, &state.v4.steered)?,
+            v6: FamilyCut::prepare(ns, &state.v6.connections, &state.v6.steered)?,
         })
     }
 
@@ -75,8 +75,10 @@ impl Cut {
     /// Process context; sleeps. No packet may use the destinations for new connections any more.
     pub(crate) fn run(mut self, ns: &Handle<'_, State>) {
         let state = ns.state();
-        self.v4.run(&state.connections4, &state.steered4, ns.net());
-        self.v6.run(&state.connections6, &state.steered6, ns.net());
+        self.v4
+            .run(&state.v4.connections, &state.v4.steered, ns.net());
+        self.v6
+            .run(&state.v6.connections, &state.v6.steered, ns.net());
     }
 }
 

@@ -29,9 +29,8 @@ use rlvs_kext::{
 use super::write;
 use crate::{
     config::Configured,
-    family::Family,
     service::{timeouts, Destination},
-    state::State,
+    state::{InState, State},
     table::{
         connection::{self, Connection},
         cursor::Walk,
@@ -167,12 +166,12 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
 }
 
 /// Writes the entries of a family that fit; true when that was the rest.
-fn write_entries<A: Family, const ORIGIN: bool>(
+fn write_entries<A: InState, const ORIGIN: bool>(
     walk: &mut Entries<A>,
     ns: &Handle<'_, State>,
     text: &mut Text,
 ) -> Result<bool> {
-    walk.go_on(ns, A::connections(ns.state()), |entry| {
+    walk.go_on(ns, &A::tables(ns.state()).connections, |entry| {
         let (protocol, client, service) = connection::inbound(entry);
         let timeout = timeouts::of_entry(entry, &Timeouts::default(), &ns.state().timeouts);
         Ok(text.fits(ConnectionLine {
@@ -188,12 +187,12 @@ fn write_entries<A: Family, const ORIGIN: bool>(
 }
 
 /// The same of templates.
-fn write_templates<A: Family, const ORIGIN: bool>(
+fn write_templates<A: InState, const ORIGIN: bool>(
     walk: &mut Templates<A>,
     ns: &Handle<'_, State>,
     text: &mut Text,
 ) -> Result<bool> {
-    walk.go_on(ns, A::templates(ns.state()), |template| {
+    walk.go_on(ns, &A::tables(ns.state()).templates, |template| {
         let (protocol, network, service) = template::key(template);
         let destination = template.destination();
         let bond = template.bond();

@@ -27,7 +27,7 @@ use crate::{
         timeouts::{self, Tuned},
         Destination,
     },
-    state::State,
+    state::{InState, State},
     table::{
         self,
         connection::{Connection, Entry},
@@ -109,13 +109,13 @@ impl Dump {
 }
 
 /// Writes entries of one family; true when that was the rest.
-fn connections<'a, A: Family>(
+fn connections<'a, A: InState>(
     walk: &mut Connections<A>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
     let timeouts = &ns.state().timeouts;
-    let table = A::connections(ns.state());
+    let table = &A::tables(ns.state()).connections;
     let rest = walk.go_on(ns, table, |entry| {
         let record = out.record(|out| {
             write_connection(out, entry, timeouts)?;
@@ -127,12 +127,12 @@ fn connections<'a, A: Family>(
 }
 
 /// The same for templates.
-fn all_templates<'a, A: Family>(
+fn all_templates<'a, A: InState>(
     walk: &mut Templates<A>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
 ) -> Answer<'a, bool> {
-    let table = A::templates(ns.state());
+    let table = &A::tables(ns.state()).templates;
     let rest = walk.go_on(ns, table, |template| {
         let record = out.record(|out| {
             write_template(out, template)?;

@@ -2,4 +2,5 @@
 
 //! Ways of forwarding a packet to its destination, one a file.
 
-pub(crate) mod steer;
+pub(super) mod nat;
+pub(super) mod steer;

@@ -13,14 +13,17 @@ use rlvs_core::{
 };
 use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
 
-use super::{far_end, rewrite_packet, Passage};
+use super::{
+    forward::nat::{far_end, rewrite_packet},
+    passage::Passage,
+};
 use crate::{
-    family::Family,
+    state::InState,
     stats::Event,
     table::connection::{self, Entry},
 };
 
-impl<A: Family> Passage<'_, A> {
+impl<A: InState> Passage<'_, A> {
     /// Rewrites an ICMP error that is about a packet of a connection. An error that goes to the
     /// destination quotes a packet to the client, and one that goes to the client a packet to the
     /// destination.

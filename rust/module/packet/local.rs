@@ -12,10 +12,10 @@ use rlvs_core::{
 };
 use rlvs_kext::{local::Routing, skbuff::Skb};
 
-use super::Passage;
-use crate::{family::Family, service::Service};
+use super::passage::Passage;
+use crate::{service::Service, state::InState};
 
-impl<A: Family> Passage<'_, A> {
+impl<A: InState> Passage<'_, A> {
     /// Whether a packet goes to the host itself. `is_named`: its address is a service's or a
     /// destination's own, not just any. Then it is enough that a rule could have it delivered here,
     /// by a mark that it may be given after this hook.

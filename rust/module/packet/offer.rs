@@ -23,10 +23,11 @@ use rlvs_kext::{
 
 use kernel::sync::Arc;
 
-use super::Passage;
+use super::passage::Passage;
 use crate::{
     family::Family,
     service::{Destination, Pool},
+    state::InState,
     table::{key::Digest, unanswered::Refusers},
 };
 
@@ -41,7 +42,7 @@ pub(super) enum Delivery<'w> {
 }
 
 /// The destinations of a pool, for one packet.
-pub(super) struct Offer<'o, 'p, 'a, A: Family> {
+pub(super) struct Offer<'o, 'p, 'a, A: InState> {
     passage: &'o Passage<'a, A>,
     packet: &'o Packet<A>,
     pub(super) pool: &'p Pool,
@@ -57,7 +58,21 @@ pub(super) struct Offer<'o, 'p, 'a, A: Family> {
     routed: Cell<Option<(A, bool)>>,
 }
 
-impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
+/// What a scheduler is asked for a packet at the time `now`.
+fn request<A: Family>(packet: &Packet<A>, pool: &Pool, now: u32) -> Request {
+    Request {
+        client: packet.source.to_any(),
+        service: packet.destination.to_any(),
+        now,
+        random: if pool.is_random() {
+            [random::u32(), random::u32()]
+        } else {
+            [0; 2]
+        },
+    }
+}
+
+impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
     pub(super) fn new(
         passage: &'o Passage<'a, A>,
         packet: &'o Packet<A>,
@@ -69,7 +84,7 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
             passage,
             packet,
             pool,
-            request: passage.request(packet, pool),
+            request: request(packet, pool, passage.now),
             by,
             delivery,
             oldest: Cell::new(None),
@@ -209,7 +224,7 @@ impl<'o, 'p, 'a, A: Family> Offer<'o, 'p, 'a, A> {
     }
 }
 
-impl<A: Family> Offers for Offer<'_, '_, '_, A> {
+impl<A: InState> Offers for Offer<'_, '_, '_, A> {
     fn len(&self) -> usize {
         self.pool.len()
     }

@@ -16,17 +16,16 @@ use rlvs_core::{
 use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
 
 use super::{
-    backend_end,
     offer::{Delivery, Offer},
-    Passage,
+    passage::{backend_end, Passage},
 };
 use crate::{
-    family::Family,
     service::{Destination, Pool},
+    state::InState,
     stats::Event,
 };
 
-impl<'a, A: Family> Passage<'a, A> {
+impl<'a, A: InState> Passage<'a, A> {
     /// Schedules a client's packet and sends it on its way.
     pub(super) fn send_once(
         &self,

@@ -18,8 +18,11 @@ use rlvs_kext::{
     skbuff::Skb,
 };
 
-use super::{backend_end, Passage, SkbBytes};
-use crate::{family::Family, service::Destination, stats::Event, table::connection};
+use super::{
+    passage::{backend_end, Passage},
+    read::SkbBytes,
+};
+use crate::{service::Destination, state::InState, stats::Event, table::connection};
 
 /// How many destinations on a packet's own end are looked at, and how many on its port in each family;
 /// of those that are private, a socket is looked for of [`MANY`].
@@ -28,7 +31,7 @@ const MOST_ON_PORT: usize = 1024;
 // What the kernel delivers is read.
 const _: () = assert!(packet::MAX_EXTENSIONS >= net::MAX_EXTENSION_HEADERS as usize);
 
-impl<A: Family> Passage<'_, A> {
+impl<A: InState> Passage<'_, A> {
     /// What becomes of a packet that goes straight to an end that no service has: one that would
     /// open a connection to a private destination is refused, unless this host sends it.
     pub(super) fn straight(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {

@@ -14,10 +14,10 @@ use rlvs_kext::{netfilter::Verdict, random, replay::Kept, skbuff::Skb};
 
 use kernel::alloc::KBox;
 
-use super::{Passage, SkbBytes};
+use super::{passage::Passage, read::SkbBytes};
 use crate::{
-    family::Family,
     service::Service,
+    state::InState,
     stats::Event,
     table::{
         connection::{self, Entry},
@@ -35,7 +35,7 @@ impl Bytes for KeptBytes<'_> {
     }
 }
 
-impl<A: Family> Passage<'_, A> {
+impl<A: InState> Passage<'_, A> {
     /// Makes the entry of a new connection, and sends its first packet on its way. A packet that
     /// comes again goes to none of those that have refused it.
     pub(super) fn begin(
@@ -47,7 +47,7 @@ impl<A: Family> Passage<'_, A> {
         let bh = self.context.bh;
         let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
         let key = || key::hashed(self.connections, &tuple, self.zone(skb, &packet.source));
-        let Some(refusers) = A::retries(self.state).resume(key, bh) else {
+        let Some(refusers) = A::tables(self.state).unanswered.resume(key, bh) else {
             let entry = self.admit(skb, packet, service)?;
             return Ok(self.send_first(skb, packet, service, entry));
         };
@@ -94,7 +94,9 @@ impl<A: Family> Passage<'_, A> {
         let mut refusers = self.refusers.copied().unwrap_or_default();
         refusers.add(entry.destination());
         if let Some(first) = First::new(entry.hashed_key(), refusers, copy, self.now) {
-            A::retries(self.state).keep(first, self.context.bh);
+            A::tables(self.state)
+                .unanswered
+                .keep(first, self.context.bh);
         }
     }
 
@@ -139,13 +141,17 @@ impl<A: Family> Passage<'_, A> {
         }
         // It is about a later packet, and the first one may still be answered.
         if let Some(first) = first {
-            A::retries(self.state).keep(first, self.context.bh);
+            A::tables(self.state)
+                .unanswered
+                .keep(first, self.context.bh);
         }
         false
     }
 
     fn take(&self, entry: &Entry<A>) -> Option<KBox<First<A>>> {
-        A::retries(self.state).take(entry.hashed_key(), self.context.bh)
+        A::tables(self.state)
+            .unanswered
+            .take(entry.hashed_key(), self.context.bh)
     }
 
     /// Asks something of a packet that was kept; false when it cannot be read.
@@ -191,7 +197,7 @@ impl<A: Family> Passage<'_, A> {
         }
         let packet = first.take_packet().ok_or(Event::RetryNotKept)?;
         // From here on the packet finds no entry, and who has refused it.
-        if !A::retries(self.state).send(first, bh) {
+        if !A::tables(self.state).unanswered.send(first, bh) {
             return Err(Event::RetryNotKept);
         }
         connection::remove(self.connections, entry, bh);

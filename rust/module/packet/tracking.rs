@@ -9,19 +9,19 @@ use rlvs_core::{
 };
 use rlvs_kext::{rwonce::Once, skbuff::Skb};
 
-use super::{parse, Passage};
-use crate::{family::Family, table::connection::Entry, tracking};
+use super::{passage::Passage, read::parse};
+use crate::{state::InState, table::connection::Entry};
 
-impl<'a, A: Family> Passage<'a, A> {
+impl<'a, A: InState> Passage<'a, A> {
     /// Asks whether connection tracking is active here. For first packets.
     pub(super) fn look_for_tracking(&self) {
-        tracking::look::<A>(self.state, self.context.net());
+        self.state.tracked.look::<A>(self.context.net());
     }
 
     /// Has a packet tracked that was given its destination, where connection tracking is active.
     #[inline]
     pub(super) fn track(&self, skb: &mut Skb<'_>) {
-        if A::tracked(self.state).read_once() {
+        if self.state.tracked.of::<A>().read_once() {
             self.context.track(skb);
         }
     }
@@ -55,7 +55,7 @@ impl<'a, A: Family> Passage<'a, A> {
 
     /// Remembers of an entry, by an answer, that its process has another peer than the client.
     pub(super) fn look_at_peer(&self, skb: &Skb<'_>, entry: &Entry<A>) {
-        if A::tracked(self.state).read_once() && self.context.other_peer(skb).is_some() {
+        if self.state.tracked.of::<A>().read_once() && self.context.other_peer(skb).is_some() {
             entry.set_other_peer();
         }
     }

@@ -10,9 +10,9 @@ use rlvs_core::{
 };
 use rlvs_kext::random;
 
-use super::Passage;
+use super::passage::Passage;
 use crate::{
-    family::Family,
+    state::InState,
     stats::Event,
     table::connection::{self, Table},
 };
@@ -21,7 +21,7 @@ use crate::{
 /// make one at the same time may both find room for one.
 const MOST_GONE: usize = 2;
 
-impl<A: Family> Passage<'_, A> {
+impl<A: InState> Passage<'_, A> {
     /// Returns `true` if UDP may have another flow, or the new connection is not of UDP. A refusal
     /// is logged, as for [`Passage::has_room`].
     pub(super) fn udp_has_room(&self, protocol: Protocol) -> bool {
@@ -67,9 +67,9 @@ impl<A: Family> Passage<'_, A> {
         }
     }
 
-    fn evict_of<B: Family>(&self) -> bool {
+    fn evict_of<B: InState>(&self) -> bool {
         let (rcu, bh) = (self.context.rcu, self.context.bh);
-        let table: &Table<B> = B::connections(self.state);
+        let table: &Table<B> = &B::tables(self.state).connections;
         let place = random::u32();
         let mut search = Search::default();
         for entry in (0..BUCKETS).flat_map(|number| table.bucket(place.wrapping_add(number), rcu)) {

@@ -28,26 +28,25 @@ use crate::{
         connection::{self, Entry, Table},
         cursor, steered, template,
     },
-    tracking,
 };
 
 /// Runs once a second while the hooks are registered. Process context.
 pub(crate) fn tick(ns: &Handle<'_, State>) {
     let state = ns.state();
-    tracking::look::<V4>(state, ns.net());
-    tracking::look::<V6>(state, ns.net());
+    state.tracked.look::<V4>(ns.net());
+    state.tracked.look::<V6>(ns.net());
     defence::adapt(&state.sysctls, &state.drop_packet);
     let mut round = Round::new(ns);
     // Short of memory there is nothing to do but to try again in a second.
-    let walked4 = round.expire(ns, &state.connections4);
-    let walked6 = round.expire(ns, &state.connections6);
-    let _ = expire_templates(ns, &state.templates4);
-    let _ = expire_templates(ns, &state.templates6);
+    let walked4 = round.expire(ns, &state.v4.connections);
+    let walked6 = round.expire(ns, &state.v6.connections);
+    let _ = expire_templates(ns, &state.v4.templates);
+    let _ = expire_templates(ns, &state.v6.templates);
     let now = clock::seconds();
-    state.retries4.expire(now);
-    state.retries6.expire(now);
-    let _ = steered::expire(&state.steered4, ns, clock::seconds());
-    let _ = steered::expire(&state.steered6, ns, clock::seconds());
+    state.v4.unanswered.expire(now);
+    state.v6.unanswered.expire(now);
+    let _ = steered::expire(&state.v4.steered, ns, clock::seconds());
+    let _ = steered::expire(&state.v6.steered, ns, clock::seconds());
 
     if let Some(changes) = Changes::begin(ns).unsettled() {
         changes.settle(Pace::Usual);
@@ -64,8 +63,8 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
         // Waits for a grace period: no request has to wait for it.
         drop(detached);
         // There is no tick any more that would.
-        state.retries4.clear();
-        state.retries6.clear();
+        state.v4.unanswered.clear();
+        state.v6.unanswered.clear();
     }
 }
 

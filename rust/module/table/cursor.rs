@@ -6,11 +6,9 @@
 use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::{
     flow_table::{Flow, FlowTable, Key, Link, Second, Walker},
-    netns::Handle,
+    netns::{Handle, Namespace},
     task,
 };
-
-use crate::state::State;
 
 /// Entries that are looked at in one read-side section.
 const BATCH: usize = 256;
@@ -21,7 +19,7 @@ const BATCH: usize = 256;
 ///
 /// `ENOMEM`, and nothing was shown; `EINTR` when the namespace ends, which waits for this.
 pub(crate) fn all<K: Key, T: Send + Sync + 'static, R: Second<K>>(
-    ns: &Handle<'_, State>,
+    ns: &Handle<'_, impl Namespace>,
     table: &Arc<FlowTable<K, T, R>>,
     mut look: impl FnMut(&Flow<K, T, R>),
 ) -> Result {
@@ -60,7 +58,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walk<K, T, R> {
     /// Process context; may sleep. `write` must not sleep.
     pub(crate) fn go_on(
         &mut self,
-        ns: &Handle<'_, State>,
+        ns: &Handle<'_, impl Namespace>,
         table: &Arc<FlowTable<K, T, R>>,
         mut write: impl FnMut(&Flow<K, T, R>) -> Result<bool>,
     ) -> Result<bool> {

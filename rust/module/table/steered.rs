@@ -28,14 +28,13 @@ use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled},
     flow_table::{Flow, FlowTable, Hashed, NoReply, Refused},
     net::Net,
-    netns::Handle,
+    netns::{Handle, Namespace},
 };
 
 use crate::{
     family::Family,
     primitives::Word,
     service::Destination,
-    state::State as Namespace,
     table::{connection, cursor, key},
 };
 
@@ -165,7 +164,7 @@ fn has_socket<A: Family>(
 /// Those of [`cursor::all`].
 pub(crate) fn expire<A: Family>(
     table: &Arc<Table<A>>,
-    ns: &Handle<'_, Namespace>,
+    ns: &Handle<'_, impl Namespace>,
     now: u32,
 ) -> Result {
     let has_vrf = ns.net().has_vrf();

@@ -24,15 +24,14 @@ use rlvs_kext::{
     skbuff::Skb,
 };
 
-use crate::packet::{
-    may_be,
-    offer::{self, Delivery, Offer},
-    parse, Passage, LAST,
-};
 use crate::{
-    family::Family,
+    packet::{
+        offer::{self, Delivery, Offer},
+        passage::{Passage, LAST},
+        read::{may_be, parse},
+    },
     service::{Destination, Pool, Service},
-    state::State,
+    state::{InState, State},
     stats::Event,
     table::steered,
 };
@@ -40,7 +39,7 @@ use crate::{
 /// A packet that has come in for this host, if it opens a connection that is to be steered.
 pub(crate) struct Steering<A>(PhantomData<A>);
 
-impl<A: Family> Hook<State> for Steering<A> {
+impl<A: InState> Hook<State> for Steering<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = LocalIn;
     /// What the filter drops is not chosen for.
@@ -79,7 +78,7 @@ impl<A: Family> Hook<State> for Steering<A> {
 }
 
 /// A packet to a port of a service that steers.
-struct Arrival<'a, A: Family> {
+struct Arrival<'a, A: InState> {
     passage: &'a Passage<'a, A>,
     context: &'a Context<'a, LocalIn>,
     packet: &'a Packet<A>,
@@ -91,11 +90,11 @@ struct Arrival<'a, A: Family> {
 /// lately, which is all that a listening socket asks for itself.
 ///
 /// Nothing tells which of them has sent this one.
-struct Returned<'o, 'p, 'a, A: Family> {
+struct Returned<'o, 'p, 'a, A: InState> {
     offer: Offer<'o, 'p, 'a, A>,
 }
 
-impl<A: Family> Offers for Returned<'_, '_, '_, A> {
+impl<A: InState> Offers for Returned<'_, '_, '_, A> {
     fn len(&self) -> usize {
         self.offer.len()
     }
@@ -167,7 +166,7 @@ fn drawn(weights: impl Iterator<Item = u32> + Clone, random: u32) -> Option<usiz
     Some(0)
 }
 
-impl<'a, A: Family> Arrival<'a, A> {
+impl<'a, A: InState> Arrival<'a, A> {
     fn new(
         passage: &'a Passage<'a, A>,
         context: &'a Context<'a, LocalIn>,
@@ -288,7 +287,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             destination,
             ..
         } = *self.packet;
-        let table = A::steered(self.passage.state);
+        let table = &A::tables(self.passage.state).steered;
         let rcu = self.passage.context.rcu;
         let zone = self.passage.zone(skb, &source);
         Some(steered::key(table, (source, destination), zone, rcu))
@@ -310,7 +309,7 @@ impl<'a, A: Family> Arrival<'a, A> {
             now,
             ..
         } = self.passage;
-        let table = A::steered(state);
+        let table = &A::tables(state).steered;
         let counted = self.passage.has_room(Protocol::Tcp)
             && self.passage.is_below_ceiling()
             && steered::count(table, key, destination, *now, context.rcu, context.bh).is_some();

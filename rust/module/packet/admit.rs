@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether there may be another connection, and counting those that there are.
+
+use kernel::prelude::*;
+use rlvs_core::{address::Protocol, packet::Packet, schedule::choice::Choice};
+use rlvs_kext::skbuff::Skb;
+
+use super::passage::Passage;
+use crate::{
+    service::{Destination, Service},
+    state::InState,
+    stats::Event,
+    table::connection::Entry,
+};
+
+impl<'a, A: InState> Passage<'a, A> {
+    /// Makes the entry of a new connection, if there may be another one.
+    pub(super) fn admit(
+        &self,
+        skb: &Skb<'_>,
+        packet: &Packet<A>,
+        service: &Service,
+    ) -> Result<&'a Entry<A>, Event> {
+        if !self.has_room(packet.protocol) {
+            return Err(Event::TableFull);
+        }
+        if !self.udp_has_room(packet.protocol) {
+            return Err(Event::UdpFull);
+        }
+        if !self.is_below_ceiling() {
+            return Err(Event::TotalFull);
+        }
+        if self.state.drop_packet.takes_next(&self.state.sysctls) {
+            return Err(Event::DropPacket);
+        }
+        self.schedule(skb, packet, service)
+    }
+
+    /// Whether the namespace may have another connection, of this protocol. The first that may not be
+    /// is logged, and then one in a minute at most: an operator has to learn why clients do not get
+    /// through.
+    pub(super) fn has_room(&self, protocol: Protocol) -> bool {
+        let most = self.state.sysctls.conn_max();
+        if self.state.used() < most || self.make_room(protocol, most) {
+            return true;
+        }
+        if self.state.full_message.passes(self.context.net(), self.now) {
+            let inode = self.context.net().inode();
+            pr_warn!(
+                "net:[{inode}]: new connections are refused: there are {most}, as many as \
+                 net.ipv4.vs.conn_max allows\n"
+            );
+        }
+        false
+    }
+
+    /// Whether all namespaces together may have another one.
+    pub(super) fn is_below_ceiling(&self) -> bool {
+        self.state.ceiling.has_room(self.context.net(), self.now)
+    }
+
+    /// Counts a connection made, for its destination; for its service, at the first try.
+    pub(super) fn count_connection(&self, destination: &Destination) {
+        destination.stats.connection(self.context.bh);
+        if self.refusers.is_none() {
+            destination.service_stats.connection(self.context.bh);
+        }
+    }
+
+    /// Counts a connection that went where it is served instead of where it would not have been.
+    pub(super) fn count_avoided(&self, choice: &Choice, destination: &Destination) {
+        if choice.has_avoided() {
+            destination.stats.avoided(self.context.bh);
+            destination.service_stats.avoided(self.context.bh);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One packet on its way through a hook, and what it is looked up in.
+
+use kernel::sync::Arc;
+use rlvs_core::{
+    address::{Endpoint, Protocol},
+    config::backends::End,
+    connection::tuple::{Side, Tuple},
+    packet::Packet,
+};
+use rlvs_kext::{
+    clock,
+    netfilter::{Context, LocalOut},
+    skbuff::Skb,
+};
+
+use crate::{
+    family::Family,
+    service::{Destination, Service},
+    state::{InState, State},
+    table::{
+        connection::{self, Entry, Table},
+        key::{self, Digest},
+        unanswered::Refusers,
+    },
+};
+
+/// After the raw table (-300), before connection tracking (`NF_IP_PRI_CONNTRACK`, -200).
+pub(super) const BEFORE_CONNTRACK: i32 = -201;
+/// After every other hook, the filter (0) and security (50) among them.
+pub(super) const LAST: i32 = i32::MAX;
+
+/// What the functions here need to handle one packet.
+pub(super) struct Passage<'a, A: InState> {
+    pub(super) state: &'a State,
+    pub(super) context: &'a Context<'a>,
+    pub(super) connections: &'a Table<A>,
+    /// Of a packet that this host sends, and that has been routed: the hook, which can do it anew.
+    pub(super) routed: Option<&'a Context<'a, LocalOut>>,
+    pub(super) now: u32,
+    /// Of an ICMP error for which an entry is opened: the sequence number of the answer that it
+    /// quotes.
+    pub(super) quoted: Option<u32>,
+    /// Of a first packet that comes again: who has refused it. It is counted for the service already.
+    pub(super) refusers: Option<&'a Refusers>,
+}
+
+impl<'a, A: InState> Passage<'a, A> {
+    #[inline]
+    pub(super) fn new(
+        state: &'a State,
+        context: &'a Context<'a>,
+        routed: Option<&'a Context<'a, LocalOut>>,
+    ) -> Self {
+        Self {
+            state,
+            context,
+            connections: &A::tables(state).connections,
+            routed,
+            now: clock::seconds(),
+            quoted: None,
+            refusers: None,
+        }
+    }
+
+    /// The service that a packet to this end is for, if it is for the host at all:
+    /// [`Passage::is_for`].
+    pub(super) fn service(
+        &self,
+        protocol: Protocol,
+        end: &Endpoint<A>,
+    ) -> Option<&'a Arc<Service>> {
+        let services = self.state.services.read(self.context.rcu);
+        services.find(protocol, end.address.to_address(), end.port)
+    }
+
+    /// The destination that has this end, of any service that there is.
+    pub(super) fn backend(
+        &self,
+        skb: &Skb<'_>,
+        protocol: Protocol,
+        end: &Endpoint<A>,
+    ) -> Option<&'a Arc<Destination>> {
+        let backends = self.state.backends.read(self.context.rcu);
+        let is_local = || self.is_own(skb, protocol, end);
+        backends.find(backend_end(protocol, end), is_local)
+    }
+
+    #[inline(always)]
+    pub(super) fn lookup(&self, skb: &Skb<'_>, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
+        let client = match tuple.side() {
+            Side::Inbound => tuple.source(),
+            Side::Reply => tuple.destination(),
+        };
+        let key = key::hashed(self.connections, &tuple, self.zone(skb, &client));
+        self.connections.find(&key, self.context.rcu)
+    }
+
+    /// The zone of the client that the packet is from, or goes to.
+    #[inline(always)]
+    pub(super) fn zone(&self, skb: &Skb<'_>, client: &Endpoint<A>) -> u32 {
+        if client.address.is_link_local() {
+            return self.context.link(skb);
+        }
+        self.context.vrf()
+    }
+
+    /// The hash of a packet's client, for both keys of its connection.
+    pub(super) fn digest(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Digest<'a> {
+        let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+        key::digest(self.connections, &tuple, self.zone(skb, &packet.source))
+    }
+
+    /// Removes an entry whose connection has ended; false when it has not. A reset that a stranger
+    /// sent ends the entry's state only: the process is asked whether it still has the connection.
+    #[inline(never)]
+    pub(super) fn give_way(&self, entry: &Entry<A>) -> bool {
+        if !entry.state().is_finished() || connection::is_alive(self.context.net(), entry) {
+            return false;
+        }
+        connection::remove(self.connections, entry, self.context.bh);
+        true
+    }
+}
+
+/// The end of a packet as destinations are looked up by it.
+pub(super) fn backend_end<A: Family>(protocol: Protocol, end: &Endpoint<A>) -> End {
+    End {
+        protocol,
+        port: end.port,
+        address: end.address.to_address(),
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading a packet's headers.
+
+use rlvs_core::packet::{self, Bytes, Packet, Ports, Unhandled};
+use rlvs_kext::skbuff::Skb;
+
+use crate::family::Family;
+
+/// A packet's bytes, for the parser. Headers are nearly always in the linear part.
+pub(super) struct SkbBytes<'a, 'b> {
+    linear: &'a [u8],
+    all: &'a Skb<'b>,
+}
+
+impl<'a, 'b> SkbBytes<'a, 'b> {
+    #[inline]
+    pub(super) fn of(skb: &'a Skb<'b>) -> Self {
+        Self {
+            linear: skb.linear(),
+            all: skb,
+        }
+    }
+}
+
+impl Bytes for SkbBytes<'_, '_> {
+    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
+        self.linear.copy_to(offset, into) || self.all.copy_to(offset, into)
+    }
+}
+
+/// Reads a packet's headers, which nearly always are in its linear part.
+#[inline(always)]
+pub(super) fn parse<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
+    match packet::parse(skb.linear()) {
+        Err(Unhandled::Truncated) => parse_all(skb),
+        parsed => parsed,
+    }
+}
+
+/// The same for a packet that may have some of them elsewhere. Out of the way of other packets.
+#[cold]
+#[inline(never)]
+fn parse_all<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
+    packet::parse(&SkbBytes::of(skb))
+}
+
+/// Whether a packet is worth more than a glance: its ports are interesting, or not seen at once.
+#[inline]
+pub(super) fn may_be<A: Family>(skb: &Skb<'_>, is_interesting: impl FnOnce(Ports) -> bool) -> bool {
+    packet::ports::<A>(skb.linear()).is_none_or(is_interesting)
+}
