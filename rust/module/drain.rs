@@ -24,9 +24,10 @@ use rlvs_core::{address::Protocol, connection::state};
 use rlvs_kext::net::Net;
 
 use crate::{
+    config::unsettled::Settled,
     family::Family,
     service::Destination,
-    state::State,
+    sysctl::Sysctls,
     table::connection::{self, Entry},
 };
 
@@ -76,13 +77,13 @@ pub(crate) fn is_draining(destination: &Destination) -> bool {
 
 /// How many connections would notice if the destination's process ended; none where some are not
 /// recorded.
-pub(crate) fn in_flight(destination: &Destination, state: &State) -> Option<u32> {
+pub(crate) fn in_flight(destination: &Destination, sysctls: &Sysctls) -> Option<u32> {
     if destination.has_unknown() {
         return None;
     }
     let counts = &destination.counts;
     // An entry of the past leads the client's next connection there as well.
-    if !state.sysctls.reschedules() {
+    if !sysctls.reschedules() {
         return Some(counts.connections());
     }
     let held = destination.held.found().unwrap_or(0);
@@ -90,10 +91,10 @@ pub(crate) fn in_flight(destination: &Destination, state: &State) -> Option<u32>
 }
 
 /// Whether the destination's process can be stopped. Under the configuration's mutex.
-pub(crate) fn is_drained(destination: &Destination, state: &State) -> bool {
+pub(crate) fn is_drained(destination: &Destination, sysctls: &Sysctls, settled: &Settled) -> bool {
     // A packet that is under way may have picked the destination and not been counted yet.
-    let is_settled = state.settled.has(destination.left_by());
-    if !is_draining(destination) || !is_settled || in_flight(destination, state) != Some(0) {
+    let is_settled = settled.has(destination.left_by());
+    if !is_draining(destination) || !is_settled || in_flight(destination, sysctls) != Some(0) {
         return false;
     }
     // Of what has ended by its packets the sockets have to be asked for once.
@@ -103,7 +104,7 @@ pub(crate) fn is_drained(destination: &Destination, state: &State) -> bool {
     // A deleted destination has no new connections by its templates either.
     let is_led_to = destination.templates() != 0
         && !destination.is_deleted()
-        && !state.sysctls.expires_quiescent_templates();
+        && !sysctls.expires_quiescent_templates();
     is_known && !is_led_to
 }
 

@@ -167,7 +167,7 @@ fn tell_changes(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
     let now = condition(ns, destination);
     let told = Condition::from_bits(destination.notes.told.xchg(now.to_bits(), Relaxed));
     let tell_it = |notice| {
-        let in_flight = drain::in_flight(destination, ns.state());
+        let in_flight = drain::in_flight(destination, &ns.state().sysctls);
         tell(ns.net(), destination, notice, |out| match notice {
             Notice::Draining => in_flight.map_or(Ok(()), |n| out.u32(event::IN_FLIGHT, n)),
             _ => Ok(()),
@@ -184,7 +184,7 @@ fn tell_changes(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
 fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
     let mut condition = Condition {
         draining: drain::is_draining(destination),
-        drained: drain::is_drained(destination, ns.state()),
+        drained: drain::is_drained(destination, &ns.state().sysctls, &ns.state().settled),
         ..Condition::default()
     };
     // Whether anybody listens on its port is not the service's business any more.

@@ -12,6 +12,7 @@ pub(crate) mod connection;
 pub(crate) mod cursor;
 pub(crate) mod key;
 pub(crate) mod ports;
+pub(crate) mod socket;
 pub(crate) mod steered;
 pub(crate) mod template;
 pub(crate) mod unanswered;

@@ -29,7 +29,7 @@ use rlvs_kext::{
 use super::write;
 use crate::{
     config::Configured,
-    service::{timeouts, Destination},
+    service::Destination,
     state::{InState, State},
     table::{
         connection::{self, Connection},
@@ -173,7 +173,7 @@ fn write_entries<A: InState, const ORIGIN: bool>(
 ) -> Result<bool> {
     walk.go_on(ns, &A::tables(ns.state()).connections, |entry| {
         let (protocol, client, service) = connection::inbound(entry);
-        let timeout = timeouts::of_entry(entry, &Timeouts::default(), &ns.state().timeouts);
+        let timeout = connection::timeout(entry, &Timeouts::default(), &ns.state().timeouts);
         Ok(text.fits(ConnectionLine {
             protocol,
             client,

@@ -23,10 +23,7 @@ use crate::{
     drain, event,
     family::Family,
     presence::{self, is_here},
-    service::{
-        timeouts::{self, Tuned},
-        Destination,
-    },
+    service::{timeouts::Tuned, Destination},
     state::{InState, State},
     table::{
         self,
@@ -219,10 +216,10 @@ fn write_destination(
     if let Some(user) = of.user() {
         out.u32(destination::USER, ns.net().number_of(user))?;
     }
-    if let Some(in_flight) = drain::in_flight(of, state) {
+    if let Some(in_flight) = drain::in_flight(of, &state.sysctls) {
         out.u32(destination::IN_FLIGHT, in_flight)?;
     }
-    if drain::is_drained(of, state) {
+    if drain::is_drained(of, &state.sysctls, &state.settled) {
         out.flag(destination::DRAINED)?;
     }
     write_stats(out, destination::STATS, &of.stats, steers)
@@ -253,7 +250,7 @@ fn write_connection<A: Family>(
     out.u16_be(connection::DESTINATION_PORT, end.port)?;
     out.u8(connection::STATE, state.to_bits())?;
     let now = clock::seconds();
-    let timeout = timeouts::of_entry(entry, &Timeouts::default(), namespace);
+    let timeout = table::connection::timeout(entry, &Timeouts::default(), namespace);
     let left = state::remaining(timeout, entry.last_seen(), now);
     out.u32(connection::EXPIRES, left)
 }

@@ -26,7 +26,7 @@ use crate::{
     service::Service,
     state::{InState, State},
     stats::Event,
-    table::connection::{self, Entry},
+    table::{connection::Entry, socket},
 };
 
 /// A packet that has come in.
@@ -170,7 +170,7 @@ impl<'a, A: InState> Passage<'a, A> {
         let (net, device) = (self.context.net(), self.context.input_device());
         let (local, remote) = (&packet.destination, &packet.source);
         match packet.protocol {
-            Protocol::Tcp => connection::window(net, local, remote, device).is_some(),
+            Protocol::Tcp => socket::window(net, local, remote, device).is_some(),
             Protocol::Udp => net.udp_connected(&A::ends(local, remote), device),
             Protocol::Sctp => false,
         }

@@ -22,7 +22,7 @@ use super::{
     passage::{backend_end, Passage},
     read::SkbBytes,
 };
-use crate::{service::Destination, state::InState, stats::Event, table::connection};
+use crate::{service::Destination, state::InState, stats::Event, table::socket};
 
 /// How many destinations on a packet's own end are looked at, and how many on its port in each family;
 /// of those that are private, a socket is looked for of [`MANY`].
@@ -144,7 +144,7 @@ impl<A: InState> Passage<'_, A> {
         let (net, device) = (self.context.net(), self.context.input_device());
         let (local, remote) = (&packet.destination, &packet.source);
         match packet.protocol {
-            Protocol::Tcp => connection::has_socket(net, local, remote, Some(device)),
+            Protocol::Tcp => socket::has_socket(net, local, remote, Some(device)),
             Protocol::Udp => net.udp_connected(&A::ends(local, remote), device),
             Protocol::Sctp => false,
         }

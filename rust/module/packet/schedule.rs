@@ -28,6 +28,7 @@ use crate::{
     table::{
         connection::{self, Connection, Entry},
         key::{self, Digest},
+        socket,
         template::{self, Place},
     },
 };
@@ -200,13 +201,13 @@ impl<'a, A: InState> Passage<'a, A> {
         }
         if let Some(sequence) = self.quoted {
             let (net, device) = (self.context.net(), self.context.input_device());
-            return connection::window(net, end, &packet.source, device)
+            return socket::window(net, end, &packet.source, device)
                 .is_none_or(|window| window.is_in_flight(sequence));
         }
         if !state::opens(packet.signal) {
             return self.fits(skb, packet, end).unwrap_or(true);
         }
         let device = Some(self.context.input_device());
-        !connection::has_socket(self.context.net(), end, &packet.source, device)
+        !socket::has_socket(self.context.net(), end, &packet.source, device)
     }
 }

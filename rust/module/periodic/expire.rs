@@ -21,7 +21,6 @@ use crate::{
     config::Changes,
     defence, drain,
     family::Family,
-    service::timeouts,
     state::State,
     stats::Event,
     table::{
@@ -108,7 +107,7 @@ impl<'a> Round<'a> {
     fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
         drain::look_at(self.net, entry, self.now);
         let (state, seen) = (entry.state(), entry.last_seen());
-        let timeout = timeouts::of_entry(entry, &self.timeouts, &self.state.timeouts);
+        let timeout = connection::timeout(entry, &self.timeouts, &self.state.timeouts);
         let over = state::expired(timeout, seen, self.now);
         let early = state.is_half_open()
             && self

@@ -6,13 +6,8 @@
 //! the service at the entry's destination. So a change holds for the connections that there are.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use rlvs_core::connection::state::{self, Timeouts, Tunable};
+use rlvs_core::connection::state::{Timeouts, Tunable};
 use rlvs_kext::rwonce::Once;
-
-use crate::{
-    family::Family,
-    table::connection::{self, Entry},
-};
 
 /// What was set, in seconds; 0 for nothing.
 pub(crate) struct Tuned {
@@ -72,17 +67,4 @@ pub(crate) struct Change(pub(crate) [Option<u32>; Tunable::ALL.len()]);
 impl Change {
     /// Nothing is set any more.
     pub(crate) const UNSET: Self = Self([Some(0); Tunable::ALL.len()]);
-}
-
-/// The timeout of an entry, in seconds.
-pub(crate) fn of_entry<A: Family>(entry: &Entry<A>, defaults: &Timeouts, namespace: &Tuned) -> u32 {
-    let (protocol, _, _) = connection::inbound(entry);
-    let service = &entry.destination().timeouts;
-    state::effective(
-        protocol,
-        entry.state(),
-        defaults,
-        |tunable| service.get(tunable),
-        |tunable| namespace.get(tunable),
-    )
 }

@@ -10,7 +10,7 @@ use kernel::sync::{atomic::Atomic, Arc};
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     connection::{
-        state::{self, Rules, State, Window},
+        state::{self, Rules, State, Timeouts},
         tuple::{Side, Tuple},
         Lifecycle, Tally,
     },
@@ -20,11 +20,16 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{EntryCache, Flow, FlowTable},
-    net::{Device, Net, TcpSocket},
+    net::{Net, TcpSocket},
     rwonce::Once,
 };
 
-use crate::{family::Family, primitives::Word, service::Destination};
+use crate::{
+    family::Family,
+    primitives::Word,
+    service::{timeouts::Tuned, Destination},
+    table::socket::has_socket,
+};
 
 /// What an entry has besides its keys.
 pub(crate) struct Connection<A> {
@@ -199,37 +204,16 @@ pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
         && net.tcp_socket(&A::ends(&destination(entry), &client), None) == TcpSocket::Live
 }
 
-/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`:
-/// one that gets packets that come in by `device`, or by any without that.
-pub(crate) fn has_socket<A: Family>(
-    net: &Net,
-    local: &Endpoint<A>,
-    remote: &Endpoint<A>,
-    device: Option<Device>,
-) -> bool {
-    is_open(net.tcp_socket(&A::ends(local, remote), device))
-}
-
-/// Whether it is the socket of a connection that has not ended.
-pub(crate) fn is_open(socket: TcpSocket) -> bool {
-    matches!(socket, TcpSocket::Opening | TcpSocket::Live)
-}
-
-/// Where the TCP connection between `local` and `remote` is, if the host has a socket for it, one in
-/// TIME_WAIT included: one that gets packets that come in by `device`.
-pub(crate) fn window<A: Family>(
-    net: &Net,
-    local: &Endpoint<A>,
-    remote: &Endpoint<A>,
-    device: Device,
-) -> Option<Window> {
-    let found = net.tcp_window(&A::ends(local, remote), Some(device))?;
-    Some(Window {
-        receive_next: found.receive_next,
-        receive_window: found.receive_window,
-        receive_past: found.receive_past,
-        send_unacknowledged: found.send_unacknowledged,
-        send_next: found.send_next,
-        send_past: found.send_past,
-    })
+/// Returns the timeout of an entry, in seconds: what its service or its namespace sets, or else the
+/// default.
+pub(crate) fn timeout<A: Family>(entry: &Entry<A>, defaults: &Timeouts, namespace: &Tuned) -> u32 {
+    let (protocol, _, _) = inbound(entry);
+    let service = &entry.destination().timeouts;
+    state::effective(
+        protocol,
+        entry.state(),
+        defaults,
+        |tunable| service.get(tunable),
+        |tunable| namespace.get(tunable),
+    )
 }

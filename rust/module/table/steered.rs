@@ -35,7 +35,7 @@ use crate::{
     family::Family,
     primitives::Word,
     service::Destination,
-    table::{connection, cursor, key},
+    table::{cursor, key, socket},
 };
 
 /// How many seconds a record stays in any case: its socket is made after it.
@@ -152,7 +152,7 @@ fn has_socket<A: Family>(
     (service, client): (&Endpoint<A>, &Endpoint<A>),
     zone: u32,
 ) -> bool {
-    connection::is_open(net.tcp_socket_in(&A::ends(service, client), zone))
+    socket::is_open(net.tcp_socket_in(&A::ends(service, client), zone))
 }
 
 /// Takes away the records of connections that have ended, and those of destinations that are not

@@ -25,7 +25,10 @@ use crate::{
     service::Destination,
     state::InState,
     stats::{Event, Stats},
-    table::connection::{self, Entry},
+    table::{
+        connection::{self, Entry},
+        socket,
+    },
 };
 
 impl<'a, A: InState> Passage<'a, A> {
@@ -130,7 +133,7 @@ impl<'a, A: InState> Passage<'a, A> {
         };
         let net = self.context.net();
         let device = self.context.input_device();
-        let window = connection::window(net, local, &packet.source, device)?;
+        let window = socket::window(net, local, &packet.source, device)?;
         let segment = Segment::read(&SkbBytes::of(skb), packet.l4_offset, flags);
         Some(segment.is_some_and(|segment| {
             let shifted = || self.shifted(packet, local, &segment);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The host's TCP sockets, as what is known of a connection besides its packets.
+
+use rlvs_core::{address::Endpoint, connection::state::Window};
+use rlvs_kext::net::{Device, Net, TcpSocket};
+
+use crate::family::Family;
+
+/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`:
+/// one that gets packets that come in by `device`, or by any without that.
+pub(crate) fn has_socket<A: Family>(
+    net: &Net,
+    local: &Endpoint<A>,
+    remote: &Endpoint<A>,
+    device: Option<Device>,
+) -> bool {
+    is_open(net.tcp_socket(&A::ends(local, remote), device))
+}
+
+/// Whether it is the socket of a connection that has not ended.
+pub(crate) fn is_open(socket: TcpSocket) -> bool {
+    matches!(socket, TcpSocket::Opening | TcpSocket::Live)
+}
+
+/// Where the TCP connection between `local` and `remote` is, if the host has a socket for it, one in
+/// TIME_WAIT included: one that gets packets that come in by `device`.
+pub(crate) fn window<A: Family>(
+    net: &Net,
+    local: &Endpoint<A>,
+    remote: &Endpoint<A>,
+    device: Device,
+) -> Option<Window> {
+    let found = net.tcp_window(&A::ends(local, remote), Some(device))?;
+    Some(Window {
+        receive_next: found.receive_next,
+        receive_window: found.receive_window,
+        receive_past: found.receive_past,
+        send_unacknowledged: found.send_unacknowledged,
+        send_next: found.send_next,
+        send_past: found.send_past,
+    })
+}
