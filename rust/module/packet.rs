@@ -29,6 +29,6 @@ mod tracking;
 mod udp;
 mod unhandled;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::Reply;
 pub(crate) use client::{Incoming, LocalClient};
 pub(crate) use forward::steer::Steering;

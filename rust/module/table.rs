@@ -22,11 +22,11 @@ pub(crate) struct Tables<A: Family> {
     /// Entries of connections that are rewritten.
     pub(crate) connections: Arc<connection::Table<A>>,
     /// Templates of persistent services.
-    pub(crate) templates: Arc<template::Table<A>>,
-    /// First packets that are not answered yet.
-    pub(crate) unanswered: Pin<KVBox<unanswered::Retries<A>>>,
+    pub(crate) templates: Arc<template::TemplateTable<A>>,
+    /// Unanswered packets that are not answered yet.
+    pub(crate) unanswered: Pin<KVBox<unanswered::UnansweredSlots<A>>>,
     /// Records of steered connections.
-    pub(crate) steered: Arc<steered::Table<A>>,
+    pub(crate) steered: Arc<steered::SteeredTable<A>>,
 }
 
 impl<A: Family> Tables<A> {
@@ -38,9 +38,9 @@ impl<A: Family> Tables<A> {
     pub(crate) fn new(connections: Arc<connection::Table<A>>) -> Result<Self> {
         Ok(Self {
             connections,
-            templates: Arc::pin_init(template::Table::<A>::new(), KEPT)?,
-            unanswered: KVBox::pin_init(unanswered::Retries::new(), KEPT)?,
-            steered: Arc::pin_init(steered::Table::<A>::new(), KEPT)?,
+            templates: Arc::pin_init(template::TemplateTable::<A>::new(), KEPT)?,
+            unanswered: KVBox::pin_init(unanswered::UnansweredSlots::new(), KEPT)?,
+            steered: Arc::pin_init(steered::SteeredTable::<A>::new(), KEPT)?,
         })
     }
 

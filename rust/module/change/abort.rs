@@ -86,7 +86,7 @@ impl<A: Family> FamilyCut<A> {
     fn prepare(
         ns: &Handle<'_, State>,
         entries: &Arc<Table<A>>,
-        records: &Arc<steered::Table<A>>,
+        records: &Arc<steered::SteeredTable<A>>,
     ) -> Result<Self> {
         Ok(Self {
             entries: Sweep::prepare(ns, entries)?,
@@ -94,14 +94,14 @@ impl<A: Family> FamilyCut<A> {
         })
     }
 
-    fn run(&mut self, entries: &Table<A>, records: &steered::Table<A>, net: &Net) {
+    fn run(&mut self, entries: &Table<A>, records: &steered::SteeredTable<A>, net: &Net) {
         let keys = |entry: &connection::Entry<A>| {
             let is_cut = entry.destination().is_cut();
             is_cut.then(|| (entry.hashed_key(), entry.reply_key()))
         };
         self.entries
             .run(keys, |keys| end_entry::<A>(entries, net, keys));
-        let key = |record: &steered::Entry<A>| record.is_cut().then(|| record.hashed_key());
+        let key = |record: &steered::SteeredEntry<A>| record.is_cut().then(|| record.hashed_key());
         self.records
             .run(key, |key| steered::end::<A>(records, net, key));
     }

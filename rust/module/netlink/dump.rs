@@ -255,7 +255,10 @@ fn write_connection<A: Family>(
     out.u32(connection::EXPIRES, left)
 }
 
-fn write_template<A: Family>(out: &mut Writer<'_>, template: &template::Entry<A>) -> Result {
+fn write_template<A: Family>(
+    out: &mut Writer<'_>,
+    template: &template::TemplateEntry<A>,
+) -> Result {
     let (protocol, network, service) = template::key(template);
     let end = template.destination().end(service.address);
     out.u8(connection::PROTOCOL, protocol.number())?;

@@ -27,9 +27,9 @@ use crate::{
 
 /// A packet that this host sends, if it is a destination's answer, or ends a connection that was
 /// steered.
-pub(crate) struct Answer<A>(PhantomData<A>);
+pub(crate) struct Reply<A>(PhantomData<A>);
 
-impl<A: InState> Hook<State> for Answer<A> {
+impl<A: InState> Hook<State> for Reply<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = LocalOut;
     const PRIORITY: i32 = LAST;

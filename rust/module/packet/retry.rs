@@ -22,7 +22,7 @@ use crate::{
     table::{
         connection::{self, Entry},
         key,
-        unanswered::First,
+        unanswered::Unanswered,
     },
 };
 
@@ -93,7 +93,7 @@ impl<A: InState> Passage<'_, A> {
     fn keep(&self, entry: &Entry<A>, copy: Kept) {
         let mut refusers = self.refusers.copied().unwrap_or_default();
         refusers.add(entry.destination());
-        if let Some(first) = First::new(entry.hashed_key(), refusers, copy, self.now) {
+        if let Some(first) = Unanswered::new(entry.hashed_key(), refusers, copy, self.now) {
             A::tables(self.state)
                 .unanswered
                 .keep(first, self.context.bh);
@@ -148,7 +148,7 @@ impl<A: InState> Passage<'_, A> {
         false
     }
 
-    fn take(&self, entry: &Entry<A>) -> Option<KBox<First<A>>> {
+    fn take(&self, entry: &Entry<A>) -> Option<KBox<Unanswered<A>>> {
         A::tables(self.state)
             .unanswered
             .take(entry.hashed_key(), self.context.bh)
@@ -157,7 +157,7 @@ impl<A: InState> Passage<'_, A> {
     /// Asks something of a packet that was kept; false when it cannot be read.
     fn with_packet(
         &self,
-        first: &First<A>,
+        first: &Unanswered<A>,
         ask: impl FnOnce(&Packet<A>, &KeptBytes<'_>) -> bool,
     ) -> bool {
         let Some(bytes) = first.packet().map(KeptBytes) else {
@@ -168,7 +168,7 @@ impl<A: InState> Passage<'_, A> {
 
     /// Takes a connection away from the destination that has refused it, and has its first packet
     /// handled again. False when that cannot be, which is counted.
-    fn try_again(&self, entry: &Entry<A>, first: Option<KBox<First<A>>>) -> bool {
+    fn try_again(&self, entry: &Entry<A>, first: Option<KBox<Unanswered<A>>>) -> bool {
         match self.handle_again(entry, first) {
             Ok(()) => {
                 entry.destination().notes.retried();
@@ -181,7 +181,11 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    fn handle_again(&self, entry: &Entry<A>, first: Option<KBox<First<A>>>) -> Result<(), Event> {
+    fn handle_again(
+        &self,
+        entry: &Entry<A>,
+        first: Option<KBox<Unanswered<A>>>,
+    ) -> Result<(), Event> {
         let (rcu, bh) = (self.context.rcu, self.context.bh);
         let (protocol, _, end) = connection::inbound(entry);
         let pool = match self.service(protocol, &end) {

@@ -85,7 +85,7 @@ impl<'a, A: InState> Passage<'a, A> {
         choice: &mut Choice,
     ) -> Result<Option<&'a Entry<A>>, Event> {
         let (rcu, bh, now) = (self.context.rcu, self.context.bh, self.now);
-        let table: &'a template::Table<A> = &A::tables(self.state).templates;
+        let table: &'a template::TemplateTable<A> = &A::tables(self.state).templates;
         let prefix = offer.pool.persistence().prefix(A::FAMILY);
         let ends = (packet.source, packet.destination);
         let place = Place::new(packet.protocol, ends, prefix, self.zone(skb, &ends.0));

@@ -149,7 +149,10 @@ impl<'a> Round<'a> {
 }
 
 /// Removes the templates that lead no connection any more.
-fn expire_templates<A: Family>(ns: &Handle<'_, State>, table: &Arc<template::Table<A>>) -> Result {
+fn expire_templates<A: Family>(
+    ns: &Handle<'_, State>,
+    table: &Arc<template::TemplateTable<A>>,
+) -> Result {
     let now = clock::seconds();
     cursor::all(ns, table, |template| {
         if template.is_over(now) {

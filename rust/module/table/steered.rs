@@ -57,19 +57,20 @@ impl<A> Record<A> {
 }
 
 /// The records of one family.
-pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
+pub(crate) type SteeredTable<A> =
+    FlowTable<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
 // The memory that a record takes is promised in the documentation.
-const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 64);
-const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 96);
+const _: () = assert!(SteeredTable::<V4>::ENTRY_SIZE <= 64);
+const _: () = assert!(SteeredTable::<V6>::ENTRY_SIZE <= 96);
 
 /// One record.
-pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
+pub(crate) type SteeredEntry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
 /// The key of the record of a connection from a client to a service, which has the address that the
 /// client used; its bucket is being fetched. `zone` is the client's.
 pub(crate) fn key<A: Family>(
-    table: &Table<A>,
+    table: &SteeredTable<A>,
     (client, service): (Endpoint<A>, Endpoint<A>),
     zone: u32,
     guard: &Guard,
@@ -81,7 +82,7 @@ pub(crate) fn key<A: Family>(
 }
 
 /// The client's and the service's end, from a record's key.
-fn ends<A: Family>(record: &Entry<A>) -> (Endpoint<A>, Endpoint<A>) {
+fn ends<A: Family>(record: &SteeredEntry<A>) -> (Endpoint<A>, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(record.inbound_key());
     (tuple.source(), tuple.destination())
 }
@@ -89,7 +90,7 @@ fn ends<A: Family>(record: &Entry<A>) -> (Endpoint<A>, Endpoint<A>) {
 /// Counts the connection of a [`key`] at `destination` as long as it lasts, and nowhere else. `None`
 /// when memory is short.
 pub(crate) fn count<A: Family>(
-    table: &Table<A>,
+    table: &SteeredTable<A>,
     key: Hashed<A::Words>,
     destination: &Arc<Destination>,
     now: u32,
@@ -126,7 +127,7 @@ pub(crate) fn count<A: Family>(
 /// The destination has closed its side of a connection, or has given it up: it does not count as
 /// active any more. The record stays, as the client may go on.
 pub(crate) fn close<A: Family>(
-    table: &Table<A>,
+    table: &SteeredTable<A>,
     (client, service): (Endpoint<A>, Endpoint<A>),
     zone: u32,
     guard: &Guard,
@@ -140,7 +141,11 @@ pub(crate) fn close<A: Family>(
 }
 
 /// Takes a record away, unless somebody else did.
-pub(crate) fn remove<A: Family>(table: &Table<A>, record: &Entry<A>, bh: &LocalBhDisabled) {
+pub(crate) fn remove<A: Family>(
+    table: &SteeredTable<A>,
+    record: &SteeredEntry<A>,
+    bh: &LocalBhDisabled,
+) {
     if table.remove(record, bh) {
         record.life.end(&record.destination.counts);
     }
@@ -163,7 +168,7 @@ fn has_socket<A: Family>(
 ///
 /// Those of [`cursor::all`].
 pub(crate) fn expire<A: Family>(
-    table: &Arc<Table<A>>,
+    table: &Arc<SteeredTable<A>>,
     ns: &Handle<'_, impl Namespace>,
     now: u32,
 ) -> Result {
@@ -184,7 +189,7 @@ pub(crate) fn expire<A: Family>(
 
 /// Ends one connection whose destination is marked for it; its record goes last. Process context;
 /// sleeps.
-pub(crate) fn end<A: Family>(table: &Table<A>, net: &Net, key: Hashed<A::Words>) {
+pub(crate) fn end<A: Family>(table: &SteeredTable<A>, net: &Net, key: Hashed<A::Words>) {
     let tuple = Tuple::<A>::from_words(key.words());
     let zone = key::zone_of(table, &tuple, &key);
     net.tcp_abort(&A::ends(&tuple.destination(), &tuple.source()), zone);

@@ -31,10 +31,11 @@ pub(crate) struct Template<A> {
 }
 
 /// The templates of one family.
-pub(crate) type Table<A> = FlowTable<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
+pub(crate) type TemplateTable<A> =
+    FlowTable<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
 
 /// One template.
-pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
+pub(crate) type TemplateEntry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
 
 impl<A: Family> Template<A> {
     /// The destination.
@@ -96,12 +97,12 @@ impl<A: Family> Place<A> {
     /// The template that leads a new connection. One that leads none any more goes.
     pub(crate) fn find<'a>(
         &self,
-        table: &'a Table<A>,
+        table: &'a TemplateTable<A>,
         now: u32,
         to_quiesced: bool,
         guard: &'a Guard,
         bh: &LocalBhDisabled,
-    ) -> Option<&'a Entry<A>> {
+    ) -> Option<&'a TemplateEntry<A>> {
         let found = table.find(&key::hashed(table, &self.key, self.zone), guard)?;
         if found.leads(now, to_quiesced) {
             return Some(found);
@@ -114,12 +115,12 @@ impl<A: Family> Place<A> {
     /// `None` when memory is short.
     pub(crate) fn make<'a>(
         &self,
-        table: &'a Table<A>,
+        table: &'a TemplateTable<A>,
         destination: &Arc<Destination>,
         now: u32,
         guard: &'a Guard,
         bh: &LocalBhDisabled,
-    ) -> Option<&'a Entry<A>> {
+    ) -> Option<&'a TemplateEntry<A>> {
         let template = Template {
             destination: destination.clone(),
             bond: Arc::new(Bond::new(now), kept_by_packet()).ok()?,
@@ -139,7 +140,7 @@ impl<A: Family> Place<A> {
 }
 
 /// The protocol, the clients' network and the service's end, from a template's key.
-pub(crate) fn key<A: Family>(template: &Entry<A>) -> (Protocol, A, Endpoint<A>) {
+pub(crate) fn key<A: Family>(template: &TemplateEntry<A>) -> (Protocol, A, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(template.inbound_key());
     (
         tuple.protocol(),
@@ -149,7 +150,11 @@ pub(crate) fn key<A: Family>(template: &Entry<A>) -> (Protocol, A, Endpoint<A>) 
 }
 
 /// Takes a template out of the table, unless somebody else did.
-pub(crate) fn remove<A: Family>(table: &Table<A>, template: &Entry<A>, bh: &LocalBhDisabled) {
+pub(crate) fn remove<A: Family>(
+    table: &TemplateTable<A>,
+    template: &TemplateEntry<A>,
+    bh: &LocalBhDisabled,
+) {
     if table.remove(template, bh) {
         template.destination.template_gone();
     }

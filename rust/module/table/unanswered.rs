@@ -63,7 +63,7 @@ impl Refusers {
 }
 
 /// What is remembered of a connection.
-pub(crate) struct First<A: Family> {
+pub(crate) struct Unanswered<A: Family> {
     key: Hashed<A::Words>,
     refusers: Refusers,
     /// When it was put here, in seconds since boot.
@@ -72,7 +72,7 @@ pub(crate) struct First<A: Family> {
     packet: Option<Kept>,
 }
 
-impl<A: Family> First<A> {
+impl<A: Family> Unanswered<A> {
     /// What to remember of the connection with this inbound key. `None` when memory is short.
     pub(crate) fn new(
         key: Hashed<A::Words>,
@@ -109,18 +109,18 @@ impl<A: Family> First<A> {
     }
 }
 
-type Place<A> = Option<KBox<First<A>>>;
+type Place<A> = Option<KBox<Unanswered<A>>>;
 
 /// The connections of a family that are remembered.
 #[pin_data]
-pub(crate) struct Retries<A: Family> {
+pub(crate) struct UnansweredSlots<A: Family> {
     #[pin]
     slots: [SpinLockBh<Place<A>>; SLOTS],
     /// How many of them are on their way again. Changed with the lock of the slot.
     under_way: Atomic<u32>,
 }
 
-impl<A: Family> Retries<A> {
+impl<A: Family> UnansweredSlots<A> {
     /// Nothing is remembered. May sleep.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -131,13 +131,13 @@ impl<A: Family> Retries<A> {
 
     /// Remembers a connection while its first packet waits for an answer. Does nothing when another
     /// connection has the slot whose packet is on its way again.
-    pub(crate) fn keep(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) {
+    pub(crate) fn keep(&self, first: KBox<Unanswered<A>>, bh: &LocalBhDisabled) {
         self.put(first, bh);
     }
 
     /// Remembers that the first packet of a connection is on its way again; false when the slot
     /// does not let it.
-    pub(crate) fn send(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
+    pub(crate) fn send(&self, first: KBox<Unanswered<A>>, bh: &LocalBhDisabled) -> bool {
         self.put(first, bh)
     }
 
@@ -176,7 +176,7 @@ impl<A: Family> Retries<A> {
         self.forget(|_| true);
     }
 
-    fn forget(&self, mut over: impl FnMut(&First<A>) -> bool) {
+    fn forget(&self, mut over: impl FnMut(&Unanswered<A>) -> bool) {
         for hash in (0_u32..).take(SLOTS) {
             with_bh_disabled(|bh| {
                 drop(self.change(hash, bh, |place| place.take_if(|first| over(first))));
@@ -184,7 +184,7 @@ impl<A: Family> Retries<A> {
         }
     }
 
-    fn put(&self, first: KBox<First<A>>, bh: &LocalBhDisabled) -> bool {
+    fn put(&self, first: KBox<Unanswered<A>>, bh: &LocalBhDisabled) -> bool {
         let mut refused = false;
         let old = self.change(first.key.hash(), bh, |place| {
             refused = place
