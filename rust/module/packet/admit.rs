@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether there may be another connection, and counting those that there are.
+//! Admission of new connections, by the limits of the namespace and of the host, and their counts.
 
 use kernel::prelude::*;
 use rlvs_core::{address::Protocol, packet::Packet, schedule::choice::Choice};
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl<'a, A: InState> Passage<'a, A> {
-    /// Makes the entry of a new connection, if there may be another one.
+    /// Makes the entry of a new connection, within the limits.
     pub(super) fn admit(
         &self,
         skb: &Skb<'_>,
@@ -37,9 +37,8 @@ impl<'a, A: InState> Passage<'a, A> {
         self.schedule(skb, packet, service)
     }
 
-    /// Whether the namespace may have another connection, of this protocol. The first that may not be
-    /// is logged, and then one in a minute at most: an operator has to learn why clients do not get
-    /// through.
+    /// Returns `true` if `conn_max` allows another connection, of this protocol. A refusal is
+    /// logged, once a minute at most, so that an operator learns why clients do not get through.
     pub(super) fn has_room(&self, protocol: Protocol) -> bool {
         let most = self.state.sysctls.conn_max();
         if self.state.used() < most || self.make_room(protocol, most) {
@@ -55,12 +54,12 @@ impl<'a, A: InState> Passage<'a, A> {
         false
     }
 
-    /// Whether all namespaces together may have another one.
+    /// Returns `true` if `conn_max_total` allows another connection.
     pub(super) fn is_below_ceiling(&self) -> bool {
         self.state.ceiling.has_room(self.context.net(), self.now)
     }
 
-    /// Counts a connection made, for its destination; for its service, at the first try.
+    /// Counts a new connection for its destination, and for its service at the first try.
     pub(super) fn count_connection(&self, destination: &Destination) {
         destination.stats.connection(self.context.bh);
         if self.refusers.is_none() {
@@ -68,7 +67,7 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// Counts a connection that went where it is served instead of where it would not have been.
+    /// Counts a connection that was kept away from a destination that would not have served it.
     pub(super) fn count_avoided(&self, choice: &Choice, destination: &Destination) {
         if choice.has_avoided() {
             destination.stats.avoided(self.context.bh);

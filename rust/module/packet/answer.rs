@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets that this host sends and that may be a destination's answers.
+//! Answers: packets that this host sends from the port of a destination.
 
 use core::marker::PhantomData;
 use rlvs_core::{
@@ -25,8 +25,8 @@ use crate::{
     table::steered,
 };
 
-/// A packet that this host sends, if it is a destination's answer, or ends a connection that was
-/// steered.
+/// The hook for packets that this host sends: a destination's answer, or the end of a steered
+/// connection.
 pub(crate) struct Reply<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for Reply<A> {
@@ -88,9 +88,9 @@ impl<A: InState> Hook<State> for Reply<A> {
 }
 
 impl<'a, A: InState> Passage<'a, A> {
-    /// What becomes of a packet that this host sends and that no service has asked for: a
-    /// destination is told so, if the operator wants that. A reset is let through, as it ends what
-    /// there may be.
+    /// Handles a destination's packet that belongs to no connection: answers it with an ICMP port
+    /// unreachable if `nat_icmp_send` is set. A reset passes, as it ends whatever connection there
+    /// may be.
     fn without_entry(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
         if !self.state.sysctls.refuses_without_entry() || !state::continues(packet.signal) {
             return Verdict::Accept;
@@ -103,8 +103,8 @@ impl<'a, A: InState> Passage<'a, A> {
         Verdict::Refuse
     }
 
-    /// Computes what the device would have to compute of a packet that is on its way out, if the
-    /// operator does not trust the device with it.
+    /// Completes the checksum of a packet on its way out, if `csum_complete` is set: for devices
+    /// that complete it wrongly.
     fn complete(&self, context: &Context<'_, LocalOut>, skb: &mut Skb<'_>) -> Verdict {
         if !self.state.sysctls.csum_complete() {
             return Verdict::Accept;

@@ -29,7 +29,7 @@ use crate::{
     table::{connection::Entry, socket},
 };
 
-/// A packet that has come in.
+/// The hook for packets that have come in.
 pub(crate) struct Incoming<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for Incoming<A> {
@@ -58,7 +58,7 @@ impl<A: InState> Hook<State> for Incoming<A> {
     }
 }
 
-/// A packet that this host sends, if it is a client's.
+/// The hook for packets that a local client sends.
 pub(crate) struct LocalClient<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for LocalClient<A> {
@@ -80,7 +80,7 @@ impl<A: InState> Hook<State> for LocalClient<A> {
     }
 }
 
-/// A packet to a service, or one that only might be.
+/// Handles a packet whose destination port is a service's or a destination's, or not known yet.
 fn from_client<A: InState>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdict {
     // By reference: moving it out would copy it in pieces that are not those it was written in.
     let parsed = parse(skb);
@@ -98,8 +98,8 @@ fn from_client<A: InState>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdi
 }
 
 impl<'a, A: InState> Passage<'a, A> {
-    /// A packet from outside that has no entry. It may be nobody's, if a glance did not show its
-    /// ports.
+    /// Handles a packet without an entry. It may be to no service at all, if its ports were not in
+    /// the linear header.
     #[inline(never)]
     fn without_connection(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
         let state = self.state;
@@ -135,8 +135,8 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// Whether a packet opens a new connection in the place of one that has ended, whose entry has
-    /// gone: a client that uses its port again has it scheduled anew.
+    /// Returns `true` if a packet opens a new connection in place of one that has ended, and
+    /// removes the entry of that: a client port that is used again is scheduled anew.
     fn begins_again(&self, packet: &Packet<A>, entry: &Entry<A>) -> bool {
         state::reopens(entry.state(), packet.signal)
             && self.state.sysctls.reschedules()
@@ -145,8 +145,8 @@ impl<'a, A: InState> Passage<'a, A> {
 
     /// Returns `true` if a packet without an entry may open one: the first of a connection, or one
     /// in mid-stream, if the service's flag or the sysctl for its protocol says so. What belongs to
-    /// a socket of the host's own may not: see [`Self::is_hosts_own`]. Nor has a service entries
-    /// that steers.
+    /// a socket of the host's own may not: see [`Self::is_hosts_own`]. A service that steers has no
+    /// entries.
     fn may_open(&self, packet: &Packet<A>, service: &Service) -> bool {
         let pool = service.pool(self.context.rcu);
         if pool.steers() {
@@ -164,8 +164,8 @@ impl<'a, A: InState> Passage<'a, A> {
 
     /// Returns `true` if the host has a socket with the very ends of a packet to a service: a TCP
     /// connection, or a UDP socket that is connected to the packet's sender. The socket may be
-    /// older than the service, or a client's whose port is the service's; its packets are not
-    /// balanced. Of SCTP that cannot be asked without the module sctp.
+    /// older than the service, or belong to a client with the service's port; its packets are not
+    /// balanced. Always `false` for SCTP, whose sockets only the module sctp can look up.
     pub(super) fn is_hosts_own(&self, packet: &Packet<A>) -> bool {
         let (net, device) = (self.context.net(), self.context.input_device());
         let (local, remote) = (&packet.destination, &packet.source);
@@ -176,8 +176,8 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// Whether a packet to a destination's own port can go there without being mixed up with a
-    /// balanced connection of the same client address and port. An entry whose connection has
+    /// Returns `true` if a packet to a destination's own port is not mistaken there for one of a
+    /// balanced connection with the same client address and port. An entry whose connection has
     /// ended gives way.
     fn keeps_apart(&self, skb: &Skb<'_>, packet: &Packet<A>) -> bool {
         let tuple = Tuple::reply(packet.protocol, packet.destination, packet.source);
@@ -202,7 +202,7 @@ impl<'a, A: InState> Passage<'a, A> {
             Err(event) => event,
         };
         self.state.events.count(bh, event);
-        // A client that is told at once can try elsewhere; one that ran into a shortage of ours
+        // A client that is refused at once can try elsewhere; after a shortage of memory or room it
         // sends the packet again.
         if !matches!(event, Event::NoDestination) {
             return Verdict::Drop;

@@ -35,7 +35,7 @@ impl<A: InState> Passage<'_, A> {
     ) -> Verdict {
         let quoted = &error.quoted;
         let (tuple, which, from) = match side {
-            // Only who has sent the packet is told of its error; anything else is somebody's play.
+            // An error goes to the sender of the packet that it quotes; anything else is forged.
             Side::Inbound if error.destination != quoted.source.address => return Verdict::Accept,
             Side::Inbound => (
                 Tuple::inbound(quoted.protocol, quoted.destination, quoted.source),
@@ -88,8 +88,8 @@ impl<A: InState> Passage<'_, A> {
         self.route_again(skb, &rewrite)
     }
 
-    /// Removes the entry of a UDP flow whose destination has no process any more, by an error that
-    /// this host sends to the client: the client's next datagram is scheduled anew. Without that a
+    /// Removes the entry of a UDP flow when this host sends the client an error because the
+    /// destination's process has gone: the client's next datagram is scheduled anew. Otherwise a
     /// client that goes on sending would be refused as long as it does, while another destination
     /// could serve it.
     fn end_refused(&self, error: &IcmpError<A>, entry: &Entry<A>) {
@@ -98,7 +98,7 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    /// What has to be in place of the quoted packet's end, when it has no entry.
+    /// Returns the end to write in place of the quoted packet's end when there is no entry.
     fn end_without_entry(
         &self,
         skb: &Skb<'_>,
@@ -114,9 +114,9 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    /// Opens the entry that the client's packet would have opened which `quoted` answers, if the
-    /// operator wants that for errors from outside; its destination's end. A service that schedules
-    /// each packet by itself has none: there it is not known which destination has answered.
+    /// Opens the entry that the client's packet, which `quoted` answers, would have opened, and
+    /// returns the destination's end; only with `schedule_icmp`. None for a service that schedules
+    /// each packet by itself: which destination has answered is not known there.
     fn open_for(&self, skb: &Skb<'_>, quoted: &Quoted<A>) -> Result<Option<Endpoint<A>>, Event> {
         let state = self.state;
         if self.routed.is_some()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asking the host's sockets and the scheduler for the destination of a new connection.
+//! What a scheduler and the choice need of the host's sockets to find a destination for a new
+//! connection.
 
 use core::cell::Cell;
 
@@ -31,7 +32,7 @@ use crate::{
     table::{key::Digest, unanswered::Refusers},
 };
 
-/// How a packet gets to a destination's process, which decides the socket that is asked.
+/// How a packet gets to a destination's process, which decides the socket to look up.
 #[derive(Clone, Copy)]
 pub(super) enum Delivery<'w> {
     /// With the process's address and port. The hash of the client's end is that of the table of
@@ -52,13 +53,13 @@ pub(super) struct Offer<'o, 'p, 'a, A: InState> {
     delivery: Delivery<'o>,
     /// The age of the oldest process, once a new one was met: [`Pool::oldest`].
     oldest: Cell<Option<u32>>,
-    /// The socket that was asked last of all for a steered packet, and the number of its destination.
+    /// The socket that was looked up last for a steered packet, and the number of its destination.
     asked: Cell<Option<(u32, Target<'o>)>>,
-    /// The address that the routes were asked for last, and whether it is the host's.
+    /// The address that was routed last, and whether it is the host's.
     routed: Cell<Option<(A, bool)>>,
 }
 
-/// What a scheduler is asked for a packet at the time `now`.
+/// Returns what a scheduler goes by for a packet. `now` is in seconds since boot.
 fn request<A: Family>(packet: &Packet<A>, pool: &Pool, now: u32) -> Request {
     Request {
         client: packet.source.to_any(),
@@ -93,12 +94,12 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         }
     }
 
-    /// The next destination that the choice comes to.
+    /// Returns the next destination of the choice.
     pub(super) fn next(&self, choice: &mut Choice) -> Option<&'p Arc<Destination>> {
         self.pool.get(choice.next(self)?)
     }
 
-    /// The socket for a packet that is steered to a destination.
+    /// Returns the socket for a packet that is steered to a destination.
     pub(super) fn target(&self, destination: &Destination) -> Option<Target<'o>> {
         let number = destination.counts.observer().number();
         match self.asked.get() {
@@ -107,7 +108,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         }
     }
 
-    /// Looks for the socket; none for a packet that is not steered.
+    /// Looks the socket up; none for a packet that is not steered.
     pub(super) fn look(&self, destination: &Destination) -> Option<Target<'o>> {
         let Delivery::Steered(context, ends, device) = self.delivery else {
             return None;
@@ -122,8 +123,8 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         target
     }
 
-    /// Whether a destination's address is the host's. It is if it is the packet's, which was asked
-    /// for before.
+    /// Returns `true` if a destination's address is the host's. The packet's own is, as was found
+    /// out before.
     fn is_here(&self, destination: &Destination) -> bool {
         let end = destination.end(self.packet.destination.address);
         if end.address == self.packet.destination.address {
@@ -139,8 +140,8 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         }
     }
 
-    /// Whether the packet can get to an end on this host. One that is steered does not travel, and
-    /// gets to a loopback address even inside of a VRF.
+    /// Returns `true` if the packet can get to an end on this host. One that is steered is not
+    /// routed again, and gets to a loopback address even inside of a VRF.
     fn leads_here(&self, end: &Endpoint<A>) -> bool {
         let Self { passage, by, .. } = self;
         passage.leads_here(by, self.packet, end)
@@ -148,9 +149,10 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
                 && end.address.is_local(passage.context.net())
     }
 
-    /// Looks for the socket that waits for the packet at a destination. At an address that is not
-    /// the host's there is none, even if one listens on the wildcard address. Of SCTP that cannot be
-    /// asked without the module sctp. A packet in mid-stream needs its connection, not a listener.
+    /// Looks up the socket that waits for the packet at a destination. At an address that is not
+    /// the host's there is none, even if one listens on the wildcard address. Unknown for SCTP,
+    /// whose sockets only the module sctp can look up, and for a packet in mid-stream, which needs
+    /// its connection, not a listener.
     fn listening(&self, destination: &Destination) -> Listening {
         if !self.is_here(destination) {
             return Listening::Nobody;
@@ -181,15 +183,15 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         meant.map_or(Listening::Nobody, queue)
     }
 
-    /// Whether a destination can take the packet's connection. One that has refused it before can
-    /// not.
+    /// Returns whether a destination can take the packet's connection. One that has refused it
+    /// before can not.
     pub(super) fn readiness_of(&self, destination: &Destination) -> Readiness {
         let refused = |refusers: &Refusers| refusers.contains(destination);
         if self.passage.refusers.is_some_and(refused) {
             return Readiness::Deaf;
         }
         if let Delivery::Translated(digest) = self.delivery {
-            // What an entry needs, if the destination takes the connection, is fetched meanwhile.
+            // Prefetches what the entry needs if the destination takes the connection.
             self.passage
                 .prefetch_reply(self.packet, digest, destination);
         }
@@ -209,7 +211,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         readiness
     }
 
-    /// Whether this connection is one that a new process does not get yet.
+    /// Returns `true` if slow start keeps this connection away from a new process.
     fn starts_slowly(&self, destination: &Destination) -> bool {
         let slow_start = self.pool.slow_start();
         let now = self.passage.now;
@@ -269,7 +271,7 @@ impl<A: InState> Offers for Offer<'_, '_, '_, A> {
     }
 }
 
-/// The queue of a socket as the choice looks at it.
+/// Returns the queue of a socket as the choice needs it.
 pub(super) fn queue(listener: Listener) -> Listening {
     Listening::Queue {
         queued: listener.queued,

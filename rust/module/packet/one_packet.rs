@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One-packet scheduling: each packet of a client goes to a destination by itself, and nothing
-//! remembers it. The destination's end tells which service an answer is from.
+//! One-packet scheduling: each packet of a client goes to a destination by itself, without an
+//! entry. The destination's end shows which service an answer is from.
 
 use kernel::sync::Arc;
 use rlvs_core::{
@@ -53,7 +53,7 @@ impl<'a, A: InState> Passage<'a, A> {
         Ok(self.route_again(skb, &rewrite))
     }
 
-    /// The first destination of the scheduler's choice whose answer will not be taken for that of a
+    /// Returns the first destination of the choice whose answer will not be taken for that of a
     /// connection, and its end.
     fn pick_once<'p>(
         &self,
@@ -81,8 +81,8 @@ impl<'a, A: InState> Passage<'a, A> {
         None
     }
 
-    /// The destination that has this end and belongs to a service which schedules each packet by
-    /// itself, and the service's end.
+    /// Returns the destination that has this end and belongs to a service which schedules each
+    /// packet by itself, and the service's end.
     pub(super) fn one_packet(
         &self,
         skb: &Skb<'_>,

@@ -32,8 +32,8 @@ const MOST_ON_PORT: usize = 1024;
 const _: () = assert!(packet::MAX_EXTENSIONS >= net::MAX_EXTENSION_HEADERS as usize);
 
 impl<A: InState> Passage<'_, A> {
-    /// What becomes of a packet that goes straight to an end that no service has: one that would
-    /// open a connection to a private destination is refused, unless this host sends it.
+    /// Handles a packet to an end that no service has: one that would open a connection to a
+    /// private destination is refused, unless this host sends it.
     pub(super) fn straight(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
         if !self.is_barred(skb, packet) {
             return Verdict::Accept;
@@ -43,8 +43,8 @@ impl<A: InState> Passage<'_, A> {
         Verdict::Refuse
     }
 
-    /// What becomes of a packet that was not read, or not because of its frame: one that may be for
-    /// a private destination is dropped.
+    /// Drops a packet that could not be read, or that came in a group frame, if it may be for a
+    /// private destination.
     #[cold]
     pub(super) fn odd(&self, skb: &Skb<'_>) -> Verdict {
         let Some(packet) = lax::parse::<A>(&SkbBytes::of(skb)) else {
@@ -92,7 +92,7 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    /// The private destination whose process a packet may be for.
+    /// Returns the private destination whose process a packet may be for.
     fn private(&self, packet: &Packet<A>) -> Option<&Destination> {
         let end = backend_end(packet.protocol, &packet.destination);
         // A socket of IPv6 may get packets of both families.
@@ -108,7 +108,7 @@ impl<A: InState> Passage<'_, A> {
         let on_port = [end, other].map(|end| backends.on_port(end).take(MOST_ON_PORT));
         let mut left = MANY;
         let mut is_for = |destination: &Destination| {
-            // One too many to ask for counts as the one: better refused than let through.
+            // Destinations beyond the limit count as a match: better refused than let through.
             let asks = left != 0;
             left = left.saturating_sub(1);
             !asks || self.leads_to(packet, destination)
@@ -119,8 +119,9 @@ impl<A: InState> Passage<'_, A> {
             .map(|d| &**d)
     }
 
-    /// Whether a packet to the port of a destination is for its process: it goes to its address, or
-    /// to another one of the host that the process listens on as well. Of SCTP that is not known.
+    /// Returns `true` if a packet to the port of a destination is for its process: it goes to its
+    /// address, or to another one of the host that the process listens on as well. For SCTP only
+    /// the address is compared.
     fn leads_to(&self, packet: &Packet<A>, destination: &Destination) -> bool {
         let address = packet.destination.address.to_address();
         let at = &destination.key.address;
@@ -137,9 +138,9 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    /// Whether the process has a connection with the packet's sender already, which may be older
-    /// than the destination, or one that the process has opened. An SCTP association is not known;
-    /// only what opens one is refused.
+    /// Returns `true` if the process has a connection with the packet's sender already, which may
+    /// be older than the destination, or one that the process has opened. SCTP associations cannot
+    /// be looked up; only what opens one is refused.
     fn has_straight(&self, packet: &Packet<A>) -> bool {
         let (net, device) = (self.context.net(), self.context.input_device());
         let (local, remote) = (&packet.destination, &packet.source);
@@ -157,8 +158,8 @@ impl<A: InState> Passage<'_, A> {
     }
 }
 
-/// The ends by which the socket is found that listens at an address on the port of a packet: it has
-/// that of the packet's sender, as far as that is of the same family.
+/// Returns the ends to look up the socket by that listens at an address on the port of a packet.
+/// The remote end is the packet's sender if that is of the same family.
 fn listening_at<'a, A: Ip>(at: &'a Address, packet: &'a Packet<A>) -> Ends<'a> {
     let (port, remote) = (packet.destination.port, packet.source);
     match at {

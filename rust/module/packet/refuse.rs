@@ -12,8 +12,9 @@ use super::{passage::Passage, read::SkbBytes};
 use crate::state::InState;
 
 impl<'a, A: InState> Passage<'a, A> {
-    /// Tells the client that nobody serves it, in the way of its protocol. An SCTP client ignores
-    /// an ICMP port unreachable (RFC 9260 section 10), and would try again for a minute.
+    /// Refuses a client's packet in the way of its protocol: a reset, an ICMP port unreachable, an
+    /// ABORT. An SCTP client ignores an ICMP port unreachable (RFC 9260 section 10), and would try
+    /// again for a minute.
     pub(super) fn reject(&self, skb: &mut Skb<'_>, packet: &Packet<A>) {
         match packet.protocol {
             Protocol::Tcp => self.context.reset(skb, &self.state.refusals),

@@ -37,7 +37,7 @@ impl Bytes for KeptBytes<'_> {
 
 impl<A: InState> Passage<'_, A> {
     /// Makes the entry of a new connection, and sends its first packet on its way. A packet that
-    /// comes again goes to none of those that have refused it.
+    /// comes again goes to no destination that has refused it.
     pub(super) fn begin(
         &self,
         skb: &mut Skb<'_>,
@@ -69,8 +69,8 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    /// Sends the first packet of a connection on its way and keeps a copy of it, as it came, if there
-    /// are others to whom it could go.
+    /// Sends the first packet of a connection on its way and keeps a copy of it, as it came, if the
+    /// service has other destinations.
     fn send_first(
         &self,
         skb: &mut Skb<'_>,
@@ -100,9 +100,9 @@ impl<A: InState> Passage<'_, A> {
         }
     }
 
-    /// Looks at the destination's answer to a first packet; true when it is a refusal, and the
-    /// connection goes to another destination: then nobody must see the answer. Out of the way of
-    /// other packets.
+    /// Returns `true` if the destination's answer to a first packet is a refusal and the connection
+    /// goes to another destination: then the answer must be dropped. Not inlined, as other packets
+    /// do not need it.
     #[inline(never)]
     pub(super) fn tries_again(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>) -> bool {
         entry.set_unanswered(false);
@@ -119,7 +119,8 @@ impl<A: InState> Passage<'_, A> {
         refused && self.try_again(entry, first)
     }
 
-    /// The same for an ICMP error about a packet to the destination.
+    /// Returns `true` if an ICMP error about a packet to the destination is a refusal and the
+    /// connection goes to another destination: then the error must be dropped.
     pub(super) fn tries_again_after(
         &self,
         skb: &Skb<'_>,
@@ -154,7 +155,7 @@ impl<A: InState> Passage<'_, A> {
             .take(entry.hashed_key(), self.context.bh)
     }
 
-    /// Asks something of a packet that was kept; false when it cannot be read.
+    /// Applies `ask` to a packet that was kept; `false` if it cannot be read.
     fn with_packet(
         &self,
         first: &Unanswered<A>,
@@ -167,7 +168,7 @@ impl<A: InState> Passage<'_, A> {
     }
 
     /// Takes a connection away from the destination that has refused it, and has its first packet
-    /// handled again. False when that cannot be, which is counted.
+    /// handled again. Returns `false` if that cannot be, which is counted.
     fn try_again(&self, entry: &Entry<A>, first: Option<KBox<Unanswered<A>>>) -> bool {
         match self.handle_again(entry, first) {
             Ok(()) => {
@@ -200,7 +201,7 @@ impl<A: InState> Passage<'_, A> {
             return Err(Event::RetryNoDestination);
         }
         let packet = first.take_packet().ok_or(Event::RetryNotKept)?;
-        // From here on the packet finds no entry, and who has refused it.
+        // From here on the packet finds no entry, but the destinations that have refused it.
         if !A::tables(self.state).unanswered.send(first, bh) {
             return Err(Event::RetryNotKept);
         }

@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// What came of an attempt to give a connection to a destination.
+/// Result of an attempt to give a connection to a destination.
 enum Attempt<'a, A: InState> {
     /// An entry is there, of this packet or of one just before it.
     Entry(&'a Entry<A>),
@@ -73,9 +73,9 @@ impl<'a, A: InState> Passage<'a, A> {
         Err(Event::NoDestination)
     }
 
-    /// Makes the entry of a new connection at the destination that the client's template leads to,
-    /// which is made if there is none. None when the connection cannot go there, or nobody would
-    /// take it there: it goes elsewhere, and the next ones go there.
+    /// Makes the entry of a new connection at the destination of the client's template, which is
+    /// made if there is none. Returns none if the connection cannot go there, or no process would
+    /// take it there: it goes elsewhere, while the next ones go by the template.
     fn persist(
         &self,
         skb: &Skb<'_>,
@@ -171,7 +171,8 @@ impl<'a, A: InState> Passage<'a, A> {
         Attempt::Conflict
     }
 
-    /// The key of the answers that a packet's connection would have from a destination's `end`.
+    /// Returns the key of the answers that a packet's connection would have from a destination's
+    /// `end`.
     pub(super) fn reply_key(
         packet: &Packet<A>,
         digest: Digest<'_>,
@@ -181,7 +182,7 @@ impl<'a, A: InState> Passage<'a, A> {
         key::with_digest(digest, &tuple)
     }
 
-    /// Has the processor fetch what an entry of the packet's connection at a destination needs.
+    /// Prefetches the bucket that an entry of the packet's connection at a destination needs.
     pub(super) fn prefetch_reply(
         &self,
         packet: &Packet<A>,
@@ -192,9 +193,9 @@ impl<'a, A: InState> Passage<'a, A> {
         self.connections.prefetch(&key, self.context.rcu);
     }
 
-    /// Whether a new entry can lead to `end`: the client may have a TCP connection straight to it
-    /// from the same port. One that a segment in mid-stream fits, or an error about an answer, is the
-    /// one that has lost its entry.
+    /// Returns `true` if a new entry can lead to `end`: `false` if the client has a TCP connection
+    /// straight to it from the same port. If a segment in mid-stream or an error about an answer
+    /// fits that connection, it is the one that has lost its entry.
     pub(super) fn is_free(&self, skb: &Skb<'_>, packet: &Packet<A>, end: &Endpoint<A>) -> bool {
         if packet.protocol != Protocol::Tcp {
             return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Beside connection tracking and address translation.
+//! Connection tracking and address translation of the host, as far as packets of services meet
+//! them.
 
 use rlvs_core::{
     address::Endpoint,
@@ -13,12 +14,12 @@ use super::{passage::Passage, read::parse};
 use crate::{state::InState, table::connection::Entry};
 
 impl<'a, A: InState> Passage<'a, A> {
-    /// Asks whether connection tracking is active here. For first packets.
+    /// Finds out whether connection tracking is active here. For first packets.
     pub(super) fn look_for_tracking(&self) {
         self.state.tracked.look::<A>(self.context.net());
     }
 
-    /// Has a packet tracked that was given its destination, where connection tracking is active.
+    /// Tracks a packet that was given its destination, where connection tracking is active.
     #[inline]
     pub(super) fn track(&self, skb: &mut Skb<'_>) {
         if self.state.tracked.of::<A>().read_once() {
@@ -26,8 +27,8 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// Has a packet tracked that was given its destination where it was sent, but was not to be
-    /// tracked there, if it is such a one. Where connection tracking is active.
+    /// Tracks a packet that was given its destination in `LOCAL_OUT` but was not tracked there.
+    /// Where connection tracking is active.
     #[inline(never)]
     pub(super) fn track_late(&self, skb: &mut Skb<'_>) {
         if !self.context.begins_late(skb) {
@@ -43,8 +44,8 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// The entry whose connection SYNPROXY opens by a packet, which has seen the client's handshake
-    /// in the place of the destination and sends it the client's SYN now.
+    /// Returns the entry whose connection SYNPROXY opens by this packet: it has answered the
+    /// client's handshake in place of the destination, and sends that the client's SYN now.
     pub(super) fn proxied(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Option<&'a Entry<A>> {
         if self.routed.is_none() || !self.context.is_synproxy(skb) {
             return None;
@@ -53,14 +54,14 @@ impl<'a, A: InState> Passage<'a, A> {
         self.lookup(skb, tuple)
     }
 
-    /// Remembers of an entry, by an answer, that its process has another peer than the client.
+    /// Notes in an entry, by an answer, that its process has another peer than the client.
     pub(super) fn look_at_peer(&self, skb: &Skb<'_>, entry: &Entry<A>) {
         if self.state.tracked.of::<A>().read_once() && self.context.other_peer(skb).is_some() {
             entry.set_other_peer();
         }
     }
 
-    /// The end that the process has sent an answer to.
+    /// Returns the end that the process has sent an answer to.
     pub(super) fn peer(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Endpoint<A> {
         let translated = || {
             let peer = self.context.other_peer(skb)?;
@@ -73,7 +74,7 @@ impl<'a, A: InState> Passage<'a, A> {
         translated().unwrap_or(packet.destination)
     }
 
-    /// A segment that comes in, with the numbers that the process at `local` sees.
+    /// Returns a segment that comes in, with the sequence numbers that the process at `local` sees.
     pub(super) fn shifted(
         &self,
         packet: &Packet<A>,

@@ -17,8 +17,8 @@ use crate::{
     table::connection::{self, Table},
 };
 
-/// How many flows go for one connection at most: one more than it takes, as two processors that
-/// make one at the same time may both find room for one.
+/// Flows removed for one connection at most: one more than it takes, as two processors that make
+/// one at the same time may both find room for one.
 const MOST_GONE: usize = 2;
 
 impl<A: InState> Passage<'_, A> {
@@ -44,8 +44,8 @@ impl<A: InState> Passage<'_, A> {
         false
     }
 
-    /// Makes room for a connection in a table that has as many as it may have, `most`; false if that
-    /// cannot be.
+    /// Makes room for a connection in a table that has as many as it may have, `most`. Returns
+    /// `false` if that cannot be.
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&self, protocol: Protocol, most: u32) -> bool {
@@ -58,8 +58,8 @@ impl<A: InState> Passage<'_, A> {
         (0..MOST_GONE).any(|_| gives_way() && self.evict() && has_room())
     }
 
-    /// Removes a flow that was not answered, at a random place of either table; false if none was
-    /// found there.
+    /// Removes a flow that was not answered, at a random place of either table. Returns `false` if
+    /// none was found there.
     fn evict(&self) -> bool {
         match A::FAMILY {
             address::Family::V4 => self.evict_of::<V4>() || self.evict_of::<V6>(),

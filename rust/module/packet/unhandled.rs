@@ -12,8 +12,9 @@ use super::{passage::Passage, read::SkbBytes};
 use crate::{state::InState, stats::Event};
 
 impl<'a, A: InState> Passage<'a, A> {
-    /// A packet that is no connection's. One that is an error about a connection's packet goes on
-    /// as such, any other as it is. `side` is the direction that the hook is for.
+    /// Handles a packet that is no connection's. An ICMP error about a connection's packet is
+    /// rewritten, any other packet is let through as it is, but for what may reach a private
+    /// destination. `side` is the direction that the hook is for.
     #[cold]
     pub(super) fn unhandled(&self, skb: &mut Skb<'_>, why: Unhandled, side: Side) -> Verdict {
         let why = match why {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Forwarding by rewriting (nat): the destination's address and port take the place of the service's,
-//! and the service's that of the destination's in its answers.
+//! Forwarding by rewriting (nat): the destination's address and port replace the service's in
+//! requests, and the service's replace the destination's in answers.
 
 use rlvs_core::{
     address::Endpoint,
@@ -65,7 +65,7 @@ impl<'a, A: InState> Passage<'a, A> {
         self.route_again(skb, &rewrite)
     }
 
-    /// Moves a connection's state by a packet, if that is credible.
+    /// Moves a connection's state by a packet, if the packet may do so.
     #[inline(never)]
     fn advance(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>, side: Side) {
         if self.is_credible(skb, packet, entry, side) {
@@ -73,7 +73,7 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// Rewrites a packet; false when it cannot be written to, which is counted.
+    /// Rewrites a packet. Returns `false` if it cannot be written to, which is counted.
     pub(in crate::packet) fn rewrite(
         &self,
         skb: &mut Skb<'_>,
@@ -91,7 +91,7 @@ impl<'a, A: InState> Passage<'a, A> {
         written
     }
 
-    /// Counts a packet of so many bytes for its destination; for its service, when it first comes.
+    /// Counts a packet of `bytes` for its destination, and for its service unless it comes again.
     pub(in crate::packet) fn count_traffic(
         &self,
         destination: &Destination,
@@ -109,9 +109,9 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// Whether a packet of a connection may move its state. A reset or FIN that comes in may be a
-    /// stranger's who has seen nothing of the connection: the process, if it has the connection
-    /// still, would not take it. What a destination sends is this host's own.
+    /// Returns `true` if a packet of a connection may move its state. A reset or FIN that comes in
+    /// may be forged by a sender that has seen nothing of the connection: it counts only if the
+    /// process's socket would take it. What a destination sends is this host's own.
     fn is_credible(&self, skb: &Skb<'_>, packet: &Packet<A>, entry: &Entry<A>, side: Side) -> bool {
         if side == Side::Reply || !state::ends(packet.signal) {
             return true;
@@ -120,8 +120,8 @@ impl<'a, A: InState> Passage<'a, A> {
             .unwrap_or(true)
     }
 
-    /// Whether a TCP segment fits the connection that the host has between `local` and the
-    /// segment's source; none when it has no such connection.
+    /// Returns `true` if a TCP segment is in the window of the connection that the host has between
+    /// `local` and the segment's source; none if it has no such connection.
     pub(in crate::packet) fn fits(
         &self,
         skb: &Skb<'_>,
@@ -141,8 +141,7 @@ impl<'a, A: InState> Passage<'a, A> {
         }))
     }
 
-    /// Lets a rewritten packet go on. Routes are chosen by address: with the same one the route
-    /// stays right.
+    /// Lets a rewritten packet go on. Routes it again if its address has changed.
     pub(in crate::packet) fn route_again(
         &self,
         skb: &mut Skb<'_>,
@@ -159,8 +158,8 @@ impl<'a, A: InState> Passage<'a, A> {
     }
 }
 
-/// What a packet that came in for `side` has in place of the end that is rewritten: the
-/// destination's end in the client's direction, the service's in the other.
+/// Returns what replaces the end that is rewritten: the destination's end in the client's
+/// direction, the service's in the other.
 pub(in crate::packet) fn far_end<A: Family>(entry: &Entry<A>, side: Side) -> Endpoint<A> {
     match side {
         Side::Inbound => connection::destination(entry),
@@ -168,8 +167,8 @@ pub(in crate::packet) fn far_end<A: Family>(entry: &Entry<A>, side: Side) -> End
     }
 }
 
-/// Makes the first `len` bytes writable and has them written, with the checksum of the header at
-/// `offset` as it is; false when the packet cannot be written to.
+/// Makes the first `len` bytes writable and applies `write` to them, with the state of the checksum
+/// of the header at `offset`. Returns `false` if the packet cannot be written to.
 pub(in crate::packet) fn rewrite_packet(
     skb: &mut Skb<'_>,
     offset: usize,

@@ -36,13 +36,13 @@ use crate::{
     table::steered,
 };
 
-/// A packet that has come in for this host, if it opens a connection that is to be steered.
+/// The hook for packets to this host that open a connection which is steered.
 pub(crate) struct Steering<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for Steering<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = LocalIn;
-    /// What the filter drops is not chosen for.
+    /// After the filter: what that drops is not scheduled.
     const PRIORITY: i32 = LAST;
 
     #[inline]
@@ -89,7 +89,7 @@ struct Arrival<'a, A: InState> {
 /// The destinations that may get a segment which returns a SYN cookie: those that have sent cookies
 /// lately, which is all that a listening socket asks for itself.
 ///
-/// Nothing tells which of them has sent this one.
+/// Which of them has sent this one is not known.
 struct Returned<'o, 'p, 'a, A: InState> {
     offer: Offer<'o, 'p, 'a, A>,
 }
@@ -99,8 +99,8 @@ impl<A: InState> Offers for Returned<'_, '_, '_, A> {
         self.offer.len()
     }
 
-    /// Whose turn it is was said to the SYN: a scheduler that goes by turns is not asked again, and
-    /// one is drawn.
+    /// The SYN has taken its turn already: a scheduler that goes by turns is passed over, and a
+    /// destination is drawn by weight.
     fn pick(&self, tried: &Tried) -> Option<usize> {
         if !self.offer.pool.takes_turns() {
             return self.offer.pick(tried);
@@ -113,7 +113,7 @@ impl<A: InState> Offers for Returned<'_, '_, '_, A> {
                 .get(index)
                 .map_or(0, |d| u32::from(d.weight())),
         };
-        // Of more than that, among some from a random one on.
+        // With more destinations, among some from a random one on.
         let first = match self.len() {
             0..=MANY => 0,
             _ => random::u32(),
@@ -152,7 +152,7 @@ impl<A: InState> Offers for Returned<'_, '_, '_, A> {
     fn missed(&self) {}
 }
 
-/// The place of the weight that a random number draws; none when all are 0.
+/// Returns the place of the weight that a random number draws; none if all are 0.
 fn drawn(weights: impl Iterator<Item = u32> + Clone, random: u32) -> Option<usize> {
     let total = weights.clone().fold(0_u32, u32::saturating_add);
     let mut left = random.checked_rem(total)?;
@@ -182,7 +182,7 @@ impl<'a, A: InState> Arrival<'a, A> {
         }
     }
 
-    /// The service that the packet is for, if it steers.
+    /// Returns the service that the packet is for, if it steers.
     fn service(&self, skb: &Skb<'_>) -> Option<&'a Arc<Service>> {
         let Self {
             passage, packet, ..
@@ -192,8 +192,9 @@ impl<'a, A: InState> Arrival<'a, A> {
         steers.then_some(service)
     }
 
-    /// The socket that the packet has, or is for and was not given yet: TCP gives a loopback
-    /// device's packets none, and none at all with `tcp_early_demux` off.
+    /// Returns the socket that the packet has, or looks up the one that it is for: TCP's early
+    /// demultiplexing gives packets of a loopback device none, and none at all with
+    /// `tcp_early_demux` off.
     fn socket(&self, skb: &mut Skb<'_>) -> Socket {
         let context = self.context;
         match skb.socket() {
@@ -211,7 +212,7 @@ impl<'a, A: InState> Arrival<'a, A> {
         let offset = self.packet.l4_offset;
         match self.socket(skb) {
             Socket::Other => return Verdict::Accept,
-            // Nothing may be done for a packet that TCP is going to drop.
+            // A packet that TCP is going to drop must have no effect.
             _ if !context.has_tcp_checksum(skb, offset) => return Verdict::Accept,
             Socket::TimeWait if !context.reopens(skb, offset) => return Verdict::Accept,
             Socket::TimeWait | Socket::None => {}
@@ -269,7 +270,7 @@ impl<'a, A: InState> Arrival<'a, A> {
         Verdict::Accept
     }
 
-    /// The destinations of a service, for the packet.
+    /// Returns the destinations of a service, for the packet.
     fn offer(&self, skb: &Skb<'_>, service: &'a Service) -> Offer<'_, 'a, 'a, A> {
         let pool = service.pool(self.passage.context.rcu);
         let delivery = Delivery::Steered(self.context, &self.ends, self.device);
@@ -277,7 +278,7 @@ impl<'a, A: InState> Arrival<'a, A> {
         Offer::new(self.passage, self.packet, pool, by, delivery)
     }
 
-    /// The key of the connection's record; none where there is to be none.
+    /// Returns the key of the connection's record; none for a service that is uncounted.
     fn key(&self, skb: &Skb<'_>, pool: &Pool) -> Option<Hashed<A::Words>> {
         if pool.is_uncounted() {
             return None;
@@ -293,8 +294,8 @@ impl<'a, A: InState> Arrival<'a, A> {
         Some(steered::key(table, (source, destination), zone, rcu))
     }
 
-    /// Counts a connection made, and for its destination as long as it lasts, by a record that has
-    /// the `key`, if it has one. It goes on in any case.
+    /// Counts a new connection, and for its destination as long as it lasts, by a record with the
+    /// `key`, if there is one. The connection is made in any case.
     fn count(&self, destination: &Arc<Destination>, key: Option<Hashed<A::Words>>) {
         let passage = self.passage;
         passage.count_connection(destination);
@@ -318,7 +319,7 @@ impl<'a, A: InState> Arrival<'a, A> {
         }
     }
 
-    /// Tells the client that nobody serves it.
+    /// Refuses the client's SYN with a reset.
     fn refuse(&self, skb: &mut Skb<'_>) -> Verdict {
         let passage = self.passage;
         let events = &passage.state.events;
