@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Draining: when a destination's process can be stopped and nobody notices.
+//! Draining: when a destination's process can be stopped without a client noticing.
 //!
-//! A destination with weight 0, or one that was deleted, is given no new connections. It has drained
-//! when nothing is in flight there. An entry in flight is one that has not ended on both sides; the
-//! destination counts them exactly ([`Counts::open`]). But packets tell the state of a connection,
-//! and the process's socket may know better, so the periodic walk asks for it, of TCP only:
+//! A destination with weight 0, or one that was deleted, is given no new connections. It has
+//! drained when nothing is in flight there. An entry in flight is one that has not ended on both
+//! sides; the destination counts them exactly ([`Counts::open`]). But that is the state by packets,
+//! and the process's socket may be in another, so the periodic walk looks the sockets up, of TCP
+//! only:
 //! - an entry that would be in flight and has no socket is over;
-//! - one that has ended by its packets and still has its socket is in flight. A reset whose number
-//!   the process did not quite take makes such a one.
+//! - one that has ended by its packets and still has its socket is in flight. A reset with a
+//!   sequence number that the process did not take leaves such an entry.
 //!
 //! A connection that waits to be accepted has a socket, and so is in flight.
 //!
 //! A socket whose peer source NAT has changed is found by what connection tracking knows. Once that
 //! has forgotten it, the connection is in flight until its packets or its timeout say otherwise.
 //!
-//! Where connections were not recorded, with the flag uncounted, nobody can tell.
+//! Where connections were not recorded, with the flag uncounted, it is not known.
 //!
 //! [`Counts::open`]: rlvs_core::connection::Counts::open
 
@@ -75,14 +76,14 @@ pub(crate) fn is_draining(destination: &Destination) -> bool {
     destination.weight() == 0 || destination.is_deleted()
 }
 
-/// How many connections would notice if the destination's process ended; none where some are not
-/// recorded.
+/// Returns how many connections would break if the destination's process ended; none where some are
+/// not recorded.
 pub(crate) fn in_flight(destination: &Destination, sysctls: &Sysctls) -> Option<u32> {
     if destination.has_unknown() {
         return None;
     }
     let counts = &destination.counts;
-    // An entry of the past leads the client's next connection there as well.
+    // An entry that has ended leads the client's next connection there as well.
     if !sysctls.reschedules() {
         return Some(counts.connections());
     }
@@ -90,14 +91,14 @@ pub(crate) fn in_flight(destination: &Destination, sysctls: &Sysctls) -> Option<
     Some(counts.open().saturating_add(held))
 }
 
-/// Whether the destination's process can be stopped. Under the configuration's mutex.
+/// Returns `true` if the destination's process can be stopped. Under the configuration's mutex.
 pub(crate) fn is_drained(destination: &Destination, sysctls: &Sysctls, settled: &Settled) -> bool {
     // A packet that is under way may have picked the destination and not been counted yet.
     let is_settled = settled.has(destination.left_by());
     if !is_draining(destination) || !is_settled || in_flight(destination, sysctls) != Some(0) {
         return false;
     }
-    // Of what has ended by its packets the sockets have to be asked for once.
+    // The sockets of what has ended by its packets have to be looked up once.
     let is_known = destination.counts.connections() == 0
         || destination.service_key.protocol != Protocol::Tcp
         || destination.held.found().is_some();
@@ -108,7 +109,7 @@ pub(crate) fn is_drained(destination: &Destination, sysctls: &Sysctls, settled: 
     is_known && !is_led_to
 }
 
-/// Asks for the socket of an entry of a draining destination. Part of the periodic walk.
+/// Looks up the socket of an entry of a draining destination. Part of the periodic walk.
 pub(crate) fn look_at<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
     let destination = entry.destination();
     if !is_draining(destination) || destination.service_key.protocol != Protocol::Tcp {
@@ -127,10 +128,10 @@ pub(crate) fn look_at<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
     }
 }
 
-/// A walk has ended, which has seen every entry if it is `complete`. Under the configuration's
-/// mutex.
+/// Notes the end of a walk, which has seen every entry if it is `complete`. Under the
+/// configuration's mutex.
 pub(crate) fn walked(destination: &Destination, complete: bool) {
-    // What is known of another one was forgotten when it ended to drain.
+    // Progress of a destination that stopped draining was reset.
     if !is_draining(destination) {
         return;
     }

@@ -11,13 +11,13 @@ use rlvs_kext::{
 
 /// An address family: its addresses, its keys, and how the kernel is asked by them.
 pub(crate) trait Family: Ip<Words: Key> {
-    /// The family as netfilter has it.
+    /// Number of the family in netfilter.
     const HOOKS: netfilter::Family;
 
-    /// The ends of a connection, as sockets are looked up.
+    /// Returns the ends of a connection, as sockets are looked up by them.
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a>;
 
-    /// Whether the address is one of the host's, outside of VRFs.
+    /// Returns `true` if the address is one of the host's, outside of VRFs.
     fn is_local(&self, net: &Net) -> bool;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets.
+//! What becomes of packets, in the hooks of netfilter.
 //!
 //! A client's packet is rewritten before connection tracking sees it, an answer after connection
 //! tracking and the filter have seen it, so that those see one consistent flow between the client
@@ -8,8 +8,8 @@
 //! `LOCAL_OUT` and none at `PRE_ROUTING`.
 //!
 //! Connections of clients with the same address are kept apart by their *zone*, which is a part of
-//! each key: the link of a client with a link-local address, or the VRF that the packet comes in by,
-//! or goes out by if it is an answer. Any other client is in zone 0.
+//! each key: the link of a client with a link-local address, or the VRF that the packet comes in
+//! by, or goes out by if it is an answer. Any other client is in zone 0.
 
 mod admit;
 mod answer;

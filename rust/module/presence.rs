@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Whether the address of a service or destination is the host's, for the configuration, listings
-//! and events. Packets ask by their own routes: `hooks::local`.
+//! and events. For packets, which have routes of their own, see `packet::local`.
 
 use rlvs_core::address::Address;
 use rlvs_kext::{
@@ -31,7 +31,7 @@ pub(crate) fn is_here(net: &Net, address: &Address, is_service: bool) -> Option<
     Some(has || is_service && net.routes_here_marked(&Routing::PLAIN, &ends, 0))
 }
 
-/// [`is_here`] of a destination's address, which may be its service's own.
+/// Returns [`is_here`] of a destination's address, which may be its service's own.
 pub(crate) fn has_destination(net: &Net, destination: &Destination) -> Option<bool> {
     let address = &destination.key.address;
     is_here(net, address, *address == destination.service_key.address)

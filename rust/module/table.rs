@@ -23,7 +23,7 @@ pub(crate) struct Tables<A: Family> {
     pub(crate) connections: Arc<connection::Table<A>>,
     /// Templates of persistent services.
     pub(crate) templates: Arc<template::TemplateTable<A>>,
-    /// Unanswered packets that are not answered yet.
+    /// First packets that are not answered yet.
     pub(crate) unanswered: Pin<KVBox<unanswered::UnansweredSlots<A>>>,
     /// Records of steered connections.
     pub(crate) steered: Arc<steered::SteeredTable<A>>,
@@ -44,7 +44,8 @@ impl<A: Family> Tables<A> {
         })
     }
 
-    /// What `conn_max` bounds: entries, templates and records; other CPUs may be changing it.
+    /// Returns what `conn_max` bounds: entries, templates and records; other CPUs may be changing
+    /// it.
     pub(crate) fn used(&self) -> u32 {
         let entries = self.connections.len().saturating_add(self.templates.len());
         entries.saturating_add(self.steered.len())

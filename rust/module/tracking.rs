@@ -3,11 +3,11 @@
 //! Whether connection tracking is active in a namespace.
 //!
 //! Where it is, a packet that was given its destination is tracked at once, so that no rule of the
-//! table nat gives it another one: what the list says of a destination is about the process there,
-//! and answers of anything else would not be recognised. A packet of a connection must not pay for
-//! the question where nothing is tracked, so the answer is remembered. First packets and the
-//! periodic work ask. In between, an established connection may meet connection tracking for up to
-//! a second without this.
+//! table nat gives it another one: the state of a destination is that of the process there, and
+//! answers of anything else would not be recognised. The answer is remembered, so that a packet of
+//! a connection does not pay for the look where nothing is tracked. First packets and the periodic
+//! work look. In between, an established connection may meet connection tracking for up to a second
+//! without this.
 
 use kernel::sync::atomic::Atomic;
 use rlvs_core::address;
@@ -15,8 +15,8 @@ use rlvs_kext::{net::Net, rwonce::Once};
 
 use crate::family::Family;
 
-/// What is remembered. Aligned so that it has its place in the state of its namespace beside what each packet reads,
-/// and not beside numbers that packets change.
+/// Whether packets are tracked, as far as known. Aligned so that it has its place in the state of
+/// its namespace beside what each packet reads, and not beside numbers that packets change.
 #[repr(align(8))]
 pub(crate) struct Tracked {
     v4: Atomic<bool>,
@@ -24,7 +24,7 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    /// Nothing was seen yet that tracks.
+    /// Makes the answer that nothing is tracked.
     pub(crate) fn new() -> Self {
         Self {
             v4: Atomic::new(false),
@@ -32,7 +32,7 @@ impl Tracked {
         }
     }
 
-    /// Returns what is remembered for a family.
+    /// Returns whether packets of a family are tracked, as far as known.
     #[inline]
     pub(crate) fn of<A: Family>(&self) -> &Atomic<bool> {
         match A::FAMILY {
@@ -41,10 +41,11 @@ impl Tracked {
         }
     }
 
-    /// Asks whether the packets of a family are tracked, and remembers the answer. Any context.
+    /// Finds out whether the packets of a family are tracked, and remembers the answer. Any
+    /// context.
     pub(crate) fn look<A: Family>(&self, net: &Net) {
         let (remembered, is_tracking) = (self.of::<A>(), net.is_tracking(A::HOOKS));
-        // Packets of other CPUs read it.
+        // Written only when it changes: packets of other CPUs read it.
         if remembered.read_once() != is_tracking {
             remembered.write_once(is_tracking);
         }

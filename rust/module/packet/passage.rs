@@ -31,18 +31,19 @@ pub(super) const BEFORE_CONNTRACK: i32 = -201;
 /// After every other hook, the filter (0) and security (50) among them.
 pub(super) const LAST: i32 = i32::MAX;
 
-/// What the functions here need to handle one packet.
+/// What it takes to handle one packet in a hook.
 pub(super) struct Passage<'a, A: InState> {
     pub(super) state: &'a State,
     pub(super) context: &'a Context<'a>,
     pub(super) connections: &'a Table<A>,
-    /// Of a packet that this host sends, and that has been routed: the hook, which can do it anew.
+    /// The hook, of a packet that this host sends and that has been routed: it can route it again.
     pub(super) routed: Option<&'a Context<'a, LocalOut>>,
     pub(super) now: u32,
-    /// Of an ICMP error for which an entry is opened: the sequence number of the answer that it
-    /// quotes.
+    /// The sequence number of the answer that an ICMP error quotes, if an entry is opened for the
+    /// error.
     pub(super) quoted: Option<u32>,
-    /// Of a first packet that comes again: who has refused it. It is counted for the service already.
+    /// The destinations that have refused a first packet that comes again. It is counted for the
+    /// service already.
     pub(super) refusers: Option<&'a Refusers>,
 }
 
@@ -64,7 +65,7 @@ impl<'a, A: InState> Passage<'a, A> {
         }
     }
 
-    /// The service that a packet to this end is for, if it is for the host at all:
+    /// Returns the service that a packet to this end is for, if it is for the host at all:
     /// [`Passage::is_for`].
     pub(super) fn service(
         &self,
@@ -75,7 +76,7 @@ impl<'a, A: InState> Passage<'a, A> {
         services.find(protocol, end.address.to_address(), end.port)
     }
 
-    /// The destination that has this end, of any service that there is.
+    /// Returns the destination that has this end, of any service.
     pub(super) fn backend(
         &self,
         skb: &Skb<'_>,
@@ -97,7 +98,7 @@ impl<'a, A: InState> Passage<'a, A> {
         self.connections.find(&key, self.context.rcu)
     }
 
-    /// The zone of the client that the packet is from, or goes to.
+    /// Returns the zone of the client that the packet is from, or goes to.
     #[inline(always)]
     pub(super) fn zone(&self, skb: &Skb<'_>, client: &Endpoint<A>) -> u32 {
         if client.address.is_link_local() {
@@ -106,14 +107,14 @@ impl<'a, A: InState> Passage<'a, A> {
         self.context.vrf()
     }
 
-    /// The hash of a packet's client, for both keys of its connection.
+    /// Returns the hash of a packet's client, for both keys of its connection.
     pub(super) fn digest(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Digest<'a> {
         let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
         key::digest(self.connections, &tuple, self.zone(skb, &packet.source))
     }
 
-    /// Removes an entry whose connection has ended; false when it has not. A reset that a stranger
-    /// sent ends the entry's state only: the process is asked whether it still has the connection.
+    /// Removes an entry whose connection has ended; returns `false` if it has not. A forged reset
+    /// may have ended the entry's state only, so the process's socket is looked up.
     #[inline(never)]
     pub(super) fn give_way(&self, entry: &Entry<A>) -> bool {
         if !entry.state().is_finished() || connection::is_alive(self.context.net(), entry) {
@@ -124,7 +125,7 @@ impl<'a, A: InState> Passage<'a, A> {
     }
 }
 
-/// The end of a packet as destinations are looked up by it.
+/// Returns the end of a packet as destinations are looked up by it.
 pub(super) fn backend_end<A: Family>(protocol: Protocol, end: &Endpoint<A>) -> End {
     End {
         protocol,

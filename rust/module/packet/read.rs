@@ -38,14 +38,15 @@ pub(super) fn parse<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
     }
 }
 
-/// The same for a packet that may have some of them elsewhere. Out of the way of other packets.
+/// Reads the headers of a packet that may have some of them outside of its linear part. Not
+/// inlined, as nearly no packet needs it.
 #[cold]
 #[inline(never)]
 fn parse_all<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
     packet::parse(&SkbBytes::of(skb))
 }
 
-/// Whether a packet is worth more than a glance: its ports are interesting, or not seen at once.
+/// Returns `true` unless the ports are in the linear part and `is_interesting` says no.
 #[inline]
 pub(super) fn may_be<A: Family>(skb: &Skb<'_>, is_interesting: impl FnOnce(Ports) -> bool) -> bool {
     packet::ports::<A>(skb.linear()).is_none_or(is_interesting)

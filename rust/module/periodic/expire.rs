@@ -36,7 +36,7 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     state.tracked.look::<V6>(ns.net());
     defence::adapt(&state.sysctls, &state.drop_packet);
     let mut round = Round::new(ns);
-    // Short of memory there is nothing to do but to try again in a second.
+    // Without memory the walk is tried again in a second.
     let walked4 = round.expire(ns, &state.v4.connections);
     let walked6 = round.expire(ns, &state.v6.connections);
     let _ = expire_templates(ns, &state.v4.templates);
@@ -59,9 +59,9 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     let detached = if is_over { ns.detach() } else { None };
     drop(config);
     if detached.is_some() {
-        // Waits for a grace period: no request has to wait for it.
+        // Waits for a grace period, without the mutex, so that no request waits for it.
         drop(detached);
-        // There is no tick any more that would.
+        // No tick will do it any more.
         state.v4.unanswered.clear();
         state.v6.unanswered.clear();
     }
@@ -73,9 +73,9 @@ struct Round<'a> {
     net: &'a Net,
     now: u32,
     timeouts: Timeouts,
-    /// The timeouts that hold as the tables are filling up.
+    /// Shortened timeouts, while the tables are filling up.
     shortened: Option<Timeouts>,
-    /// Which entries the defence `drop_entry` takes, if it is on.
+    /// The entries that the defence `drop_entry` takes, if it is on.
     drop_entry: Option<Sample>,
 }
 

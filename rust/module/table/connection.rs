@@ -31,7 +31,7 @@ use crate::{
     table::socket::has_socket,
 };
 
-/// What an entry has besides its keys.
+/// Value of an entry, besides its keys.
 pub(crate) struct Connection<A> {
     destination: Arc<Destination>,
     /// The state and the time of the last packet.
@@ -40,7 +40,7 @@ pub(crate) struct Connection<A> {
     unanswered: Atomic<bool>,
     /// The destination's process has another peer than the client.
     other_peer: Atomic<bool>,
-    /// Of the template that led it to its destination.
+    /// Bond of the template that led it to its destination, if one did.
     bond: Option<Arc<Bond<Word>>>,
     family: PhantomData<A>,
 }
@@ -54,12 +54,12 @@ pub(crate) type Cache = EntryCache<<V6 as rlvs_core::address::Ip>::Words, Connec
 /// One entry.
 pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Connection<A>>;
 
-// The memory that a connection takes is promised in the documentation.
+// Documentation/performance states the memory that a connection takes.
 const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 128);
 const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 192);
 
 impl<A: Family> Connection<A> {
-    /// An entry's value; [`begin`] counts it once it is in the table.
+    /// Makes an entry's value; [`begin`] counts it once it is in the table.
     pub(crate) fn new(
         destination: Arc<Destination>,
         bond: Option<Arc<Bond<Word>>>,
@@ -76,45 +76,46 @@ impl<A: Family> Connection<A> {
         }
     }
 
-    /// The destination.
+    /// Returns the destination.
     pub(crate) fn destination(&self) -> &Arc<Destination> {
         &self.destination
     }
 
-    /// The state.
+    /// Returns the state.
     pub(crate) fn state(&self) -> State {
         self.life.state()
     }
 
-    /// When a packet was last seen, in seconds since boot.
+    /// Returns when a packet was last seen, in seconds since boot.
     pub(crate) fn last_seen(&self) -> u32 {
         self.life.last_seen()
     }
 
-    /// Whether the client's first packet waits for its answer: [`crate::table::unanswered`].
+    /// Returns `true` if the client's first packet waits for its answer:
+    /// [`crate::table::unanswered`].
     #[inline]
     pub(crate) fn is_unanswered(&self) -> bool {
         self.unanswered.read_once()
     }
 
-    /// Says whether it does.
+    /// Sets whether the client's first packet waits for its answer.
     pub(crate) fn set_unanswered(&self, unanswered: bool) {
         self.unanswered.write_once(unanswered);
     }
 
-    /// Sets that source NAT shows the destination's process another peer than the client, which its
-    /// first answer has shown.
+    /// Notes that source NAT shows the destination's process another peer than the client, which
+    /// its first answer has shown.
     pub(crate) fn set_other_peer(&self) {
         self.other_peer.write_once(true);
     }
 
-    /// A packet was seen.
+    /// Notes that a packet was seen at `now`, in seconds since boot.
     #[inline]
     pub(crate) fn touch(&self, now: u32) {
         self.life.touch(now);
     }
 
-    /// Whether a packet of `side` may change anything but when a packet was last seen:
+    /// Returns `true` if a packet of `side` may change anything but when a packet was last seen:
     /// [`Connection::advance`].
     #[inline]
     pub(crate) fn may_move(&self, side: Side, signal: Signal) -> bool {
@@ -145,20 +146,20 @@ impl<A: Family> Connection<A> {
         });
     }
 
-    /// Where it is counted.
+    /// Returns the counts that the entry is a part of.
     fn tally(&self) -> impl Tally + '_ {
         let bond = self.bond.as_deref().map(Bond::counts);
         ((&self.destination.counts, bond), &*self.destination.udp)
     }
 }
 
-/// The protocol and the client's and the service's end, from the entry's inbound key.
+/// Returns the protocol and the client's and the service's end, from the entry's inbound key.
 pub(crate) fn inbound<A: Family>(entry: &Entry<A>) -> (Protocol, Endpoint<A>, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(entry.inbound_key());
     (tuple.protocol(), tuple.source(), tuple.destination())
 }
 
-/// The destination's end, from the entry's reply key.
+/// Returns the destination's end, from the entry's reply key.
 pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
     Tuple::<A>::from_words(entry.reply_key()).source()
 }
@@ -180,9 +181,9 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
     true
 }
 
-/// Whether the destination's process still has the connection: then an entry is idle, not over,
-/// whatever its state. Only of TCP this is known; SCTP's heartbeats keep an entry. Any context but
-/// hard interrupt.
+/// Returns `true` if the destination's process still has the connection: then an entry is idle, not
+/// over, whatever its state. Always `false` but for TCP; SCTP's heartbeats keep an entry. Any
+/// context but hard interrupt.
 pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
     protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
@@ -197,7 +198,7 @@ pub(crate) fn may_be_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     is_alive(net, entry) || is_unknown()
 }
 
-/// Like [`is_alive`], but a handshake that the client has not completed does not count.
+/// Returns `true` if [`is_alive`] does and the client has completed the handshake.
 pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
     protocol == Protocol::Tcp

@@ -50,8 +50,8 @@ pub(crate) enum Walk<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
 }
 
 impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walk<K, T, R> {
-    /// Goes on as long as `write` says that what it wrote fits: what does not fit comes again. True
-    /// when that was the rest.
+    /// Goes on as long as `write` returns `true`, which means that what it wrote fits: what does
+    /// not fit comes again. Returns `true` if that was the rest.
     ///
     /// # Context
     ///

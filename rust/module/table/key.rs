@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The keys of the core as the tables of flows have them: with a hash.
+//! Keys of the tables of flows: those of the core, with a hash and a zone.
 //!
-//! A client's end is hashed with the table's secret once for both keys of its connection, the other end
-//! for each of them, with another part of the secret: a client may choose that end, too.
+//! A client's end is hashed with the table's secret once for both keys of its connection, the other
+//! end for each of them, with another part of the secret: a client may choose that end, too.
 //!
 //! A key is in a zone as well: the index of the device that keeps the client apart from others with
-//! the same address, 0 for nearly every client ([`crate::packet`] says which device).
+//! the same address, 0 for nearly every client (which device, see [`crate::packet`]).
 
 use rlvs_core::connection::tuple::{Side, Tuple};
 use rlvs_kext::flow_table::{self, Flow, FlowTable, Hashed, Second};
@@ -23,7 +23,7 @@ pub(crate) struct Digest<'a> {
     zone: u32,
 }
 
-/// The hash of the client's end of a key, which is that of both keys of a connection.
+/// Returns the hash of the client's end of a key, which is that of both keys of a connection.
 #[inline]
 pub(crate) fn digest<'a, A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &'a Table<A, T, R>,
@@ -36,7 +36,7 @@ pub(crate) fn digest<'a, A: Family, T: Send + Sync + 'static, R: Second<A::Words
     }
 }
 
-/// The key with its hash, `digest` being that of its client's end.
+/// Returns the key with its hash, `digest` being that of its client's end.
 #[inline]
 pub(crate) fn with_digest<A: Family>(digest: Digest<'_>, tuple: &Tuple<A>) -> Hashed<A::Words> {
     let side = match tuple.side() {
@@ -49,7 +49,7 @@ pub(crate) fn with_digest<A: Family>(digest: Digest<'_>, tuple: &Tuple<A>) -> Ha
     key.in_zone(digest.zone)
 }
 
-/// The key with its hash.
+/// Returns the key with its hash.
 #[inline]
 pub(crate) fn hashed<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &Table<A, T, R>,
@@ -59,7 +59,7 @@ pub(crate) fn hashed<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     with_digest(digest(table, tuple, zone), tuple)
 }
 
-/// The zone of a flow of the table.
+/// Returns the zone of a flow of the table.
 pub(crate) fn zone<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &Table<A, T, R>,
     flow: &Flow<A::Words, T, R>,
@@ -68,7 +68,7 @@ pub(crate) fn zone<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     zone_of(table, &Tuple::<A>::from_words(key.words()), &key)
 }
 
-/// The zone of a key whose words are those of `tuple`.
+/// Returns the zone of a key whose words are those of `tuple`.
 pub(crate) fn zone_of<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &Table<A, T, R>,
     tuple: &Tuple<A>,

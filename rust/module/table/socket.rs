@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The host's TCP sockets, as what is known of a connection besides its packets.
+//! What the host's TCP sockets show of a connection besides its packets.
 
 use rlvs_core::{address::Endpoint, connection::state::Window};
 use rlvs_kext::net::{Device, Net, TcpSocket};
 
 use crate::family::Family;
 
-/// Whether the host has a TCP socket, not counting one in TIME_WAIT, between `local` and `remote`:
-/// one that gets packets that come in by `device`, or by any without that.
+/// Returns `true` if the host has a TCP socket, not counting one in TIME_WAIT, between `local` and
+/// `remote` that gets packets which come in by `device`; by any device for none.
 pub(crate) fn has_socket<A: Family>(
     net: &Net,
     local: &Endpoint<A>,
@@ -18,13 +18,14 @@ pub(crate) fn has_socket<A: Family>(
     is_open(net.tcp_socket(&A::ends(local, remote), device))
 }
 
-/// Whether it is the socket of a connection that has not ended.
+/// Returns `true` for the socket of a connection that has not ended.
 pub(crate) fn is_open(socket: TcpSocket) -> bool {
     matches!(socket, TcpSocket::Opening | TcpSocket::Live)
 }
 
-/// Where the TCP connection between `local` and `remote` is, if the host has a socket for it, one in
-/// TIME_WAIT included: one that gets packets that come in by `device`.
+/// Returns the sequence numbers that the host's TCP socket between `local` and `remote`, one in
+/// TIME_WAIT included, that gets packets which come in by `device` expects; none if there is no
+/// such socket.
 pub(crate) fn window<A: Family>(
     net: &Net,
     local: &Endpoint<A>,

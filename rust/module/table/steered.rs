@@ -2,12 +2,12 @@
 
 //! Steered connections, for the counts of their destinations.
 //!
-//! The host carries a steered connection by itself. Schedulers, bounds, draining and cutting have to
-//! know which connections a destination has, so a *record* is kept for each. Of a connection's
+//! The host carries a steered connection by itself. Schedulers, bounds, draining and cutting have
+//! to know which connections a destination has, so a *record* is kept for each. Of a connection's
 //! packets only the first one looks for it, and the one by which the destination closes: schedulers
-//! that go by active connections are to know at once that there is one less. That the connection is
-//! over no packet tells: the periodic work asks whether the socket between the client and the service
-//! is still there, and takes the record away when it is not.
+//! that go by active connections are to know at once that there is one less. No packet shows that
+//! the connection is over: the periodic work looks the socket between the client and the service
+//! up, and takes the record away when it has gone.
 //!
 //! A service with the flag uncounted does without: what needs to know its connections is refused.
 
@@ -38,10 +38,10 @@ use crate::{
     table::{cursor, key, socket},
 };
 
-/// How many seconds a record stays in any case: its socket is made after it.
+/// Seconds for which a record stays in any case: its socket is made after it.
 const LEAST_AGE: u32 = 2;
 
-/// What a record has besides its key.
+/// Value of a record, besides its key.
 pub(crate) struct Record<A> {
     destination: Arc<Destination>,
     /// The state, and when the SYN came, the last one of several.
@@ -50,7 +50,7 @@ pub(crate) struct Record<A> {
 }
 
 impl<A> Record<A> {
-    /// Whether the connection is to be ended.
+    /// Returns `true` if the connection is to be ended.
     pub(crate) fn is_cut(&self) -> bool {
         self.destination.is_cut()
     }
@@ -60,15 +60,15 @@ impl<A> Record<A> {
 pub(crate) type SteeredTable<A> =
     FlowTable<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
-// The memory that a record takes is promised in the documentation.
+// Documentation/performance states the memory that a record takes.
 const _: () = assert!(SteeredTable::<V4>::ENTRY_SIZE <= 64);
 const _: () = assert!(SteeredTable::<V6>::ENTRY_SIZE <= 96);
 
 /// One record.
 pub(crate) type SteeredEntry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Record<A>, NoReply>;
 
-/// The key of the record of a connection from a client to a service, which has the address that the
-/// client used; its bucket is being fetched. `zone` is the client's.
+/// Returns the key of the record of a connection from a client to a service, which has the address
+/// that the client used, and prefetches its bucket. `zone` is the client's.
 pub(crate) fn key<A: Family>(
     table: &SteeredTable<A>,
     (client, service): (Endpoint<A>, Endpoint<A>),
@@ -81,14 +81,14 @@ pub(crate) fn key<A: Family>(
     key
 }
 
-/// The client's and the service's end, from a record's key.
+/// Returns the client's and the service's end, from a record's key.
 fn ends<A: Family>(record: &SteeredEntry<A>) -> (Endpoint<A>, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(record.inbound_key());
     (tuple.source(), tuple.destination())
 }
 
-/// Counts the connection of a [`key`] at `destination` as long as it lasts, and nowhere else. `None`
-/// when memory is short.
+/// Counts the connection of a [`key`] at `destination` as long as it lasts, and at no other one.
+/// Returns `None` if memory is short.
 pub(crate) fn count<A: Family>(
     table: &SteeredTable<A>,
     key: Hashed<A::Words>,
@@ -115,7 +115,7 @@ pub(crate) fn count<A: Family>(
     match table.insert(key, record, guard, bh) {
         Ok(record) => {
             record.life.begin(&destination.counts);
-            // It is remembered that it is full.
+            // Updates the mark that the destination is full.
             destination.is_full();
             Some(())
         }
@@ -124,8 +124,8 @@ pub(crate) fn count<A: Family>(
     }
 }
 
-/// The destination has closed its side of a connection, or has given it up: it does not count as
-/// active any more. The record stays, as the client may go on.
+/// Takes a connection whose destination has closed its side or has given it up out of the active
+/// ones. The record stays, as the client may go on.
 pub(crate) fn close<A: Family>(
     table: &SteeredTable<A>,
     (client, service): (Endpoint<A>, Endpoint<A>),
@@ -140,7 +140,7 @@ pub(crate) fn close<A: Family>(
     }
 }
 
-/// Takes a record away, unless somebody else did.
+/// Removes a record, unless another CPU did.
 pub(crate) fn remove<A: Family>(
     table: &SteeredTable<A>,
     record: &SteeredEntry<A>,
@@ -151,7 +151,8 @@ pub(crate) fn remove<A: Family>(
     }
 }
 
-/// Whether the host has the socket of a connection in a zone, not counting one in TIME_WAIT.
+/// Returns `true` if the host has the socket of a connection in a zone, not counting one in
+/// TIME_WAIT.
 fn has_socket<A: Family>(
     net: &Net,
     (service, client): (&Endpoint<A>, &Endpoint<A>),
@@ -160,9 +161,9 @@ fn has_socket<A: Family>(
     socket::is_open(net.tcp_socket_in(&A::ends(service, client), zone))
 }
 
-/// Takes away the records of connections that have ended, and those of destinations that are not
+/// Removes the records of connections that have ended, and those of destinations that are not
 /// counted any more: the client's next connection from the same port would be taken for the one of
-/// the record, though it may be somebody else's. Process context; may sleep.
+/// the record, though it may be another destination's. Process context; may sleep.
 ///
 /// # Errors
 ///
@@ -176,7 +177,7 @@ pub(crate) fn expire<A: Family>(
     cursor::all(ns, table, |record| {
         let is_new = state::idle(record.life.last_seen(), now) < LEAST_AGE;
         let (client, service) = ends(record);
-        // Which costs a hash: only where there may be two.
+        // The zone costs a hash: only where two zones may have the client.
         let may_be_twice = has_vrf || client.address.is_link_local();
         let zone = || may_be_twice.then(|| key::zone::<A, _, _>(table, record));
         let has_ended =

@@ -21,7 +21,7 @@ use rlvs_kext::{
 
 use crate::{family::Family, primitives::Word, service::Destination, table::key};
 
-/// What a template has besides its key.
+/// Value of a template, besides its key.
 pub(crate) struct Template<A> {
     destination: Arc<Destination>,
     bond: Arc<Bond<Word>>,
@@ -38,12 +38,12 @@ pub(crate) type TemplateTable<A> =
 pub(crate) type TemplateEntry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
 
 impl<A: Family> Template<A> {
-    /// The destination.
+    /// Returns the destination.
     pub(crate) fn destination(&self) -> &Arc<Destination> {
         &self.destination
     }
 
-    /// What its connections hold.
+    /// Returns what its connections hold.
     pub(crate) fn bond(&self) -> &Arc<Bond<Word>> {
         &self.bond
     }
@@ -53,30 +53,30 @@ impl<A: Family> Template<A> {
         self.prefix
     }
 
-    /// Whether it can go: its destination was deleted, or its time is over.
+    /// Returns `true` if it can go: its destination was deleted, or its time is over.
     pub(crate) fn is_over(&self, now: u32) -> bool {
         let seconds = self.destination.timeouts.persistence();
         self.destination.is_deleted() || self.bond.is_over(seconds, now)
     }
 
-    /// Whether it leads a new connection. To a quiesced destination it does, unless the operator
-    /// says otherwise; nor do the bounds on a destination's connections matter to it.
+    /// Returns `true` if it leads a new connection. To a quiesced destination only `to_quiesced`;
+    /// the thresholds of a destination do not matter.
     fn leads(&self, now: u32, to_quiesced: bool) -> bool {
         !self.is_over(now) && (to_quiesced || self.destination.weight() != 0)
     }
 }
 
-/// Where a client's template is.
+/// The place of a client's template in the table.
 pub(crate) struct Place<A: Family> {
-    /// The network's, which has no port, and the service's.
+    /// Ends of the network, which has no port, and of the service.
     key: Tuple<A>,
     prefix: u8,
     zone: u32,
 }
 
 impl<A: Family> Place<A> {
-    /// Of the clients of a zone that share `prefix` leading bits with `client`, at `service`, which
-    /// has the address that the client used.
+    /// Returns the place of the clients of a zone that share `prefix` leading bits with `client`,
+    /// at `service`, which has the address that the client used.
     pub(crate) fn new(
         protocol: Protocol,
         (client, service): (Endpoint<A>, Endpoint<A>),
@@ -94,7 +94,7 @@ impl<A: Family> Place<A> {
         }
     }
 
-    /// The template that leads a new connection. One that leads none any more goes.
+    /// Returns the template that leads a new connection. Removes one that leads none any more.
     pub(crate) fn find<'a>(
         &self,
         table: &'a TemplateTable<A>,
@@ -111,8 +111,8 @@ impl<A: Family> Place<A> {
         None
     }
 
-    /// Makes a template that leads to `destination`; or tells another CPU's, which was quicker.
-    /// `None` when memory is short.
+    /// Makes a template that leads to `destination`, or returns that of another CPU, which was
+    /// quicker. Returns `None` if memory is short.
     pub(crate) fn make<'a>(
         &self,
         table: &'a TemplateTable<A>,
@@ -139,7 +139,7 @@ impl<A: Family> Place<A> {
     }
 }
 
-/// The protocol, the clients' network and the service's end, from a template's key.
+/// Returns the protocol, the clients' network and the service's end, from a template's key.
 pub(crate) fn key<A: Family>(template: &TemplateEntry<A>) -> (Protocol, A, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(template.inbound_key());
     (
@@ -149,7 +149,7 @@ pub(crate) fn key<A: Family>(template: &TemplateEntry<A>) -> (Protocol, A, Endpo
     )
 }
 
-/// Takes a template out of the table, unless somebody else did.
+/// Removes a template, unless another CPU did.
 pub(crate) fn remove<A: Family>(
     table: &TemplateTable<A>,
     template: &TemplateEntry<A>,

@@ -5,9 +5,9 @@
 //! A copy of the first packet is kept in one of a fixed number of slots, which the hash of the
 //! connection's inbound key chooses. There it stays until the destination has answered, for three
 //! seconds at most. If the answer is a refusal the packet is handled again from the start, and the
-//! slot goes on remembering who has refused it, so that it goes to nobody twice. Connections that
-//! meet in a slot are served in this way: the newer one takes it, and the older one has no second
-//! try; but a packet that is on its way again keeps its slot.
+//! slot goes on remembering the destinations that have refused it, so that it goes to none twice.
+//! Connections that meet in a slot are served in this way: the newer one takes it, and the older
+//! one has no second try; but a packet that is on its way again keeps its slot.
 
 use kernel::{
     prelude::*,
@@ -25,11 +25,11 @@ use rlvs_kext::{
 
 use crate::{family::Family, service::Destination};
 
-/// How many connections of a family a namespace remembers at once. A power of two.
+/// Connections of a family that a namespace remembers at once. A power of two.
 const SLOTS: usize = 256;
 
-/// When a first packet is forgotten that was not answered, in seconds, by the periodic work: after
-/// three at most. An answer of this host takes microseconds.
+/// Seconds after which the periodic work forgets a first packet that was not answered: three at
+/// most. An answer of this host takes microseconds.
 const SECONDS: u32 = 2;
 
 /// The destinations that have refused a connection, and the one that has it now.
@@ -62,7 +62,7 @@ impl Refusers {
     }
 }
 
-/// What is remembered of a connection.
+/// A connection that is remembered.
 pub(crate) struct Unanswered<A: Family> {
     key: Hashed<A::Words>,
     refusers: Refusers,
@@ -73,7 +73,8 @@ pub(crate) struct Unanswered<A: Family> {
 }
 
 impl<A: Family> Unanswered<A> {
-    /// What to remember of the connection with this inbound key. `None` when memory is short.
+    /// Makes what is remembered of the connection with this inbound key. Returns `None` if memory
+    /// is short.
     pub(crate) fn new(
         key: Hashed<A::Words>,
         refusers: Refusers,
@@ -89,17 +90,17 @@ impl<A: Family> Unanswered<A> {
         KBox::new(first, kept_by_packet()).ok()
     }
 
-    /// The destinations that have refused it, and the last one that has got it.
+    /// Returns the destinations that have refused it, and the last one that has got it.
     pub(crate) fn refusers(&self) -> &Refusers {
         &self.refusers
     }
 
-    /// The first packet, while it is here.
+    /// Returns the first packet, while it is here.
     pub(crate) fn packet(&self) -> Option<&Kept> {
         self.packet.as_ref()
     }
 
-    /// Gives the first packet away.
+    /// Takes the first packet out.
     pub(crate) fn take_packet(&mut self) -> Option<Kept> {
         self.packet.take()
     }
@@ -121,7 +122,7 @@ pub(crate) struct UnansweredSlots<A: Family> {
 }
 
 impl<A: Family> UnansweredSlots<A> {
-    /// Nothing is remembered. May sleep.
+    /// Makes empty slots. May sleep.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             slots <- pin_init::pin_init_array_from_fn(|_| new_spinlock_bh!(None, "rlvs_retry")),
@@ -135,8 +136,8 @@ impl<A: Family> UnansweredSlots<A> {
         self.put(first, bh);
     }
 
-    /// Remembers that the first packet of a connection is on its way again; false when the slot
-    /// does not let it.
+    /// Remembers that the first packet of a connection is on its way again. Returns `false` if the
+    /// slot is taken by another such.
     pub(crate) fn send(&self, first: KBox<Unanswered<A>>, bh: &LocalBhDisabled) -> bool {
         self.put(first, bh)
     }
@@ -148,8 +149,8 @@ impl<A: Family> UnansweredSlots<A> {
         })
     }
 
-    /// Takes a connection out whose first packet was on its way again and comes now: the
-    /// destinations that have refused it. `key` is asked for only if there is any such.
+    /// Takes a connection out whose first packet was on its way again and comes now; returns the
+    /// destinations that have refused it. Calls `key` only if there is any such connection.
     #[inline]
     pub(crate) fn resume(
         &self,
@@ -200,7 +201,8 @@ impl<A: Family> UnansweredSlots<A> {
         !refused
     }
 
-    /// Changes what is in the slot of a hash. What comes back is dropped without the lock.
+    /// Changes what is in the slot of a hash, under its lock. What `change` returns is dropped
+    /// without the lock.
     fn change(
         &self,
         hash: u32,
