@@ -3,7 +3,8 @@
 //! rlvs: one address and port served by many local ports.
 //!
 //! This crate carries out what `rlvs_core` decides, with what `rlvs_kext` makes safe:
-//! - [`state`] is the state of a network namespace, which has everything else;
+//! - [`namespace`] is what is registered in a network namespace, [`state`] its data, which has
+//!   everything else;
 //! - [`ipvs`] and [`netlink`] answer requests: those of ip_vs's clients, and rlvs's own;
 //! - [`packet`] handles packets, [`packet::forward`] has the ways of forwarding;
 //! - [`periodic`] is the periodic work, [`change`] what requests do to the configuration;
@@ -32,6 +33,7 @@ mod drain;
 mod event;
 mod family;
 mod ipvs;
+mod namespace;
 mod netlink;
 mod packet;
 mod periodic;

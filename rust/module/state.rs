@@ -14,9 +14,7 @@ use rlvs_core::{
 use rlvs_kext::{
     flow_table::FlowTable,
     memory::KEPT,
-    netfilter::Entry,
-    netns::{Handle, Namespace, Setup},
-    proc,
+    netns::Setup,
     ratelimit::Limit,
     rcu::{Rcu, RcuBox},
     refusal::Mark,
@@ -26,13 +24,11 @@ use crate::{
     config::{unsettled::Settled, Config},
     defence::DropPacket,
     family::Family,
-    packet::{Incoming, LocalClient, Reply, Steering},
-    periodic::expire,
     primitives::Word,
     service::{timeouts::Tuned, Backends, Services},
     stats::Events,
     sysctl::Sysctls,
-    table::{ceiling::Ceiling, connection::Cache, ports::Ports, Tables},
+    table::{ceiling::Ceiling, ports::Ports, Tables},
     tracking::Tracked,
 };
 
@@ -75,6 +71,32 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The state of a new namespace. May sleep.
+    pub(crate) fn new<'a>(setup: &'a Setup<'a, Self>) -> impl PinInit<Self, Error> + use<'a> {
+        try_pin_init!(Self {
+            config <- new_mutex!(Config::new()?, "rlvs_config"),
+            services: Rcu::new(RcuBox::new(Services::default())?),
+            backends: Rcu::new(RcuBox::new(Backends::default())?),
+            settled: Settled::new(),
+            service_ports: Ports::new()?,
+            destination_ports: Ports::new()?,
+            steered_ports: Ports::new()?,
+            watched_ports: Ports::new()?,
+            tracked: Tracked::new(),
+            v4: Tables::new(Arc::pin_init(FlowTable::new(), KEPT)?)?,
+            v6: Tables::new(Arc::pin_init(FlowTable::cached(setup.shared().clone()), KEPT)?)?,
+            refusals: Mark::new(setup.net())?,
+            events: Events::new()?,
+            sysctls: Sysctls::new(setup)?,
+            timeouts: Tuned::new(),
+            drop_packet: DropPacket::new(),
+            udp: Arc::new(Flows::default(), KEPT)?,
+            full_message: Limit::new(),
+            udp_full_message: Limit::new(),
+            ceiling: Ceiling::new(setup.net()),
+        }? Error)
+    }
+
     /// Connection entries of both families; other CPUs may be changing it.
     pub(crate) fn entries(&self) -> u32 {
         self.both(|v4| v4.connections.len(), |v6| v6.connections.len())
@@ -126,54 +148,5 @@ impl InState for V6 {
     #[inline]
     fn tables(state: &State) -> &Tables<Self> {
         &state.v6
-    }
-}
-
-impl Namespace for State {
-    /// The memory of the entries of all namespaces.
-    type Shared = Arc<Cache>;
-
-    const HOOKS: &'static [Entry<Self>] = &[
-        Entry::of::<Incoming<V4>>(),
-        Entry::of::<Incoming<V6>>(),
-        Entry::of::<LocalClient<V4>>(),
-        Entry::of::<LocalClient<V6>>(),
-        Entry::of::<Reply<V4>>(),
-        Entry::of::<Reply<V6>>(),
-        Entry::of::<Steering<V4>>(),
-        Entry::of::<Steering<V6>>(),
-    ];
-
-    const FILES: &'static [proc::Entry<Self>] = crate::ipvs::FILES;
-
-    const TICK_MS: u32 = 1000;
-
-    fn new(setup: &Setup<'_, Self>) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            config <- new_mutex!(Config::new()?, "rlvs_config"),
-            services: Rcu::new(RcuBox::new(Services::default())?),
-            backends: Rcu::new(RcuBox::new(Backends::default())?),
-            settled: Settled::new(),
-            service_ports: Ports::new()?,
-            destination_ports: Ports::new()?,
-            steered_ports: Ports::new()?,
-            watched_ports: Ports::new()?,
-            tracked: Tracked::new(),
-            v4: Tables::new(Arc::pin_init(FlowTable::new(), KEPT)?)?,
-            v6: Tables::new(Arc::pin_init(FlowTable::cached(setup.shared().clone()), KEPT)?)?,
-            refusals: Mark::new(setup.net())?,
-            events: Events::new()?,
-            sysctls: Sysctls::new(setup)?,
-            timeouts: Tuned::new(),
-            drop_packet: DropPacket::new(),
-            udp: Arc::new(Flows::default(), KEPT)?,
-            full_message: Limit::new(),
-            udp_full_message: Limit::new(),
-            ceiling: Ceiling::new(setup.net()),
-        }? Error)
-    }
-
-    fn tick(ns: &Handle<'_, Self>) {
-        expire::tick(ns);
     }
 }
