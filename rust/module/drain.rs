@@ -25,7 +25,7 @@ use rlvs_core::{address::Protocol, connection::state};
 use rlvs_kext::net::Net;
 
 use crate::{
-    config::unsettled::Settled,
+    config::settled::Settled,
     family::Family,
     service::Destination,
     sysctl::Sysctls,

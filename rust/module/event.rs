@@ -26,7 +26,7 @@ use rlvs_kext::{
     uapi::{command, event, service},
 };
 
-use crate::{drain, presence, service::Destination, state::State};
+use crate::{config::listeners::Listeners, drain, presence, service::Destination, state::State};
 
 /// Bytes of the attributes of an event: less than 100 for IPv6.
 const ROOM: u32 = 128;
@@ -89,43 +89,6 @@ impl Notes {
         self.told.store(told.to_bits(), Relaxed);
         self.retried.store(0, Relaxed);
         self.full.store(false, Relaxed);
-    }
-}
-
-/// Who listens in a namespace, as it was when that was last looked at.
-#[derive(Default)]
-pub(crate) struct Listeners {
-    present: bool,
-    /// How often somebody had joined.
-    joins: u32,
-    /// Somebody has joined since.
-    newcomer: bool,
-}
-
-impl Listeners {
-    /// Whether somebody listened.
-    pub(crate) fn are_present(&self) -> bool {
-        self.present
-    }
-
-    /// Looks who listens now, before the first destination is there: nobody has been told anything
-    /// that is to be remembered. May sleep.
-    pub(crate) fn begin(&mut self, net: &Net) {
-        self.look(net);
-    }
-
-    /// Looks who listens now; whether a listener has to be told everything. May sleep.
-    fn look(&mut self, net: &Net) -> bool {
-        let were_present = self.present;
-        let joins = genetlink::join_count();
-        self.present = genetlink::has_listeners(net);
-        // Joining is counted a moment before the joining: who joins others is told a look later. The
-        // first one is there already.
-        let first = u32::from(!were_present && self.present);
-        let is_newcomer = joins.wrapping_sub(self.joins) > first;
-        let is_told = core::mem::replace(&mut self.newcomer, is_newcomer);
-        self.joins = joins;
-        is_told || !were_present
     }
 }
 

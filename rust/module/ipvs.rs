@@ -31,8 +31,12 @@ use rlvs_kext::{
 };
 
 use crate::{
-    change::abort::Cut,
-    config::{self, unsettled::Unsettled, Changes, Configured, Edit, Range},
+    change::{
+        abort::Cut,
+        edit::{Edit, Failure, Range},
+        Transaction, Unsettled,
+    },
+    config::Configured,
     netlink::{self, check_family, failed, prepare_cut, refuse, Answer},
     service::{timeouts, DestinationSettings},
     state::State,
@@ -170,7 +174,7 @@ fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::R
 
 /// The service of the name, which has to be there.
 fn find<'a, 'c>(
-    changes: &'c Changes<'_>,
+    changes: &'c Transaction<'_>,
     name: &ServiceName,
 ) -> Answer<'a, (ServiceKey, &'c Configured)> {
     // What cannot be added is not there.
@@ -182,7 +186,7 @@ fn find<'a, 'c>(
 fn new_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (given, name) = named(request)?;
     let wanted = wanted_service(request, &given)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     if find(&changes, &name).is_ok() {
         return Err(refuse(Refusal::ServiceExists).about(request.get(top::SERVICE)));
     }
@@ -199,7 +203,7 @@ fn new_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
 fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (given, name) = named(request)?;
     let wanted = wanted_service(request, &given)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     let (key, found) = find(&changes, &name)?;
     let change = wanted.change(Some(&found.settings), name.family);
     let change = change.map_err(|r| service_refused(r, &given))?;
@@ -222,7 +226,7 @@ fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, cut: Option<Cut>) {
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (_, name) = named(request)?;
     let cut = prepare_cut(ns, false)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     let (key, _) = find(&changes, &name)?;
     let change = changes
         .delete_service(&key, cut.is_some())
@@ -302,13 +306,10 @@ fn destination_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlin
 }
 
 /// Why a destination was not added or changed, with the attribute that is at fault.
-fn destination_failed<'a>(
-    failure: config::Failure,
-    given: &Attributes<'a>,
-) -> genetlink::Refusal<'a> {
+fn destination_failed<'a>(failure: Failure, given: &Attributes<'a>) -> genetlink::Refusal<'a> {
     match failure {
-        config::Failure::Refused(refusal) => destination_refused(refusal, given),
-        config::Failure::Error(_) => failed(failure).about(given.get(dest::ADDR)),
+        Failure::Refused(refusal) => destination_refused(refusal, given),
+        Failure::Error(_) => failed(failure).about(given.get(dest::ADDR)),
     }
 }
 
@@ -329,7 +330,7 @@ fn asked_destination<'a>(
 
 fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (_, name) = named(request)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     let (service, found) = find(&changes, &name)?;
     let (given, key, wanted) = asked_destination(request, &service)?;
     let refused = |refusal| destination_refused(refusal, &given);
@@ -359,7 +360,7 @@ fn new_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
 /// Changes what IPVS has of a destination: how it is forwarded to stays.
 fn set_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (_, name) = named(request)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     let (service, found) = find(&changes, &name)?;
     let (given, key, wanted) = asked_destination(request, &service)?;
     let refused = |refusal| destination_refused(refusal, &given);
@@ -384,7 +385,7 @@ fn set_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
 fn delete_destination<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let (_, name) = named(request)?;
     let cut = prepare_cut(ns, false)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     let (service, _) = find(&changes, &name)?;
     let (given, name) = named_destination(request)?;
     let key = destination_key(&name, &service, &given)?;
@@ -426,7 +427,7 @@ fn set_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
         let given = ipvs::timeout(attribute.map(Attribute::payload), MOST_SECONDS);
         *seconds = given.map_err(|refusal| refuse(refusal).about(attribute))?;
     }
-    Changes::begin(ns).set_timeouts(&change);
+    Transaction::begin(ns).set_timeouts(&change);
     Ok(())
 }
 
@@ -450,17 +451,19 @@ fn get_info<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
 
 fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     if request.get(top::SERVICE).is_none() {
-        return Changes::begin(ns).zero(None).map_err(failed);
+        return Transaction::begin(ns).zero(None).map_err(failed);
     }
     let (_, name) = named(request)?;
-    let changes = Changes::begin(ns);
+    let changes = Transaction::begin(ns);
     let (key, _) = find(&changes, &name)?;
     changes.zero(Some(&key)).map_err(failed)
 }
 
 fn flush<'a>(ns: &Handle<'_, State>) -> Answer<'a> {
     let cut = prepare_cut(ns, false)?;
-    let change = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
+    let change = Transaction::begin(ns)
+        .flush(cut.is_some())
+        .map_err(failed)?;
     end(ns, change, cut);
     Ok(())
 }

@@ -25,15 +25,16 @@ use rlvs_kext::{
 };
 
 use crate::{
-    change::abort::Cut,
+    change::{
+        abort::Cut,
+        edit::{Edit, Failure, Range},
+        Transaction, Unsettled,
+    },
     presence::is_here,
     service::{timeouts::Change as TimeoutChange, DestinationSettings},
     state::State,
     stats::{Event, Stats, Traffic},
 };
-
-use crate::config::unsettled::Unsettled;
-use crate::config::{Changes, Edit, Range};
 
 mod dump;
 
@@ -201,12 +202,9 @@ fn scheduling<'a>(key: &ServiceKey, request: &Request<'a>) -> Answer<'a, Change>
 }
 
 /// Why a change of the scheduling was not made, with the attribute that is at fault.
-fn scheduling_failed<'a>(
-    request: &Request<'a>,
-    failure: crate::config::Failure,
-) -> genetlink::Refusal<'a> {
+fn scheduling_failed<'a>(request: &Request<'a>, failure: Failure) -> genetlink::Refusal<'a> {
     let at = match failure {
-        crate::config::Failure::Refused(
+        Failure::Refused(
             Refusal::UnknownFlag
             | Refusal::FlagOfOtherScheduler
             | Refusal::OnePacketProtocol
@@ -216,13 +214,11 @@ fn scheduling_failed<'a>(
             | Refusal::UncountedScheduler
             | Refusal::UncountedThresholds,
         ) => service::FLAGS,
-        crate::config::Failure::Refused(Refusal::TableSize | Refusal::NoTable) => {
-            service::TABLE_SIZE
-        }
-        crate::config::Failure::Refused(Refusal::SteerSloppy) => service::FLAGS,
-        crate::config::Failure::Refused(Refusal::SteerPersistent) => service::PERSISTENT,
-        crate::config::Failure::Refused(Refusal::NotPersistent) => service::PERSISTENT_PREFIX,
-        crate::config::Failure::Refused(Refusal::SlowStartRange) => service::SLOW_START,
+        Failure::Refused(Refusal::TableSize | Refusal::NoTable) => service::TABLE_SIZE,
+        Failure::Refused(Refusal::SteerSloppy) => service::FLAGS,
+        Failure::Refused(Refusal::SteerPersistent) => service::PERSISTENT,
+        Failure::Refused(Refusal::NotPersistent) => service::PERSISTENT_PREFIX,
+        Failure::Refused(Refusal::SlowStartRange) => service::SLOW_START,
         other => return failed(other),
     };
     failed(failure).about(request.get(at))
@@ -232,7 +228,7 @@ fn add_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let key = service_key(|id| request.get(id))?;
     let scheduling = scheduling(&key, request)?;
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
-    Changes::begin(ns)
+    Transaction::begin(ns)
         .add_service(key, &scheduling, &timeouts)
         .map_err(|failure| scheduling_failed(request, failure))?
         .leave();
@@ -246,7 +242,7 @@ fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let key = service_key(|id| request.get(id))?;
     let scheduling = scheduling(&key, request)?;
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
-    Changes::begin(ns)
+    Transaction::begin(ns)
         .set_service(&key, &scheduling, &timeouts)
         .map_err(|failure| scheduling_failed(request, failure))?
         .settle(Pace::Hurried);
@@ -271,7 +267,7 @@ fn timeout_change<'a>(
 
 fn set_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let change = timeout_change(request, TIMEOUTS)?;
-    Changes::begin(ns).set_timeouts(&change);
+    Transaction::begin(ns).set_timeouts(&change);
     Ok(())
 }
 
@@ -289,7 +285,7 @@ fn get_timeouts<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a>
 fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let key = service_key(|id| request.get(id))?;
     let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
-    let change = Changes::begin(ns)
+    let change = Transaction::begin(ns)
         .delete_service(&key, cut.is_some())
         .map_err(failed)?;
     end(ns, change, cut);
@@ -298,7 +294,9 @@ fn delete_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
 
 fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let cut = prepare_cut(ns, request.get(service::CUT).is_some())?;
-    let change = Changes::begin(ns).flush(cut.is_some()).map_err(failed)?;
+    let change = Transaction::begin(ns)
+        .flush(cut.is_some())
+        .map_err(failed)?;
     end(ns, change, cut);
     Ok(())
 }
@@ -312,7 +310,7 @@ fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     } else {
         None
     };
-    Changes::begin(ns).zero(key.as_ref()).map_err(failed)
+    Transaction::begin(ns).zero(key.as_ref()).map_err(failed)
 }
 
 /// The destinations that a request names.
@@ -454,7 +452,7 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
         user: given.user.flatten(),
         method,
     };
-    Changes::begin(ns)
+    Transaction::begin(ns)
         .add_destinations(&named.service, &named.range, settings)
         .map_err(|failure| destinations_failed(request, failure))?
         .leave();
@@ -466,17 +464,12 @@ fn add_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
 }
 
 /// Why a change of destinations was not made, with the attribute that is at fault.
-fn destinations_failed<'a>(
-    request: &Request<'a>,
-    failure: crate::config::Failure,
-) -> genetlink::Refusal<'a> {
+fn destinations_failed<'a>(request: &Request<'a>, failure: Failure) -> genetlink::Refusal<'a> {
     let at = match failure {
-        crate::config::Failure::Refused(Refusal::OnePacketAddress) => destination::ADDRESS,
-        crate::config::Failure::Refused(Refusal::SharedDestination) => destination::PORT,
-        crate::config::Failure::Refused(Refusal::UncountedThresholds) => {
-            destination::MAX_CONNECTIONS
-        }
-        crate::config::Failure::Refused(
+        Failure::Refused(Refusal::OnePacketAddress) => destination::ADDRESS,
+        Failure::Refused(Refusal::SharedDestination) => destination::PORT,
+        Failure::Refused(Refusal::UncountedThresholds) => destination::MAX_CONNECTIONS,
+        Failure::Refused(
             Refusal::MixedMethods | Refusal::SteerPersistent | Refusal::SteerSloppy,
         ) => destination::METHOD,
         other => return failed(other),
@@ -490,7 +483,7 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
     if let Some(method) = edit.method {
         edit.method = Some(named.check(ns.net(), request, method, 1)?.1);
     }
-    Changes::begin(ns)
+    Transaction::begin(ns)
         .set_destinations(&named.service, &named.range, &edit)
         .map_err(|failure| destinations_failed(request, failure))?
         .settle(Pace::Hurried);
@@ -500,7 +493,7 @@ fn set_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
 fn delete_destinations<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
     let named = Destinations::read(request)?;
     let cut = prepare_cut(ns, request.get(destination::CUT).is_some())?;
-    let change = Changes::begin(ns)
+    let change = Transaction::begin(ns)
         .delete_destinations(&named.service, &named.range, cut.is_some())
         .map_err(failed)?;
     end(ns, change, cut);
@@ -526,10 +519,10 @@ pub(crate) fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, cut: Option<C
 }
 
 /// Why a change was not made, as netlink answers it.
-pub(crate) fn failed<'a>(failure: crate::config::Failure) -> genetlink::Refusal<'a> {
+pub(crate) fn failed<'a>(failure: Failure) -> genetlink::Refusal<'a> {
     match failure {
-        crate::config::Failure::Refused(refusal) => refuse(refusal),
-        crate::config::Failure::Error(error) => error.into(),
+        Failure::Refused(refusal) => refuse(refusal),
+        Failure::Error(error) => error.into(),
     }
 }
 

@@ -3,3 +3,6 @@
 //! The periodic work of a network namespace.
 
 pub(crate) mod expire;
+mod listening;
+mod rates;
+mod settle;

@@ -21,7 +21,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    config::{unsettled::Settled, Config},
+    config::{settled::Settled, Config},
     defence::DropPacket,
     family::Family,
     primitives::Word,

@@ -1,48 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which destinations listen, of a service that has so many that a packet does not ask all.
-//!
-//! Packets remember some that they find listening ([`Heard`]). Where one has found none, the periodic
-//! work asks all, so that the next one finds one if there is any.
-//!
-//! [`Heard`]: rlvs_core::heard::Heard
+//! The listeners to events.
 
-use kernel::sync::{rcu, Arc};
-use rlvs_core::{address::Protocol, heard::MANY};
-use rlvs_kext::{net::Net, task};
+use rlvs_kext::{genetlink, net::Net};
 
-use crate::{
-    event::queue,
-    service::{Destination, Service},
-};
-
-/// Looks which destinations listen, if a packet of the service has asked for that. `destinations`
-/// are those of its pool, in the same order. Under the configuration's mutex; may sleep. One step
-/// for each destination.
-pub(crate) fn look(net: &Net, service: &Service, destinations: &[Arc<Destination>]) {
-    if !service.pool(&rcu::read_lock()).wants_listeners() {
-        return;
-    }
-    let hear = |index: usize| {
-        if let Some(destination) = destinations.get(index) {
-            let listens = listens(net, destination);
-            service.pool(&rcu::read_lock()).hear(index, listens);
-        }
-        task::cond_resched();
-    };
-    let heard = |place| service.pool(&rcu::read_lock()).heard(place);
-    (0..MANY).filter_map(heard).for_each(hear);
-    for index in 0..destinations.len() {
-        // One place is for all whose numbers leave the same rest.
-        if index.checked_rem(MANY).and_then(heard).is_none() {
-            hear(index);
-        }
-    }
+/// Who listens in a namespace, as it was when that was last looked at.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    present: bool,
+    /// How often somebody had joined.
+    joins: u32,
+    /// Somebody has joined since.
+    newcomer: bool,
 }
 
-/// Whether a destination may get new connections, and a process listens there as far as that can be
-/// known.
-fn listens(net: &Net, destination: &Destination) -> bool {
-    let is_unknown = destination.service_key.protocol == Protocol::Sctp;
-    destination.takes_new() && (is_unknown || queue(net, destination).is_some())
+impl Listeners {
+    /// Whether somebody listened.
+    pub(crate) fn are_present(&self) -> bool {
+        self.present
+    }
+
+    /// Looks who listens now, before the first destination is there: nobody has been told anything
+    /// that is to be remembered. May sleep.
+    pub(crate) fn begin(&mut self, net: &Net) {
+        self.look(net);
+    }
+
+    /// Looks who listens now; whether a listener has to be told everything. May sleep.
+    pub(crate) fn look(&mut self, net: &Net) -> bool {
+        let were_present = self.present;
+        let joins = genetlink::join_count();
+        self.present = genetlink::has_listeners(net);
+        // Joining is counted a moment before the joining: who joins others is told a look later. The
+        // first one is there already.
+        let first = u32::from(!were_present && self.present);
+        let is_newcomer = joins.wrapping_sub(self.joins) > first;
+        let is_told = core::mem::replace(&mut self.newcomer, is_newcomer);
+        self.joins = joins;
+        is_told || !were_present
+    }
 }

@@ -18,9 +18,10 @@ use rlvs_kext::{
 };
 
 use crate::{
-    config::Changes,
+    change::Transaction,
     defence, drain,
     family::Family,
+    periodic::{rates, settle},
     state::State,
     stats::Event,
     table::{
@@ -47,15 +48,15 @@ pub(crate) fn tick(ns: &Handle<'_, State>) {
     let _ = steered::expire(&state.v4.steered, ns, clock::seconds());
     let _ = steered::expire(&state.v6.steered, ns, clock::seconds());
 
-    if let Some(changes) = Changes::begin(ns).unsettled() {
+    if let Some(changes) = Transaction::begin(ns).unsettled() {
         changes.settle(Pace::Usual);
     }
     let mut config = state.config.lock();
-    config.walked(ns, walked4.is_ok() && walked6.is_ok());
+    settle::walked(&mut config, ns, walked4.is_ok() && walked6.is_ok());
     if state.sysctls.runs_estimation() {
-        config.estimate();
+        rates::estimate(&mut config);
     }
-    let is_over = config.is_empty() && config.is_settled(state) && state.is_idle();
+    let is_over = config.is_empty() && config.is_settled(&state.settled) && state.is_idle();
     let detached = if is_over { ns.detach() } else { None };
     drop(config);
     if detached.is_some() {

@@ -13,10 +13,7 @@ use rlvs_core::{
 };
 use rlvs_kext::{memory::KEPT, percpu};
 
-use crate::{
-    service::Service,
-    stats::{Report, Stats},
-};
+use crate::stats::{Report, Stats};
 
 /// Guarded by the configuration's mutex.
 pub(crate) struct Overall {
@@ -46,10 +43,9 @@ impl Overall {
         Ok(self.left.reserve(services, KEPT)?)
     }
 
-    /// Goes on with the statistics of a deleted service. The caller has reserved the room.
-    pub(crate) fn leave(&mut self, service: &Service) {
-        let left = (service.key, service.stats.clone());
-        let _ = self.left.push_within_capacity(left);
+    /// Goes on with the statistics of the deleted service of this key. The caller has reserved the room.
+    pub(crate) fn leave(&mut self, key: &ServiceKey, stats: &Arc<Stats>) {
+        let _ = self.left.push_within_capacity((*key, stats.clone()));
     }
 
     /// A service has come back with these.

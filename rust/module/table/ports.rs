@@ -6,8 +6,6 @@ use kernel::{alloc::KBox, prelude::*, sync::atomic::Atomic};
 use pin_init::init_array_from_fn;
 use rlvs_kext::{memory::KEPT, rwonce::Once};
 
-use crate::config::Config;
-
 const WORDS: usize = (1 << 16) / 64;
 
 /// A set of ports of 8 KiB, read without a lock.
@@ -42,9 +40,9 @@ impl Ports {
             .is_some_and(|word| word.read_once() & bit(port) != 0)
     }
 
-    /// Adds a port. Nobody else writes meanwhile: that the configuration can be read shows that its
-    /// mutex is held.
-    pub(crate) fn add(&self, port: u16, _locked: &Config) {
+    /// Adds a port. `_writer` shows that the configuration's mutex is held, so that no other CPU
+    /// writes meanwhile.
+    pub(crate) fn add(&self, port: u16, _writer: &PortsWriter) {
         // Packets read it all the time: what is there is not written again.
         if self.contains(port) {
             return;
@@ -60,9 +58,9 @@ impl Ports {
     pub(crate) fn clear_and_add(
         &self,
         ports: impl Iterator<Item = u16>,
-        locked: &Config,
+        writer: &PortsWriter,
     ) -> Result {
-        self.unite([], ports, locked)
+        self.unite([], ports, writer)
     }
 
     /// [`Ports::clear_and_add`], with what is in other sets as well.
@@ -70,7 +68,7 @@ impl Ports {
         &self,
         others: [&Self; N],
         ports: impl Iterator<Item = u16>,
-        _locked: &Config,
+        _writer: &PortsWriter,
     ) -> Result {
         let mut fresh = KVec::from_elem(0u64, WORDS, GFP_KERNEL)?;
         for other in others {
@@ -89,6 +87,17 @@ impl Ports {
         }
         self.any.write_once(any);
         Ok(())
+    }
+}
+
+/// The right to write to the sets of ports of a namespace. Its configuration owns the only one, which
+/// is behind the configuration's mutex.
+pub(crate) struct PortsWriter(());
+
+impl PortsWriter {
+    /// For a namespace's configuration, and nothing else.
+    pub(crate) fn new() -> Self {
+        Self(())
     }
 }
 

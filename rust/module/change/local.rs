@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the host has of what a request names.
+
+use rlvs_core::{address::Address, config::Presence};
+
+use super::Transaction;
+use crate::presence::is_here;
+
+impl Transaction<'_> {
+    /// Whether an address is the host's, or may be expected to become it.
+    pub(crate) fn presence(&self, address: &Address) -> Presence {
+        let net = self.ns.net();
+        let is_tentative = || matches!(address, Address::V6(octets) if net.has_address6(octets));
+        let mut services = self.config.services.iter();
+        if is_here(net, address, false) != Some(false) {
+            Presence::Here
+        } else if services.any(|c| c.service.key.address == *address) || is_tentative() {
+            Presence::Expected
+        } else {
+            Presence::Elsewhere
+        }
+    }
+}

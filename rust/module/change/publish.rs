@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a change is published to packets.
+
+use kernel::{prelude::*, sync::Arc};
+use rlvs_core::{
+    config::{backends::check_one_packet, ServiceKey},
+    refusal::Refusal,
+    schedule::{flags::Flags, Settings},
+};
+use rlvs_kext::rcu::RcuBox;
+
+use super::{
+    edit::{copy_of, Failure},
+    Transaction, Unsettled,
+};
+use crate::{
+    config::{lingering::Room, Configured},
+    service::{Backends, Destination, NewPool, Pool},
+};
+
+/// Whether the connections of destinations that are to be deleted can be ended, if that is what the
+/// deletion `cuts`: all of them are known.
+pub(super) fn check_cut(destinations: &[Arc<Destination>], cuts: bool) -> Result<(), Refusal> {
+    if cuts && destinations.iter().any(|d| d.has_unknown()) {
+        return Err(Refusal::UncountedCut);
+    }
+    Ok(())
+}
+
+/// Whether a service can have its flags with these destinations.
+pub(super) fn check_flags(
+    key: &ServiceKey,
+    flags: Flags,
+    destinations: &[Arc<Destination>],
+) -> Result<(), Refusal> {
+    if !flags.has(Flags::ONE_PACKET) {
+        return Ok(());
+    }
+    check_one_packet(key, destinations.iter().map(|d| &d.key))
+}
+
+/// These backends with destinations of a service that has these flags.
+pub(super) fn with_all<'a>(
+    backends: Backends,
+    flags: Flags,
+    mut destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<Backends, Refusal> {
+    let is_one_packet = flags.has(Flags::ONE_PACKET);
+    destinations.try_fold(backends, |all, d| {
+        all.with(&d.service_key, &d.key, is_one_packet, d.clone())
+    })
+}
+
+/// These backends without destinations.
+pub(super) fn without_all<'a>(
+    backends: Backends,
+    mut destinations: impl Iterator<Item = &'a Arc<Destination>>,
+) -> Result<Backends, Refusal> {
+    destinations.try_fold(backends, |all, d| all.without(&d.service_key, &d.key))
+}
+
+/// A pool of the destinations, boxed to be published. `planned` has the weight of each that is
+/// to get another one.
+pub(super) fn pool_of<'a>(
+    settings: &Settings,
+    steers: bool,
+    destinations: impl Iterator<Item = &'a Arc<Destination>>,
+    planned: impl Fn(&Destination) -> Option<u16>,
+) -> Result<NewPool, Failure> {
+    let pool = Pool::new(settings, steers, copy_of(destinations)?, planned)?;
+    Ok(RcuBox::new(pool)?)
+}
+
+impl<'a> Transaction<'a> {
+    /// Publishes a pool of a service.
+    pub(super) fn publish(&mut self, index: usize, pool: NewPool) {
+        let config = &mut *self.config;
+        let number = config.next();
+        if let Some(configured) = config.services.get_mut(index) {
+            if configured.service.steers_new() != pool.steers() {
+                configured.switched_by = number;
+            }
+            configured.service.publish(pool, &mut config.retired);
+        }
+    }
+
+    /// Adds the ports that packets are to be looked at for once a service has these destinations, of
+    /// which those are private that `private` says.
+    pub(super) fn add_ports(
+        &self,
+        of: &Configured,
+        steers: bool,
+        destinations: &[Arc<Destination>],
+        private: impl Fn(&Destination) -> bool,
+    ) {
+        let (state, writer) = (self.ns.state(), &self.config.ports);
+        let port = of.service.key.port;
+        if steers {
+            state.steered_ports.add(port, writer);
+        } else {
+            state.watched_ports.add(port, writer);
+            state.service_ports.add(port, writer);
+        }
+        for destination in destinations {
+            let port = destination.key.port;
+            if !steers || private(destination) {
+                state.watched_ports.add(port, writer);
+            }
+            if !steers {
+                state.destination_ports.add(port, writer);
+            }
+        }
+    }
+
+    /// Remembers destinations that packets which come now no longer pick, until their connections
+    /// are gone: those that were found by packets under way too.
+    pub(super) fn deleted(
+        mut self,
+        deleted: KVVec<Arc<Destination>>,
+        mut room: Room,
+        cuts: bool,
+    ) -> Unsettled<'a> {
+        let number = self.config.next();
+        let count = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
+        self.config.listed = self.config.listed.saturating_sub(count);
+        for destination in deleted.iter() {
+            destination.set_deleted(true);
+            destination.leave(number);
+            // Before the mutex is given back: what is to be cut does not come back.
+            if cuts {
+                destination.mark_cut();
+            }
+            self.config.draining.add(destination, &mut room);
+        }
+        self.config.stale_ports = true;
+        self.changed(deleted)
+    }
+}

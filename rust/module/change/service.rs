@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changes of services.
+
+use core::iter::empty;
+use kernel::{prelude::*, time::Instant};
+use rlvs_core::{
+    config::{check_uncounted, ServiceKey},
+    refusal::Refusal,
+    schedule::{Change, Kind, Settings},
+};
+use rlvs_kext::{memory::KEPT, rcu::RcuBox};
+
+use super::{
+    edit::{copy_of, Failure},
+    publish::{check_cut, check_flags, pool_of, with_all, without_all},
+    Transaction, Unsettled,
+};
+use crate::{
+    config::{lingering::Room, settled::NOTHING, stats_of, Config, Configured},
+    service::{timeouts, Backends, Destination, Service, Services},
+};
+
+impl<'a> Transaction<'a> {
+    /// Adds a service without destinations.
+    pub(crate) fn add_service(
+        mut self,
+        key: ServiceKey,
+        change: &Change,
+        timeouts: &timeouts::Change,
+    ) -> Result<Unsettled<'a>, Failure> {
+        let settings = Settings::new(Kind::Wlc).changed(change)?;
+        let Err(index) = self.config.position(&key) else {
+            return Err(Refusal::ServiceExists.into());
+        };
+        check_flags(&key, settings.flags, &[])?;
+        check_uncounted(key.protocol, &settings, empty())?;
+        self.config.check_services(&self.ns.state().sysctls)?;
+        let pool = pool_of(&settings, false, [].iter(), |_| None)?;
+        let left = self.config.draining.of(key).next();
+        let service = Service::new(key, pool, left.as_ref())?;
+        let services = RcuBox::new(self.services().with(&service)?)?;
+        let configured = Configured {
+            service: service.clone(),
+            settings,
+            destinations: KVVec::new(),
+            switched_by: NOTHING,
+        };
+        let configured = KBox::new(configured, KEPT)?;
+        self.config.services.reserve(1, KEPT)?;
+        if self.config.is_empty() {
+            // The periodic work may not have looked for long.
+            self.config.listeners.begin(self.ns.net());
+            self.config.estimated = Instant::now();
+        }
+        self.ns.attach()?;
+
+        // What is left of a deleted service becomes this one's, which is new otherwise.
+        if left.is_some() {
+            for left in self.config.draining.of(key) {
+                left.stats.zero();
+            }
+            self.config.overall.returns(&service.stats);
+        }
+        service.stats.zero();
+        service.timeouts.set(&timeouts::Change::UNSET);
+        service.timeouts.set(timeouts);
+        service
+            .timeouts
+            .set_persistence(settings.persistence.seconds());
+        // There is room, and the place is inside: this does not fail.
+        let _ = self
+            .config
+            .services
+            .insert_within_capacity(index, configured);
+        let state = self.ns.state();
+        state.watched_ports.add(key.port, &self.config.ports);
+        state.service_ports.add(key.port, &self.config.ports);
+        state.services.replace(services, &mut self.config.retired);
+        Ok(self.added())
+    }
+
+    /// Changes how a service schedules, and its timeouts.
+    pub(crate) fn set_service(
+        mut self,
+        key: &ServiceKey,
+        change: &Change,
+        timeouts: &timeouts::Change,
+    ) -> Result<Unsettled<'a>, Failure> {
+        let state = self.ns.state();
+        let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
+        let configured = self.config.services.get(index).ok_or(Refusal::NoService)?;
+        let settings = configured.settings.changed(change)?;
+        let is_other = settings != configured.settings;
+        if is_other {
+            let all = &configured.destinations;
+            let steers = configured.would_steer(&settings, all.iter())?;
+            let pool = pool_of(&settings, steers, all.iter(), |_| None)?;
+            check_flags(key, settings.flags, all)?;
+            check_uncounted(key.protocol, &settings, all.iter().map(|d| d.thresholds()))?;
+            let backends = without_all(self.backends(), all.iter())?;
+            let backends = with_all(backends, settings.flags, all.iter())?;
+            let backends = RcuBox::new(backends)?;
+            let private = Destination::is_private;
+            self.add_ports(configured, steers, all, private);
+            self.config.stale_ports = true;
+            state.backends.replace(backends, &mut self.config.retired);
+            let configured = self.configured(key)?;
+            configured.settings = settings;
+            // First: a packet that finds the service persistent takes the seconds for its own.
+            let seconds = settings.persistence.seconds();
+            configured.service.timeouts.set_persistence(seconds);
+            self.publish(index, pool);
+        }
+        self.configured(key)?.service.timeouts.set(timeouts);
+        Ok(match is_other {
+            true => self.changed(KVVec::new()),
+            false => self.added(),
+        })
+    }
+
+    /// Changes the timeouts of the namespace.
+    pub(crate) fn set_timeouts(self, timeouts: &timeouts::Change) {
+        self.ns.state().timeouts.set(timeouts);
+    }
+
+    /// Deletes a service with its destinations. If it `cuts`, their connections are marked for
+    /// [`crate::change::abort::Cut`], and it is refused unless all of them are known.
+    pub(crate) fn delete_service(
+        mut self,
+        key: &ServiceKey,
+        cuts: bool,
+    ) -> Result<Unsettled<'a>, Failure> {
+        let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
+        let services = RcuBox::new(self.services().without(key)?)?;
+        let deleted = copy_of(self.configured(key)?.destinations.iter())?;
+        let room = Room::new(deleted.len())?;
+        self.config.overall.reserve(1)?;
+        check_cut(&deleted, cuts)?;
+        let backends = RcuBox::new(without_all(self.backends(), deleted.iter())?)?;
+
+        let removed = self.config.services.remove(index);
+        let removed = removed.map_err(|_| Refusal::NoService)?;
+        self.config.overall.leave(key, &removed.service.stats);
+        let (state, retired) = (self.ns.state(), &mut self.config.retired);
+        state.services.replace(services, retired);
+        state.backends.replace(backends, retired);
+        Ok(self.deleted(deleted, room, cuts))
+    }
+
+    /// Deletes every service. If it `cuts`, what was deleted before and still has connections is
+    /// meant as well. Refused as [`Self::delete_service`] is.
+    pub(crate) fn flush(mut self, cuts: bool) -> Result<Unsettled<'a>, Failure> {
+        let empty = RcuBox::new(Services::default())?;
+        let no_backends = RcuBox::new(Backends::default())?;
+        let config = &mut *self.config;
+        let listed = config.services.iter().flat_map(|c| c.destinations.iter());
+        let deleted = copy_of(listed)?;
+        check_cut(&deleted, cuts)?;
+        let room = Room::new(deleted.len())?;
+        config.overall.reserve(config.services.len())?;
+
+        if cuts {
+            config.draining.iter().for_each(|d| d.mark_cut());
+        }
+        for configured in config.services.iter() {
+            let service = &configured.service;
+            config.overall.leave(&service.key, &service.stats);
+        }
+        config.services.clear();
+        let (state, retired) = (self.ns.state(), &mut config.retired);
+        state.services.replace(empty, retired);
+        state.backends.replace(no_backends, retired);
+        Ok(self.deleted(deleted, room, cuts))
+    }
+
+    /// Sets the statistics of one service, or of all, to zero.
+    pub(crate) fn zero(mut self, key: Option<&ServiceKey>) -> Result<(), Failure> {
+        let zero = |configured: &Configured| {
+            configured.service.stats.zero();
+            for destination in configured.destinations.iter() {
+                destination.stats.zero();
+            }
+        };
+        match key {
+            Some(key) => zero(self.configured(key)?),
+            None => {
+                let Config {
+                    services, overall, ..
+                } = &mut *self.config;
+                services.iter().for_each(|configured| zero(configured));
+                overall.zero(stats_of(services));
+            }
+        }
+        Ok(())
+    }
+}

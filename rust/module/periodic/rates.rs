@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rates of services and destinations.
+
+use kernel::time::Instant;
+use rlvs_core::estimate;
+use rlvs_kext::task;
+
+use crate::config::{stats_of, Config};
+
+/// Goes on with all rates when it is time for it. Called once a second.
+pub(super) fn estimate(config: &mut Config) {
+    let elapsed = config.estimated.elapsed().as_millis();
+    let elapsed = u32::try_from(elapsed).unwrap_or(u32::MAX);
+    // Half a second of tolerance: the step goes with the nearest call.
+    if elapsed < estimate::PERIOD_MS.saturating_sub(500) {
+        return;
+    }
+    config.estimated = Instant::now();
+    for configured in config.services.iter() {
+        configured.service.stats.estimate(elapsed);
+        for destination in configured.destinations.iter() {
+            destination.stats.estimate(elapsed);
+        }
+        task::cond_resched();
+    }
+    let listed = stats_of(&config.services);
+    config.overall.estimate(elapsed, listed);
+}
