@@ -22,7 +22,10 @@ use rlvs_kext::{
 use crate::{
     config::{settled::NOTHING, Config, Configured},
     event,
-    service::{Backends, Destination, Services},
+    service::{
+        map::{Backends, Services},
+        Destination,
+    },
     state::State,
 };
 use edit::Failure;

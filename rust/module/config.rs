@@ -70,7 +70,7 @@ impl Configured {
         destinations: impl Iterator<Item = &'a Arc<Destination>>,
     ) -> Result<bool, Refusal> {
         let methods = destinations.map(|d| d.method());
-        config::steers(self.service.key.protocol, settings, methods)
+        config::steers(self.service.shared.key.protocol, settings, methods)
     }
 }
 
@@ -150,7 +150,8 @@ impl Config {
 
     /// Where the service is, or where it belongs.
     pub(crate) fn position(&self, key: &ServiceKey) -> Result<usize, usize> {
-        self.services.binary_search_by(|c| c.service.key.cmp(key))
+        self.services
+            .binary_search_by(|c| c.service.shared.key.cmp(key))
     }
 
     /// Whether the namespace may have another service.
@@ -186,5 +187,7 @@ impl Config {
 
 /// The statistics of each service.
 pub(crate) fn stats_of(services: &[KBox<Configured>]) -> impl Iterator<Item = &Arc<Stats>> {
-    services.iter().map(|configured| &configured.service.stats)
+    services
+        .iter()
+        .map(|configured| &configured.service.shared.stats)
 }

@@ -20,7 +20,6 @@
 //!
 //! [`Counts::open`]: rlvs_core::connection::Counts::open
 
-use kernel::sync::atomic::{Atomic, AtomicFlag, Relaxed};
 use rlvs_core::{address::Protocol, connection::state};
 use rlvs_kext::net::Net;
 
@@ -32,43 +31,9 @@ use crate::{
     table::connection::{self, Entry},
 };
 
-/// The walk has not told yet.
-const UNKNOWN: u32 = u32::MAX;
-
 /// Seconds without a packet before an entry without a socket is taken for over: the socket of a
 /// handshake with a SYN cookie is made a moment after the entry has seen its last packet.
 const QUIET: u32 = 2;
-
-/// How many connections of a destination have ended by their packets, but not for its process.
-pub(crate) struct Held {
-    /// Of the walk in course.
-    counting: Atomic<u32>,
-    /// Of the last walk, if all of that was while the destination was draining.
-    found: Atomic<u32>,
-    /// The destination has been draining since before the walk in course.
-    whole: AtomicFlag,
-}
-
-impl Held {
-    pub(crate) fn new() -> Self {
-        Self {
-            counting: Atomic::new(0),
-            found: Atomic::new(UNKNOWN),
-            whole: AtomicFlag::new(false),
-        }
-    }
-
-    /// Nothing is known any more: the destination begins to drain, or ends to. Under the
-    /// configuration's mutex.
-    pub(crate) fn forget(&self) {
-        self.whole.store(false, Relaxed);
-        self.found.store(UNKNOWN, Relaxed);
-    }
-
-    fn found(&self) -> Option<u32> {
-        Some(self.found.load(Relaxed)).filter(|found| *found != UNKNOWN)
-    }
-}
 
 /// Whether the destination is given no new connections, but for those of templates.
 #[inline]
@@ -87,7 +52,7 @@ pub(crate) fn in_flight(destination: &Destination, sysctls: &Sysctls) -> Option<
     if !sysctls.reschedules() {
         return Some(counts.connections());
     }
-    let held = destination.held.found().unwrap_or(0);
+    let held = destination.drain.found().unwrap_or(0);
     Some(counts.open().saturating_add(held))
 }
 
@@ -101,7 +66,7 @@ pub(crate) fn is_drained(destination: &Destination, sysctls: &Sysctls, settled: 
     // The sockets of what has ended by its packets have to be looked up once.
     let is_known = destination.counts.connections() == 0
         || destination.service_key.protocol != Protocol::Tcp
-        || destination.held.found().is_some();
+        || destination.drain.found().is_some();
     // A deleted destination has no new connections by its templates either.
     let is_led_to = destination.templates() != 0
         && !destination.is_deleted()
@@ -118,7 +83,7 @@ pub(crate) fn look_at<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
     let state = entry.state();
     if state.is_finished() {
         if connection::is_alive(net, entry) {
-            destination.held.counting.add(1, Relaxed);
+            destination.drain.count();
         }
     } else if state.has_socket()
         && state::idle(entry.last_seen(), now) >= QUIET
@@ -135,10 +100,5 @@ pub(crate) fn walked(destination: &Destination, complete: bool) {
     if !is_draining(destination) {
         return;
     }
-    let held = &destination.held;
-    let counted = held.counting.xchg(0, Relaxed);
-    let is_whole = complete && held.whole.load(Relaxed);
-    held.found
-        .store(if is_whole { counted } else { UNKNOWN }, Relaxed);
-    held.whole.store(true, Relaxed);
+    destination.drain.walked(complete);
 }

@@ -7,13 +7,7 @@
 //! takes, so that a destination has a few messages a second at most, whatever its packets do.
 //! Nobody is asked anything, and nothing is sent, while nobody listens.
 
-use kernel::{
-    prelude::*,
-    sync::{
-        atomic::{Atomic, AtomicFlag, Relaxed},
-        Arc,
-    },
-};
+use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
     address::{Address, Protocol},
     notice::{Condition, Notice},
@@ -26,7 +20,7 @@ use rlvs_kext::{
     uapi::{command, event, service},
 };
 
-use crate::{config::listeners::Listeners, drain, presence, service::Destination, state::State};
+use crate::{config::listeners::Listeners, drain, service::Destination, state::State};
 
 /// Bytes of the attributes of an event: less than 100 for IPv6.
 const ROOM: u32 = 128;
@@ -34,63 +28,6 @@ const ROOM: u32 = 128;
 /// Bytes of memory that a datagram of a full Ethernet frame takes: a UDP socket with less room than
 /// that is full.
 const DATAGRAM: u32 = 2304;
-
-/// What was told of a destination, and what is to be told.
-pub(crate) struct Notes {
-    /// The condition that was told last.
-    told: Atomic<u32>,
-    /// Connections that were given to others since that was told last.
-    retried: Atomic<u32>,
-    /// A packet has found the destination's queue full.
-    full: AtomicFlag,
-}
-
-impl Notes {
-    /// What is known without a word of one that is not a service's: it is given no connections.
-    const ABSENT: Condition = Condition {
-        down: false,
-        draining: true,
-        drained: true,
-        overloaded: false,
-    };
-
-    /// Of a destination that is about to be added.
-    pub(crate) fn new() -> Self {
-        Self {
-            told: Atomic::new(Self::ABSENT.to_bits()),
-            retried: Atomic::new(0),
-            full: AtomicFlag::new(false),
-        }
-    }
-
-    /// A connection that could not be opened at the destination was given to another one. Any
-    /// context.
-    #[inline]
-    pub(crate) fn retried(&self) {
-        self.retried.add(1, Relaxed);
-    }
-
-    /// A packet has found the destination's queue full. Any context.
-    #[inline]
-    pub(crate) fn overloaded(&self) {
-        // A store dirties the cache line for the other CPUs: not more often than it matters.
-        if !self.full.load(Relaxed) {
-            self.full.store(true, Relaxed);
-        }
-    }
-
-    /// What was told and noted is of the past: nobody has listened since.
-    fn forget(&self, is_deleted: bool) {
-        let told = if is_deleted {
-            Self::ABSENT
-        } else {
-            Condition::default()
-        };
-        self.told.store(told.to_bits(), Relaxed);
-        self.retried.store(0, Relaxed);
-        self.full.store(false, Relaxed);
-    }
-}
 
 /// Looks at these destinations and tells what has changed. Under the configuration's mutex, once a
 /// second; may sleep.
@@ -110,7 +47,7 @@ pub(crate) fn look_at_all<'a>(
         }
         // One that was deleted is nothing that a newcomer has to hear of.
         tell_changes(ns, destination, is_new && !destination.is_deleted());
-        let retried = destination.notes.retried.xchg(0, Relaxed);
+        let retried = destination.notes.take_retried();
         if retried != 0 {
             tell(ns.net(), destination, Notice::Retried, |out| {
                 out.u32(event::COUNT, retried)
@@ -128,7 +65,7 @@ pub(crate) fn look_at(ns: &Handle<'_, State>, destination: &Destination) {
 /// The same; with `anew`, also to somebody who was told nothing yet.
 fn tell_changes(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
     let now = condition(ns, destination);
-    let told = Condition::from_bits(destination.notes.told.xchg(now.to_bits(), Relaxed));
+    let told = destination.notes.report(now);
     let tell_it = |notice| {
         let in_flight = drain::in_flight(destination, &ns.state().sysctls);
         tell(ns.net(), destination, notice, |out| match notice {
@@ -154,7 +91,7 @@ fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
     if destination.is_deleted() {
         return condition;
     }
-    let is_noted = destination.notes.full.xchg(false, Relaxed);
+    let is_noted = destination.notes.take_overload();
     condition.overloaded = is_noted || destination.is_full();
     let protocol = destination.service_key.protocol;
     // SCTP's sockets are not known here.
@@ -170,7 +107,7 @@ fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
 /// The socket that a destination's packets get to, on whichever device: none while its address is
 /// not the host's. Not of SCTP.
 pub(crate) fn queue(net: &Net, destination: &Destination) -> Option<Listener> {
-    if presence::has_destination(net, destination) == Some(false) {
+    if destination.is_here(net) == Some(false) {
         return None;
     }
     let port = destination.key.port;

@@ -38,7 +38,7 @@ use crate::{
     },
     config::Configured,
     netlink::{self, check_family, failed, prepare_cut, refuse, Answer},
-    service::{timeouts, DestinationSettings},
+    service::{timeouts::TimeoutChange, DestinationSettings},
     state::State,
 };
 
@@ -194,7 +194,7 @@ fn new_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let change = wanted.change(None, name.family);
     let change = change.map_err(|r| service_refused(r, &given))?;
     changes
-        .add_service(key, &change, &timeouts::Change::default())
+        .add_service(key, &change, &TimeoutChange::default())
         .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
         .leave();
     Ok(())
@@ -208,7 +208,7 @@ fn set_service<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> 
     let change = wanted.change(Some(&found.settings), name.family);
     let change = change.map_err(|r| service_refused(r, &given))?;
     changes
-        .set_service(&key, &change, &timeouts::Change::default())
+        .set_service(&key, &change, &TimeoutChange::default())
         .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
         .leave();
     Ok(())
@@ -421,7 +421,7 @@ const TIMEOUTS: [u16; Tunable::ALL.len()] =
     [top::TIMEOUT_TCP, top::TIMEOUT_TCP_FIN, top::TIMEOUT_UDP];
 
 fn set_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-    let mut change = timeouts::Change::default();
+    let mut change = TimeoutChange::default();
     for (id, seconds) in TIMEOUTS.into_iter().zip(change.0.iter_mut()) {
         let attribute = request.get(id);
         let given = ipvs::timeout(attribute.map(Attribute::payload), MOST_SECONDS);

@@ -31,7 +31,7 @@ use crate::{
         Transaction, Unsettled,
     },
     presence::is_here,
-    service::{timeouts::Change as TimeoutChange, DestinationSettings},
+    service::{timeouts::TimeoutChange, DestinationSettings},
     state::State,
     stats::{Event, Stats, Traffic},
 };

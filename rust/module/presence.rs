@@ -9,8 +9,6 @@ use rlvs_kext::{
     net::{Ends, Net},
 };
 
-use crate::service::Destination;
-
 /// Returns whether an address is the host's at the moment, in a VRF or not; `None` for the wildcard.
 /// If it is a service's own (`is_service`), it is enough that it may be for packets with a mark. Any
 /// context but hard interrupt.
@@ -29,10 +27,4 @@ pub(crate) fn is_here(net: &Net, address: &Address, is_service: bool) -> Option<
         ),
     };
     Some(has || is_service && net.routes_here_marked(&Routing::PLAIN, &ends, 0))
-}
-
-/// Returns [`is_here`] of a destination's address, which may be its service's own.
-pub(crate) fn has_destination(net: &Net, destination: &Destination) -> Option<bool> {
-    let address = &destination.key.address;
-    is_here(net, address, *address == destination.service_key.address)
 }

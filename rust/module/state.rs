@@ -25,7 +25,10 @@ use crate::{
     defence::DropPacket,
     family::Family,
     primitives::Word,
-    service::{timeouts::Tuned, Backends, Services},
+    service::{
+        map::{Backends, Services},
+        timeouts::TimeoutSettings,
+    },
     stats::Events,
     sysctl::Sysctls,
     table::{ceiling::Ceiling, ports::Ports, Tables},
@@ -59,7 +62,7 @@ pub(crate) struct State {
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
     /// The timeouts that were set for the namespace.
-    pub(crate) timeouts: Tuned,
+    pub(crate) timeouts: TimeoutSettings,
     pub(crate) drop_packet: DropPacket,
     /// What UDP has of [`State::used`].
     pub(crate) udp: Arc<Flows<Word>>,
@@ -88,7 +91,7 @@ impl State {
             refusals: Mark::new(setup.net())?,
             events: Events::new()?,
             sysctls: Sysctls::new(setup)?,
-            timeouts: Tuned::new(),
+            timeouts: TimeoutSettings::new(),
             drop_packet: DropPacket::new(),
             udp: Arc::new(Flows::default(), KEPT)?,
             full_message: Limit::new(),

@@ -42,7 +42,7 @@ impl<'a> Transaction<'a> {
         // One that was deleted and still has connections comes back with them, so that they are
         // counted: as the present service's, which it was before. One without any is as good as
         // new, but its events go on.
-        let stats = configured.service.stats.clone();
+        let stats = configured.service.shared.stats.clone();
         let has_events = self.config.listeners.are_present();
         let returns = |d: &Destination| {
             !d.is_cut()
@@ -54,7 +54,7 @@ impl<'a> Transaction<'a> {
             let mut left = self.config.draining.at(*service, key);
             let destination = match left.find(|d| returns(d)) {
                 Some(old) => old,
-                None => Destination::new(&configured.service, &state.udp, key, settings)?,
+                None => Destination::new(&configured.service.shared, &state.udp, key, settings)?,
             };
             all.push(destination, KEPT)?;
         }

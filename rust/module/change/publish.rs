@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{lingering::Room, Configured},
-    service::{Backends, Destination, NewPool, Pool},
+    service::{map::Backends, Destination, NewPool, Pool},
 };
 
 /// Whether the connections of destinations that are to be deleted can be ended, if that is what the
@@ -95,7 +95,7 @@ impl<'a> Transaction<'a> {
         private: impl Fn(&Destination) -> bool,
     ) {
         let (state, writer) = (self.ns.state(), &self.config.ports);
-        let port = of.service.key.port;
+        let port = of.service.shared.key.port;
         if steers {
             state.steered_ports.add(port, writer);
         } else {

@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     config::{lingering::Room, settled::NOTHING, stats_of, Config, Configured},
-    service::{timeouts, Backends, Destination, Service, Services},
+    service::{
+        map::{Backends, Services},
+        timeouts::TimeoutChange,
+        Destination, Service,
+    },
 };
 
 impl<'a> Transaction<'a> {
@@ -27,7 +31,7 @@ impl<'a> Transaction<'a> {
         mut self,
         key: ServiceKey,
         change: &Change,
-        timeouts: &timeouts::Change,
+        timeouts: &TimeoutChange,
     ) -> Result<Unsettled<'a>, Failure> {
         let settings = Settings::new(Kind::Wlc).changed(change)?;
         let Err(index) = self.config.position(&key) else {
@@ -60,12 +64,13 @@ impl<'a> Transaction<'a> {
             for left in self.config.draining.of(key) {
                 left.stats.zero();
             }
-            self.config.overall.returns(&service.stats);
+            self.config.overall.returns(&service.shared.stats);
         }
-        service.stats.zero();
-        service.timeouts.set(&timeouts::Change::UNSET);
-        service.timeouts.set(timeouts);
+        service.shared.stats.zero();
+        service.shared.timeouts.set(&TimeoutChange::UNSET);
+        service.shared.timeouts.set(timeouts);
         service
+            .shared
             .timeouts
             .set_persistence(settings.persistence.seconds());
         // There is room, and the place is inside: this does not fail.
@@ -85,7 +90,7 @@ impl<'a> Transaction<'a> {
         mut self,
         key: &ServiceKey,
         change: &Change,
-        timeouts: &timeouts::Change,
+        timeouts: &TimeoutChange,
     ) -> Result<Unsettled<'a>, Failure> {
         let state = self.ns.state();
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
@@ -109,10 +114,10 @@ impl<'a> Transaction<'a> {
             configured.settings = settings;
             // First: a packet that finds the service persistent takes the seconds for its own.
             let seconds = settings.persistence.seconds();
-            configured.service.timeouts.set_persistence(seconds);
+            configured.service.shared.timeouts.set_persistence(seconds);
             self.publish(index, pool);
         }
-        self.configured(key)?.service.timeouts.set(timeouts);
+        self.configured(key)?.service.shared.timeouts.set(timeouts);
         Ok(match is_other {
             true => self.changed(KVVec::new()),
             false => self.added(),
@@ -120,7 +125,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Changes the timeouts of the namespace.
-    pub(crate) fn set_timeouts(self, timeouts: &timeouts::Change) {
+    pub(crate) fn set_timeouts(self, timeouts: &TimeoutChange) {
         self.ns.state().timeouts.set(timeouts);
     }
 
@@ -141,7 +146,9 @@ impl<'a> Transaction<'a> {
 
         let removed = self.config.services.remove(index);
         let removed = removed.map_err(|_| Refusal::NoService)?;
-        self.config.overall.leave(key, &removed.service.stats);
+        self.config
+            .overall
+            .leave(key, &removed.service.shared.stats);
         let (state, retired) = (self.ns.state(), &mut self.config.retired);
         state.services.replace(services, retired);
         state.backends.replace(backends, retired);
@@ -165,7 +172,9 @@ impl<'a> Transaction<'a> {
         }
         for configured in config.services.iter() {
             let service = &configured.service;
-            config.overall.leave(&service.key, &service.stats);
+            config
+                .overall
+                .leave(&service.shared.key, &service.shared.stats);
         }
         config.services.clear();
         let (state, retired) = (self.ns.state(), &mut config.retired);
@@ -177,7 +186,7 @@ impl<'a> Transaction<'a> {
     /// Sets the statistics of one service, or of all, to zero.
     pub(crate) fn zero(mut self, key: Option<&ServiceKey>) -> Result<(), Failure> {
         let zero = |configured: &Configured| {
-            configured.service.stats.zero();
+            configured.service.shared.stats.zero();
             for destination in configured.destinations.iter() {
                 destination.stats.zero();
             }

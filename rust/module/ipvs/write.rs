@@ -26,7 +26,7 @@ use crate::{
 
 /// Writes a service into a nest of its own.
 pub(super) fn service(out: &mut Writer<'_>, configured: &Configured) -> Result {
-    let key = &configured.service.key;
+    let key = &configured.service.shared.key;
     let settings = &configured.settings;
     let family = key.address.family();
     out.nest_unmarked(top::SERVICE, |out| {
@@ -41,7 +41,12 @@ pub(super) fn service(out: &mut Writer<'_>, configured: &Configured) -> Result {
         out.u32(svc::TIMEOUT, settings.persistence.seconds())?;
         let netmask = reported_netmask(settings.persistence, family);
         out.bytes(svc::NETMASK, &netmask)?;
-        both(out, svc::STATS, svc::STATS64, &configured.service.stats)
+        both(
+            out,
+            svc::STATS,
+            svc::STATS64,
+            &configured.service.shared.stats,
+        )
     })
 }
 

@@ -22,8 +22,8 @@ use crate::config::Configured;
 use crate::{
     drain, event,
     family::Family,
-    presence::{self, is_here},
-    service::{timeouts::Tuned, Destination},
+    presence::is_here,
+    service::{timeouts::TimeoutSettings, Destination},
     state::{InState, State},
     table::{
         self,
@@ -142,7 +142,7 @@ fn all_templates<'a, A: InState>(
 
 /// Writes a service's attributes.
 pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured, net: &Net) -> Result {
-    let key = &configured.service.key;
+    let key = &configured.service.shared.key;
     out.u8(service::PROTOCOL, key.protocol.number())?;
     out.bytes(service::ADDRESS, key.address.octets())?;
     out.u16_be(service::PORT, key.port)?;
@@ -166,13 +166,18 @@ pub(super) fn write_service(out: &mut Writer<'_>, configured: &Configured, net: 
         out.u32(service::SLOW_START, settings.slow_start.seconds())?;
     }
     for (id, tunable) in SERVICE_TIMEOUTS.into_iter().zip(Tunable::ALL) {
-        out.u32(id, configured.service.timeouts.get(tunable))?;
+        out.u32(id, configured.service.shared.timeouts.get(tunable))?;
     }
     if let Some(here) = is_here(net, &key.address, true) {
         out.u8(service::HERE, u8::from(here))?;
     }
     let service = &configured.service;
-    write_stats(out, service::STATS, &service.stats, service.steers_new())
+    write_stats(
+        out,
+        service::STATS,
+        &service.shared.stats,
+        service.steers_new(),
+    )
 }
 
 /// Returns whether a process listens at a destination, on whichever device; none where only a
@@ -206,7 +211,7 @@ fn write_destination(
     out.u32(destination::MAX_CONNECTIONS, of.thresholds().upper())?;
     out.u32(destination::MIN_CONNECTIONS, of.thresholds().lower())?;
     out.u32(destination::TEMPLATES, of.templates())?;
-    if let Some(here) = presence::has_destination(ns.net(), of) {
+    if let Some(here) = of.is_here(ns.net()) {
         out.u8(destination::HERE, u8::from(here))?;
     }
     if let Some(listening) = is_listening(of, ns.net()) {
@@ -236,7 +241,7 @@ fn write_device(out: &mut Writer<'_>, zone: u32) -> Result {
 fn write_connection<A: Family>(
     out: &mut Writer<'_>,
     entry: &Entry<A>,
-    namespace: &Tuned,
+    namespace: &TimeoutSettings,
 ) -> Result {
     let (protocol, client, service) = table::connection::inbound(entry);
     let end = table::connection::destination(entry);

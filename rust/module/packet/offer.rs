@@ -27,9 +27,9 @@ use kernel::sync::Arc;
 use super::passage::Passage;
 use crate::{
     family::Family,
-    service::{Destination, Pool},
+    service::{refused::Refusers, Destination, Pool},
     state::InState,
-    table::{key::Digest, unanswered::Refusers},
+    table::key::Digest,
 };
 
 /// How a packet gets to a destination's process, which decides the socket to look up.

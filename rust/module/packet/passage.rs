@@ -17,12 +17,11 @@ use rlvs_kext::{
 
 use crate::{
     family::Family,
-    service::{Destination, Service},
+    service::{refused::Refusers, Destination, Service},
     state::{InState, State},
     table::{
         connection::{self, Entry, Table},
         key::{self, Digest},
-        unanswered::Refusers,
     },
 };
 

@@ -18,7 +18,7 @@ pub(super) fn estimate(config: &mut Config) {
     }
     config.estimated = Instant::now();
     for configured in config.services.iter() {
-        configured.service.stats.estimate(elapsed);
+        configured.service.shared.stats.estimate(elapsed);
         for destination in configured.destinations.iter() {
             destination.stats.estimate(elapsed);
         }

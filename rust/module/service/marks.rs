@@ -9,7 +9,7 @@ use core::iter::once;
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{Atomic, Full, Relaxed},
+        atomic::{Atomic, Relaxed},
         Arc,
     },
 };
@@ -17,67 +17,42 @@ use rlvs_core::{
     connection::Observer,
     heard::MANY,
     refusal::Refusal,
-    schedule::marks::{self, Changed, Places, Taker},
+    schedule::marks::{Changed, Places, Taker},
 };
-
 use rlvs_kext::{barrier, memory::KEPT, rwonce::Once};
 
-use crate::service::KernelMemory;
-
-/// The kernel's atomics for [`Changed`].
-struct Bits(Atomic<u64>);
-
-impl marks::Bits for Bits {
-    fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    #[inline]
-    fn load(&self) -> u64 {
-        self.0.read_once()
-    }
-
-    #[inline]
-    fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64> {
-        self.0.cmpxchg(old, new, Full).map(|_| ())
-    }
-
-    #[inline]
-    fn take(&self) -> u64 {
-        self.0.xchg(0, Full)
-    }
-}
+use crate::primitives::{Bits, KernelMemory};
 
 /// The marks of a service's destinations.
-pub(crate) struct Changes {
-    marks: Changed<Bits>,
+pub(crate) struct Marks {
+    changed: Changed<Bits>,
     /// The number that the next destination gets.
     next: Atomic<u32>,
 }
 
-impl Changes {
+impl Marks {
     /// Marks for a service without destinations. May sleep.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let changes = Self {
-            marks: Changed::new(),
+        let marks = Self {
+            changed: Changed::new(),
             next: Atomic::new(0),
         };
-        Ok(Arc::new(changes, KEPT)?)
+        Ok(Arc::new(marks, KEPT)?)
     }
 }
 
 /// A destination's mark, for all of its life.
 pub(crate) struct Mark {
-    changes: Arc<Changes>,
+    marks: Arc<Marks>,
     number: u32,
 }
 
 impl Mark {
     /// The mark of a new destination.
-    pub(crate) fn new(changes: &Arc<Changes>) -> Self {
+    pub(crate) fn new(marks: &Arc<Marks>) -> Self {
         Self {
-            changes: changes.clone(),
-            number: changes.next.fetch_add(1, Relaxed),
+            marks: marks.clone(),
+            number: marks.next.fetch_add(1, Relaxed),
         }
     }
 
@@ -87,8 +62,8 @@ impl Mark {
     }
 
     /// The marks of all destinations of the service.
-    pub(crate) fn changes(&self) -> &Arc<Changes> {
-        &self.changes
+    pub(crate) fn all(&self) -> &Arc<Marks> {
+        &self.marks
     }
 
     /// Marks the destination after something of it was set. Any context.
@@ -107,7 +82,7 @@ impl Mark {
 impl Observer for Mark {
     #[inline]
     fn changed(&self) {
-        self.changes.marks.mark(self.number);
+        self.marks.changed.mark(self.number);
     }
 }
 
@@ -115,12 +90,12 @@ impl Observer for Mark {
 /// more when there are so many, or of more than that many destinations.
 const MOST_MARKS: usize = 1024;
 
-/// In place of a [`Marked::rest`]: there is none.
+/// In place of a [`MarkReader::rest`]: there is none.
 const NOTHING: u32 = u32::MAX;
 
 /// The destinations of a pool by their marks.
-pub(crate) struct Marked {
-    changes: Arc<Changes>,
+pub(crate) struct MarkReader {
+    marks: Arc<Marks>,
     taker: Taker<Bits>,
     places: Places<KernelMemory>,
     /// Where the destinations of a mark that was taken go on which were not looked at. Changed under
@@ -128,7 +103,7 @@ pub(crate) struct Marked {
     rest: Atomic<u32>,
 }
 
-impl Marked {
+impl MarkReader {
     /// For a pool of so many destinations of a service, whose marks `mark` knows; `None` for one
     /// without destinations. May sleep.
     pub(crate) fn new<'a>(
@@ -140,7 +115,7 @@ impl Marked {
         };
         let number = |index| mark(index).map_or(0, |mark| mark.number);
         Ok(Some(Self {
-            changes: first.changes.clone(),
+            marks: first.marks.clone(),
             taker: Taker::new(),
             places: Places::new(len, number)?,
             rest: Atomic::new(NOTHING),
@@ -159,7 +134,7 @@ impl Marked {
         if left == 0 {
             return;
         }
-        self.taker.take(&self.changes.marks, |mark| {
+        self.taker.take(&self.marks.changed, |mark| {
             let start = self.places.start(mark);
             let rest = self.places.each(start, Some(mark), &mut left, &mut each);
             if rest.is_some() {
@@ -172,7 +147,7 @@ impl Marked {
 
     /// Whether there is more to look at.
     pub(crate) fn is_behind(&self) -> bool {
-        self.rest().is_some() || !self.changes.marks.is_empty()
+        self.rest().is_some() || !self.marks.changed.is_empty()
     }
 
     fn rest(&self) -> Option<usize> {

@@ -10,13 +10,13 @@ use rlvs_core::connection::state::{Timeouts, Tunable};
 use rlvs_kext::rwonce::Once;
 
 /// What was set, in seconds; 0 for nothing.
-pub(crate) struct Tuned {
+pub(crate) struct TimeoutSettings {
     connections: [Atomic<u32>; Tunable::ALL.len()],
     /// Of a service's templates.
     persistence: Atomic<u32>,
 }
 
-impl Tuned {
+impl TimeoutSettings {
     /// Nothing is set.
     pub(crate) const fn new() -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Tuned {
     }
 
     /// Sets what a request names. Written under the configuration's mutex.
-    pub(crate) fn set(&self, change: &Change) {
+    pub(crate) fn set(&self, change: &TimeoutChange) {
         for (seconds, new) in self.connections.iter().zip(change.0) {
             if let Some(new) = new {
                 seconds.store(new, Relaxed);
@@ -62,9 +62,9 @@ impl Tuned {
 
 /// What a request sets of each [`Tunable`], checked; none for what it does not name.
 #[derive(Default)]
-pub(crate) struct Change(pub(crate) [Option<u32>; Tunable::ALL.len()]);
+pub(crate) struct TimeoutChange(pub(crate) [Option<u32>; Tunable::ALL.len()]);
 
-impl Change {
+impl TimeoutChange {
     /// Nothing is set any more.
     pub(crate) const UNSET: Self = Self([Some(0); Tunable::ALL.len()]);
 }

@@ -27,7 +27,7 @@ use rlvs_kext::{
 use crate::{
     family::Family,
     primitives::Word,
-    service::{timeouts::Tuned, Destination},
+    service::{timeouts::TimeoutSettings, Destination},
     table::socket::has_socket,
 };
 
@@ -205,9 +205,13 @@ pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
         && net.tcp_socket(&A::ends(&destination(entry), &client), None) == TcpSocket::Live
 }
 
-/// Returns the timeout of an entry, in seconds: what its service or its namespace sets, or else the
-/// default.
-pub(crate) fn timeout<A: Family>(entry: &Entry<A>, defaults: &Timeouts, namespace: &Tuned) -> u32 {
+/// Returns the timeout of an entry, in seconds: that of its service, or else of the namespace, or
+/// else one of `defaults`.
+pub(crate) fn timeout<A: Family>(
+    entry: &Entry<A>,
+    defaults: &Timeouts,
+    namespace: &TimeoutSettings,
+) -> u32 {
     let (protocol, _, _) = inbound(entry);
     let service = &entry.destination().timeouts;
     state::effective(

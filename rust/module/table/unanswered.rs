@@ -13,7 +13,6 @@ use kernel::{
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
 };
-use rlvs_core::schedule::choice::MAX_TRIES;
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled, SpinLockBh},
     flow_table::Hashed,
@@ -23,7 +22,7 @@ use rlvs_kext::{
     rwonce::Once,
 };
 
-use crate::{family::Family, service::Destination};
+use crate::{family::Family, service::refused::Refusers};
 
 /// Connections of a family that a namespace remembers at once. A power of two.
 const SLOTS: usize = 256;
@@ -31,36 +30,6 @@ const SLOTS: usize = 256;
 /// Seconds after which the periodic work forgets a first packet that was not answered: three at
 /// most. An answer of this host takes microseconds.
 const SECONDS: u32 = 2;
-
-/// The destinations that have refused a connection, and the one that has it now.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Refusers {
-    /// Their numbers among the destinations of the service, for as long as it lives.
-    numbers: [u32; MAX_TRIES],
-    count: usize,
-}
-
-impl Refusers {
-    /// Adds a destination, unless [`MAX_TRIES`] are there.
-    pub(crate) fn add(&mut self, destination: &Destination) {
-        if let Some(place) = self.numbers.get_mut(self.count) {
-            *place = destination.counts.observer().number();
-            self.count = self.count.saturating_add(1);
-        }
-    }
-
-    /// Whether as many as may be tried have refused.
-    pub(crate) fn is_full(&self) -> bool {
-        self.count >= MAX_TRIES
-    }
-
-    /// Whether the destination is one of them.
-    #[inline]
-    pub(crate) fn contains(&self, destination: &Destination) -> bool {
-        let mut known = self.numbers.iter().take(self.count);
-        self.count != 0 && known.any(|number| *number == destination.counts.observer().number())
-    }
-}
 
 /// A connection that is remembered.
 pub(crate) struct Unanswered<A: Family> {

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A destination: what packets and the periodic work know of it.
+
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc,
+    },
+};
+use rlvs_core::{
+    address::{Address, Endpoint, Ip, Protocol},
+    config::{DestinationKey, Method, ServiceKey},
+    connection::Counts,
+    schedule::{slow_start, threshold::Thresholds},
+    udp::Flows,
+};
+use rlvs_kext::{
+    memory::KEPT,
+    net::{Listener, Net},
+    rwonce::Once,
+    user::User,
+};
+
+use super::{
+    marks::Mark, progress::DrainProgress, reported::Reported, shared::Shared,
+    timeouts::TimeoutSettings,
+};
+use crate::{presence, primitives::Word, stats::Stats};
+
+/// What can be set of a destination.
+#[derive(Clone, Copy)]
+pub(crate) struct DestinationSettings {
+    pub(crate) weight: u16,
+    pub(crate) thresholds: Thresholds,
+    /// Only services lead there from outside of the host.
+    pub(crate) private: bool,
+    /// The user whose socket has to listen there; `None` for any user's.
+    pub(crate) user: Option<User>,
+    /// The forwarding method that was asked for.
+    pub(crate) method: Method,
+}
+
+/// A destination. Lives until it is deleted and its last connection is gone.
+#[pin_data]
+pub(crate) struct Destination {
+    pub(crate) key: DestinationKey,
+    /// Its service, which may have been deleted before it is gone.
+    pub(crate) service_key: ServiceKey,
+    /// The number of the forwarding method that was asked for; written under the configuration's
+    /// mutex. What is in use is the service's: [`Service::steers`].
+    method: Atomic<u32>,
+    /// The last weight that was not 0, or 0; written under the configuration's mutex.
+    last_weight: Atomic<u32>,
+    /// 0 to 65535; written under the configuration's mutex.
+    weight: Atomic<u32>,
+    /// The bounds on its connections; written under the configuration's mutex. A packet between
+    /// two writes may see one new and one old.
+    upper: Atomic<u32>,
+    lower: Atomic<u32>,
+    /// It had as many connections as the upper bound says, and not yet less than the lower one.
+    full: Atomic<bool>,
+    /// It is not the service's any more; written under the configuration's mutex.
+    deleted: Atomic<bool>,
+    /// The number of the change since which it is given no new connections; written under the
+    /// configuration's mutex.
+    left_by: Atomic<u64>,
+    /// The last packet found nobody listening at its process's port, or there was none yet; and the
+    /// second when one found somebody again. Only packets write these, for slow start.
+    deaf: Atomic<bool>,
+    listens_since: Atomic<u32>,
+    /// Nobody outside of the host may connect straight to it; written under the configuration's
+    /// mutex.
+    private: Atomic<bool>,
+    /// The user whose socket has to listen there, [`User::NONE`] for any user's; written under the
+    /// configuration's mutex.
+    user: Atomic<u32>,
+    /// Its new connections are not recorded; written under the configuration's mutex.
+    uncounted: Atomic<bool>,
+    /// Some connections of it may be unknown, as they were made while it was uncounted. Never unset.
+    unknown: Atomic<bool>,
+    /// How many templates lead to it.
+    templates: Atomic<u32>,
+    /// How many of its connections have an entry, as their packets are rewritten.
+    entries: Atomic<u32>,
+    /// How many connections it has, and its mark among the service's destinations.
+    pub(crate) counts: Counts<Word, Mark>,
+    /// What the periodic work finds of its connections while it drains.
+    pub(crate) drain: DrainProgress,
+    /// What is told of it.
+    pub(crate) notes: Reported,
+    /// The destination was deleted, and its connections are to be ended. Never unset.
+    cut: Atomic<bool>,
+    #[pin]
+    pub(crate) stats: Stats,
+    /// The service's; a destination belongs to one service.
+    pub(crate) service_stats: Arc<Stats>,
+    /// The service's.
+    pub(crate) timeouts: Arc<TimeoutSettings>,
+    /// The namespace's.
+    pub(crate) udp: Arc<Flows<Word>>,
+}
+
+impl Destination {
+    /// Prepares a destination of `service` without connections; `udp` is the namespace's. May sleep.
+    pub(crate) fn new(
+        service: &Shared,
+        udp: &Arc<Flows<Word>>,
+        key: DestinationKey,
+        settings: DestinationSettings,
+    ) -> Result<Arc<Self>> {
+        let weight = u32::from(settings.weight);
+        Arc::pin_init(
+            try_pin_init!(Self {
+                key,
+                service_key: service.key,
+                method: Atomic::new(u32::from(settings.method.number())),
+                last_weight: Atomic::new(weight),
+                weight: Atomic::new(weight),
+                upper: Atomic::new(settings.thresholds.upper()),
+                lower: Atomic::new(settings.thresholds.lower()),
+                full: Atomic::new(false),
+                deleted: Atomic::new(false),
+                left_by: Atomic::new(0),
+                deaf: Atomic::new(true),
+                listens_since: Atomic::new(0),
+                private: Atomic::new(settings.private),
+                user: Atomic::new(settings.user.map_or(User::NONE, User::to_bits)),
+                uncounted: Atomic::new(false),
+                unknown: Atomic::new(false),
+                templates: Atomic::new(0),
+                entries: Atomic::new(0),
+                counts: Counts::new(Mark::new(&service.marks)),
+                drain: DrainProgress::new(),
+                notes: Reported::new(),
+                cut: Atomic::new(false),
+                stats <- Stats::new(),
+                service_stats: service.stats.clone(),
+                timeouts: service.timeouts.clone(),
+                udp: udp.clone(),
+            }? Error),
+            KEPT,
+        )
+    }
+
+    /// Where its process is, for a client that has sent to `service`: on that address, if the
+    /// destination is on the wildcard one.
+    pub(crate) fn end<A: Ip>(&self, service: A) -> Endpoint<A> {
+        Endpoint {
+            address: specific(self.key.address, service),
+            port: self.key.port,
+        }
+    }
+
+    /// Where its service is, for a client that it has answered from `own`.
+    pub(crate) fn service_end<A: Ip>(&self, own: A) -> Endpoint<A> {
+        Endpoint {
+            address: specific(self.service_key.address, own),
+            port: self.service_key.port,
+        }
+    }
+
+    /// Returns `true` if its address is the host's at the moment, in a VRF or not; `None` for the
+    /// wildcard. Any context but hard interrupt.
+    pub(crate) fn is_here(&self, net: &Net) -> Option<bool> {
+        let address = &self.key.address;
+        presence::is_here(net, address, *address == self.service_key.address)
+    }
+
+    /// The weight.
+    pub(crate) fn weight(&self) -> u16 {
+        u16::try_from(self.weight.read_once()).unwrap_or(u16::MAX)
+    }
+
+    /// The bounds on its connections.
+    pub(crate) fn thresholds(&self) -> Thresholds {
+        let (upper, lower) = (self.upper.read_once(), self.lower.read_once());
+        Thresholds::new(upper, lower).unwrap_or_default()
+    }
+
+    /// The last weight that was not 0; 0 if there was none.
+    pub(super) fn last_weight(&self) -> u16 {
+        u16::try_from(self.last_weight.read_once()).unwrap_or(u16::MAX)
+    }
+
+    /// Changes what can be changed. Under the configuration's mutex.
+    pub(crate) fn set(&self, settings: DestinationSettings) {
+        if settings.weight != 0 {
+            self.last_weight.store(u32::from(settings.weight), Relaxed);
+        }
+        self.weight.store(u32::from(settings.weight), Relaxed);
+        self.upper.store(settings.thresholds.upper(), Relaxed);
+        self.lower.store(settings.thresholds.lower(), Relaxed);
+        self.private.store(settings.private, Relaxed);
+        let user = settings.user.map_or(User::NONE, User::to_bits);
+        self.user.store(user, Relaxed);
+        self.drain.forget();
+        let method = u32::from(settings.method.number());
+        self.method.store(method, Relaxed);
+        self.counts.observer().set();
+    }
+
+    /// The forwarding method that was asked for.
+    pub(crate) fn method(&self) -> Method {
+        let number = u8::try_from(self.method.read_once()).ok();
+        number.and_then(Method::from_number).unwrap_or(Method::Auto)
+    }
+
+    /// Counts an entry, besides counting its connection.
+    pub(crate) fn entry_made(&self) {
+        self.entries.add(1, Relaxed);
+    }
+
+    /// Counts one less.
+    pub(crate) fn entry_gone(&self) {
+        self.entries.add(u32::MAX, Relaxed);
+    }
+
+    /// Whether it has connections whose packets are rewritten. Final once it is false and the change
+    /// is settled since which it gets no more of them.
+    pub(crate) fn has_entries(&self) -> bool {
+        self.entries.read_once() != 0
+    }
+
+    /// Whether it has as many connections as it may. Remembers the answer, as it is full until the
+    /// number is below the lower bound: it must be asked after each new connection and before each
+    /// choice.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        if self.upper.read_once() == 0 {
+            return false;
+        }
+        let was = self.full.read_once();
+        let is = self.thresholds().is_full(was, self.counts.connections());
+        if is != was {
+            self.full.store(is, Relaxed);
+        }
+        is
+    }
+
+    /// Whether it may get new connections: it is neither quiesced nor full.
+    pub(crate) fn takes_new(&self) -> bool {
+        self.weight() != 0 && !self.is_full()
+    }
+
+    /// Remembers whether its process listens, at the second `now`.
+    #[inline]
+    pub(crate) fn hear(&self, listens: bool, now: u32) {
+        let was_deaf = self.deaf.read_once();
+        if was_deaf == listens {
+            if listens {
+                self.listens_since.store(now, Relaxed);
+            }
+            self.deaf.store(!listens, Relaxed);
+        }
+    }
+
+    /// For how many seconds its process has listened at the second `now`, as far as packets have
+    /// found out.
+    pub(crate) fn age(&self, now: u32) -> u32 {
+        slow_start::age(self.listens_since.read_once(), now)
+    }
+
+    /// Whether the last packet found somebody listening.
+    pub(super) fn was_heard(&self) -> bool {
+        !self.deaf.read_once()
+    }
+
+    /// Whether nobody outside of the host may connect straight to it.
+    #[inline]
+    pub(crate) fn is_private(&self) -> bool {
+        self.private.read_once()
+    }
+
+    /// The user whose socket has to listen there; `None` for any user's.
+    pub(crate) fn user(&self) -> Option<User> {
+        User::from_bits(self.user.read_once())
+    }
+
+    /// Returns `true` if what has been found to listen there is meant to: a socket of the user that
+    /// was named, if one was.
+    #[inline]
+    pub(crate) fn is_meant(&self, found: &Listener) -> bool {
+        self.user().is_none_or(|user| found.user == Some(user))
+    }
+
+    /// Says whether its new connections are not recorded. Under the configuration's mutex.
+    pub(super) fn set_uncounted(&self, uncounted: bool) {
+        // A request says this of each destination of the service: most of them are as they were.
+        if self.is_uncounted() != uncounted {
+            self.uncounted.store(uncounted, Relaxed);
+        }
+        if uncounted {
+            self.unknown.store(true, Relaxed);
+        }
+    }
+
+    /// Whether its new connections are not recorded.
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.uncounted.read_once()
+    }
+
+    /// Whether it may have connections that are not recorded, of which nobody knows when they end.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.unknown.read_once()
+    }
+
+    /// Whether it was deleted, and did not come back.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.read_once()
+    }
+
+    /// Says whether it is deleted. Under the configuration's mutex.
+    pub(crate) fn set_deleted(&self, deleted: bool) {
+        self.deleted.store(deleted, Relaxed);
+        self.drain.forget();
+    }
+
+    /// Says that it is given no new connections since the change of this number. Under the
+    /// configuration's mutex.
+    pub(crate) fn leave(&self, number: u64) {
+        self.left_by.store(number, Relaxed);
+    }
+
+    /// The number of the change since which it is given no new connections, if it is given none:
+    /// once that is settled, what it is counted to have is final.
+    pub(crate) fn left_by(&self) -> u64 {
+        self.left_by.load(Relaxed)
+    }
+
+    /// How many templates lead to it.
+    pub(crate) fn templates(&self) -> u32 {
+        self.templates.read_once()
+    }
+
+    /// Counts a template that leads to it.
+    pub(crate) fn template_made(&self) {
+        self.templates.add(1, Relaxed);
+        if self.service_key.protocol == Protocol::Udp {
+            self.udp.template_made();
+        }
+    }
+
+    /// Counts one less.
+    pub(crate) fn template_gone(&self) {
+        self.templates.add(u32::MAX, Relaxed);
+        if self.service_key.protocol == Protocol::Udp {
+            self.udp.template_gone();
+        }
+    }
+
+    /// Marks a deleted destination for [`crate::change::abort::Cut`].
+    pub(crate) fn mark_cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
+    /// Whether its connections are to be ended.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.read_once()
+    }
+}
+
+/// The configured address, or the one that a packet has if that is the wildcard.
+fn specific<A: Ip>(configured: Address, used: A) -> A {
+    match A::from_address(configured) {
+        Some(address) if !address.is_unspecified() => address,
+        _ => used,
+    }
+}
