@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cutting: the connections of deleted destinations are ended at once, if the operator wants that.
+//! Aborts the connections of deleted destinations at once, if the request or the sysctl
+//! `expire_nodest_conn` says so.
 
 use kernel::{
     prelude::*,
@@ -15,9 +16,11 @@ use rlvs_kext::{
     flow_table::{Flow, FlowTable, Hashed, Key, Link, NoReply, Second, Walker},
     net::Net,
     netns::Handle,
+    rcu::Pace,
     task,
 };
 
+use super::{edit::Failure, Unsettled};
 use crate::{
     family::Family,
     state::State,
@@ -34,11 +37,11 @@ const BATCH: usize = 256;
 /// Flows that are ended between two looks at the table.
 const AT_ONCE: usize = 64;
 
-/// What it takes to end connections. It is had before the change that needs it, which is then not
-/// refused half done when memory is short.
-pub(crate) struct Cut {
-    v4: FamilyCut<V4>,
-    v6: FamilyCut<V6>,
+/// What it takes to end connections. Preallocated before the change that needs it, so that an abort
+/// cannot fail halfway.
+pub(crate) struct Abort {
+    v4: FamilyAbort<V4>,
+    v6: FamilyAbort<V6>,
 }
 
 /// An entry's keys: of packets from the client, and of those to it.
@@ -48,7 +51,7 @@ type Words<A> = <A as Ip>::Words;
 
 type EntrySweep<A> = Sweep<Words<A>, Connection<A>, Link<Words<A>>, Keys<Words<A>>>;
 
-struct FamilyCut<A: Family> {
+struct FamilyAbort<A: Family> {
     entries: EntrySweep<A>,
     records: Sweep<Words<A>, Record<A>, NoReply, Hashed<Words<A>>>,
 }
@@ -59,13 +62,30 @@ struct Sweep<K: Key, T: Send + Sync + 'static, R: Second<K>, F> {
     found: KVec<F>,
 }
 
-impl Cut {
+/// Preallocates an abort, if the request or the sysctl says so. Process context; may sleep.
+pub(crate) fn prepare(ns: &Handle<'_, State>, wanted: bool) -> Result<Option<Abort>, Failure> {
+    if !wanted && !ns.state().sysctls.ends_deleted() {
+        return Ok(None);
+    }
+    Ok(Some(Abort::new(ns)?))
+}
+
+/// Waits until no packet goes to deleted destinations any more, and ends their connections, if that
+/// was prepared. Process context, without the configuration's mutex; sleeps for a grace period.
+pub(crate) fn finish(ns: &Handle<'_, State>, deletion: Unsettled<'_>, abort: Option<Abort>) {
+    deletion.settle(Pace::Hurried);
+    if let Some(abort) = abort {
+        abort.run(ns);
+    }
+}
+
+impl Abort {
     /// Allocates. Process context; may sleep.
-    pub(crate) fn prepare(ns: &Handle<'_, State>) -> Result<Self> {
+    fn new(ns: &Handle<'_, State>) -> Result<Self> {
         let state = ns.state();
         Ok(Self {
-            v4: FamilyCut::prepare(ns, &state.v4.connections, &state.v4.steered)?,
-            v6: FamilyCut::prepare(ns, &state.v6.connections, &state.v6.steered)?,
+            v4: FamilyAbort::prepare(ns, &state.v4.connections, &state.v4.steered)?,
+            v6: FamilyAbort::prepare(ns, &state.v6.connections, &state.v6.steered)?,
         })
     }
 
@@ -73,7 +93,7 @@ impl Cut {
     /// aborted, which also tells the clients, and the entries and records removed.
     ///
     /// Process context; sleeps. No packet may use the destinations for new connections any more.
-    pub(crate) fn run(mut self, ns: &Handle<'_, State>) {
+    fn run(mut self, ns: &Handle<'_, State>) {
         let state = ns.state();
         self.v4
             .run(&state.v4.connections, &state.v4.steered, ns.net());
@@ -82,7 +102,7 @@ impl Cut {
     }
 }
 
-impl<A: Family> FamilyCut<A> {
+impl<A: Family> FamilyAbort<A> {
     fn prepare(
         ns: &Handle<'_, State>,
         entries: &Arc<Table<A>>,

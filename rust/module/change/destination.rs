@@ -12,7 +12,7 @@ use rlvs_kext::{memory::KEPT, rcu::RcuBox};
 
 use super::{
     edit::{copy_of, Edit, Failure, Range},
-    publish::{check_cut, check_flags, pool_of, with_all, without_all},
+    publish::{check_abort, check_flags, pool_of, with_all, without_all},
     Transaction, Unsettled,
 };
 use crate::{
@@ -163,14 +163,14 @@ impl<'a> Transaction<'a> {
         mut self,
         service: &ServiceKey,
         range: &Range,
-        cuts: bool,
+        aborts: bool,
     ) -> Result<Unsettled<'a>, Failure> {
         let state = self.ns.state();
         let index = self.config.position(service);
         let index = index.map_err(|_| Refusal::NoService)?;
         let configured = self.config.services.get(index).ok_or(Refusal::NoService)?;
         let deleted = range.of(&configured.destinations)?;
-        check_cut(&deleted, cuts)?;
+        check_abort(&deleted, aborts)?;
         let staying = configured.destinations.iter();
         let staying = copy_of(staying.filter(|d| !range.contains(d)))?;
         let steers = configured.would_steer(&configured.settings, staying.iter())?;
@@ -183,6 +183,6 @@ impl<'a> Transaction<'a> {
         state.backends.replace(backends, &mut self.config.retired);
         self.configured(service)?.destinations = staying;
         self.publish(index, pool);
-        Ok(self.deleted(deleted, room, cuts))
+        Ok(self.deleted(deleted, room, aborts))
     }
 }

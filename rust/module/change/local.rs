@@ -2,7 +2,12 @@
 
 //! What the host has of what a request names.
 
-use rlvs_core::{address::Address, config::Presence};
+use rlvs_core::{
+    address::{Address, Family},
+    config::{self, Presence},
+    refusal::Refusal,
+};
+use rlvs_kext::net;
 
 use super::Transaction;
 use crate::presence::is_here;
@@ -21,4 +26,10 @@ impl Transaction<'_> {
             Presence::Elsewhere
         }
     }
+}
+
+/// Returns `Ok` if this kernel has the family of an address that a request names. To be asked before
+/// anything else is asked about the address.
+pub(crate) fn check_family(family: Family) -> Result<(), Refusal> {
+    config::check_family(family, net::has_ipv6())
 }

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// Whether the connections of destinations that are to be deleted can be ended, if that is what the
-/// deletion `cuts`: all of them are known.
-pub(super) fn check_cut(destinations: &[Arc<Destination>], cuts: bool) -> Result<(), Refusal> {
-    if cuts && destinations.iter().any(|d| d.has_unknown()) {
+/// deletion `aborts`: all of them are known.
+pub(super) fn check_abort(destinations: &[Arc<Destination>], aborts: bool) -> Result<(), Refusal> {
+    if aborts && destinations.iter().any(|d| d.has_unknown()) {
         return Err(Refusal::UncountedCut);
     }
     Ok(())
@@ -119,7 +119,7 @@ impl<'a> Transaction<'a> {
         mut self,
         deleted: KVVec<Arc<Destination>>,
         mut room: Room,
-        cuts: bool,
+        aborts: bool,
     ) -> Unsettled<'a> {
         let number = self.config.next();
         let count = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
@@ -127,8 +127,8 @@ impl<'a> Transaction<'a> {
         for destination in deleted.iter() {
             destination.set_deleted(true);
             destination.leave(number);
-            // Before the mutex is given back: what is to be cut does not come back.
-            if cuts {
+            // Before the mutex is given back: what is to be aborted does not come back.
+            if aborts {
                 destination.mark_cut();
             }
             self.config.draining.add(destination, &mut room);

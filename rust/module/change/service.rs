@@ -13,7 +13,7 @@ use rlvs_kext::{memory::KEPT, rcu::RcuBox};
 
 use super::{
     edit::{copy_of, Failure},
-    publish::{check_cut, check_flags, pool_of, with_all, without_all},
+    publish::{check_abort, check_flags, pool_of, with_all, without_all},
     Transaction, Unsettled,
 };
 use crate::{
@@ -129,19 +129,19 @@ impl<'a> Transaction<'a> {
         self.ns.state().timeouts.set(timeouts);
     }
 
-    /// Deletes a service with its destinations. If it `cuts`, their connections are marked for
-    /// [`crate::change::abort::Cut`], and it is refused unless all of them are known.
+    /// Deletes a service with its destinations. If it `aborts`, their connections are marked for
+    /// [`crate::change::abort::Abort`], and it is refused unless all of them are known.
     pub(crate) fn delete_service(
         mut self,
         key: &ServiceKey,
-        cuts: bool,
+        aborts: bool,
     ) -> Result<Unsettled<'a>, Failure> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
         let services = RcuBox::new(self.services().without(key)?)?;
         let deleted = copy_of(self.configured(key)?.destinations.iter())?;
         let room = Room::new(deleted.len())?;
         self.config.overall.reserve(1)?;
-        check_cut(&deleted, cuts)?;
+        check_abort(&deleted, aborts)?;
         let backends = RcuBox::new(without_all(self.backends(), deleted.iter())?)?;
 
         let removed = self.config.services.remove(index);
@@ -152,22 +152,22 @@ impl<'a> Transaction<'a> {
         let (state, retired) = (self.ns.state(), &mut self.config.retired);
         state.services.replace(services, retired);
         state.backends.replace(backends, retired);
-        Ok(self.deleted(deleted, room, cuts))
+        Ok(self.deleted(deleted, room, aborts))
     }
 
-    /// Deletes every service. If it `cuts`, what was deleted before and still has connections is
+    /// Deletes every service. If it `aborts`, what was deleted before and still has connections is
     /// meant as well. Refused as [`Self::delete_service`] is.
-    pub(crate) fn flush(mut self, cuts: bool) -> Result<Unsettled<'a>, Failure> {
+    pub(crate) fn flush(mut self, aborts: bool) -> Result<Unsettled<'a>, Failure> {
         let empty = RcuBox::new(Services::default())?;
         let no_backends = RcuBox::new(Backends::default())?;
         let config = &mut *self.config;
         let listed = config.services.iter().flat_map(|c| c.destinations.iter());
         let deleted = copy_of(listed)?;
-        check_cut(&deleted, cuts)?;
+        check_abort(&deleted, aborts)?;
         let room = Room::new(deleted.len())?;
         config.overall.reserve(config.services.len())?;
 
-        if cuts {
+        if aborts {
             config.draining.iter().for_each(|d| d.mark_cut());
         }
         for configured in config.services.iter() {
@@ -180,7 +180,7 @@ impl<'a> Transaction<'a> {
         let (state, retired) = (self.ns.state(), &mut config.retired);
         state.services.replace(empty, retired);
         state.backends.replace(no_backends, retired);
-        Ok(self.deleted(deleted, room, cuts))
+        Ok(self.deleted(deleted, room, aborts))
     }
 
     /// Sets the statistics of one service, or of all, to zero.

@@ -9,8 +9,8 @@ use rlvs_kext::{
     uapi::ipvs::{command, request as top},
 };
 
-use super::{service_name, write};
-use crate::{netlink::Answer, state::State};
+use super::{service::service_name, write};
+use crate::{netlink::extack::Answer, state::State};
 
 /// Where a list is.
 #[derive(Default)]

@@ -350,7 +350,7 @@ impl Destination {
         }
     }
 
-    /// Marks a deleted destination for [`crate::change::abort::Cut`].
+    /// Marks a deleted destination for [`crate::change::abort::Abort`].
     pub(crate) fn mark_cut(&self) {
         self.cut.store(true, Relaxed);
     }

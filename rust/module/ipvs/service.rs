@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests about services.
+
+use rlvs_core::{
+    config::ServiceKey,
+    ipvs::service::{Attributes as SettingAttributes, Name, NameAttributes, Wanted},
+    refusal::Refusal,
+};
+use rlvs_kext::{
+    genetlink::{self, Attribute, Attributes, Nest, Request},
+    netns::Handle,
+    uapi::ipvs::{command, request as top, service},
+};
+
+use super::write;
+use crate::{
+    change::{
+        abort::{self, Abort},
+        local::check_family,
+        Transaction, Unsettled,
+    },
+    config::Configured,
+    netlink::extack::{failed, refuse, Answer},
+    service::timeouts::TimeoutChange,
+    state::State,
+};
+
+/// Which service nested attributes are about.
+pub(super) fn service_name<'a>(given: &Attributes<'a>) -> Result<Name, Refusal> {
+    let payload = |id| given.get(id).map(Attribute::payload);
+    let name = Name::read(&NameAttributes {
+        family: payload(service::AF),
+        mark: payload(service::FWMARK),
+        protocol: payload(service::PROTOCOL),
+        address: payload(service::ADDR),
+        port: payload(service::PORT),
+    })?;
+    check_family(name.family)?;
+    Ok(name)
+}
+
+/// The attributes of the service that a request is about, and which one that is.
+pub(super) fn named<'a>(request: &Request<'a>) -> Answer<'a, (Attributes<'a>, Name)> {
+    let around = request.get(top::SERVICE);
+    let given = request
+        .nested(top::SERVICE, Nest::IpvsService)?
+        .ok_or_else(|| genetlink::Refusal::missing(top::SERVICE, Refusal::IpvsService.text()))?;
+    let name = service_name(&given).map_err(|refusal| {
+        let at = match refusal {
+            Refusal::IpvsFamily | Refusal::NoIpv6 => given.get(service::AF),
+            _ => around,
+        };
+        refuse(refusal).about(at)
+    })?;
+    Ok((given, name))
+}
+
+/// What a service is to be.
+fn wanted_service<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Answer<'a, Wanted<'a>> {
+    let payload = |id| given.get(id).map(Attribute::payload);
+    Wanted::read(&SettingAttributes {
+        scheduler: payload(service::SCHED_NAME),
+        engine: payload(service::PE_NAME),
+        flags: payload(service::FLAGS),
+        timeout: payload(service::TIMEOUT),
+        netmask: payload(service::NETMASK),
+    })
+    .map_err(|refusal| refuse(refusal).about(request.get(top::SERVICE)))
+}
+
+/// A refusal of what a service is to be, with the attribute that is at fault.
+fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::Refusal<'a> {
+    refuse(refusal).about(given.get(match refusal {
+        Refusal::IpvsScheduler | Refusal::IpvsNoScheduler => service::SCHED_NAME,
+        Refusal::IpvsEngine | Refusal::IpvsUnknownEngine => service::PE_NAME,
+        Refusal::IpvsPrefix | Refusal::IpvsNetmask => service::NETMASK,
+        Refusal::IpvsPersistentZero | Refusal::PersistenceRange => service::TIMEOUT,
+        Refusal::UnknownFlag
+        | Refusal::FlagOfOtherScheduler
+        | Refusal::OnePacketProtocol
+        | Refusal::OnePacketPersistent
+        | Refusal::OnePacketAddress
+        | Refusal::SharedDestination
+        | Refusal::SteerPersistent => service::FLAGS,
+        Refusal::IpvsMark => service::FWMARK,
+        Refusal::IpvsAllPorts => service::PORT,
+        Refusal::UnknownProtocol => service::PROTOCOL,
+        Refusal::NotUnicast | Refusal::MappedAddress => service::ADDR,
+        _ => return refuse(refusal),
+    }))
+}
+
+/// The service of the name, which has to be there.
+pub(super) fn find<'a, 'c>(
+    changes: &'c Transaction<'_>,
+    name: &Name,
+) -> Answer<'a, (ServiceKey, &'c Configured)> {
+    // What cannot be added is not there.
+    let key = name.key().map_err(|_| refuse(Refusal::NoService))?;
+    let found = changes.find(&key);
+    Ok((key, found.ok_or_else(|| refuse(Refusal::NoService))?))
+}
+
+pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let (given, name) = named(request)?;
+    let wanted = wanted_service(request, &given)?;
+    let changes = Transaction::begin(ns);
+    if find(&changes, &name).is_ok() {
+        return Err(refuse(Refusal::ServiceExists).about(request.get(top::SERVICE)));
+    }
+    let key = name.key().map_err(|r| service_refused(r, &given))?;
+    let change = wanted.change(None, name.family);
+    let change = change.map_err(|r| service_refused(r, &given))?;
+    changes
+        .add_service(key, &change, &TimeoutChange::default())
+        .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
+        .leave();
+    Ok(())
+}
+
+pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let (given, name) = named(request)?;
+    let wanted = wanted_service(request, &given)?;
+    let changes = Transaction::begin(ns);
+    let (key, found) = find(&changes, &name)?;
+    let change = wanted.change(Some(&found.settings), name.family);
+    let change = change.map_err(|r| service_refused(r, &given))?;
+    changes
+        .set_service(&key, &change, &TimeoutChange::default())
+        .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
+        .leave();
+    Ok(())
+}
+
+/// Does not wait for packets that are under way to deleted destinations, as ip_vs does not, unless
+/// their connections are to be ended.
+pub(super) fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, abort: Option<Abort>) {
+    match abort {
+        Some(_) => abort::finish(ns, deletion, abort),
+        None => deletion.leave(),
+    }
+}
+
+pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let (_, name) = named(request)?;
+    let abort = abort::prepare(ns, false).map_err(failed)?;
+    let changes = Transaction::begin(ns);
+    let (key, _) = find(&changes, &name)?;
+    let change = changes
+        .delete_service(&key, abort.is_some())
+        .map_err(failed)?;
+    end(ns, change, abort);
+    Ok(())
+}
+
+pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    let (_, name) = named(request)?;
+    let key = name.key().map_err(|_| refuse(Refusal::NoService))?;
+    let config = ns.state().config.lock();
+    let found = config.find(&key);
+    let found = found.ok_or_else(|| refuse(Refusal::NoService))?;
+    request.reply_as(command::NEW_SERVICE, |out| write::service(out, found))?;
+    Ok(())
+}
+
+pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    if request.get(top::SERVICE).is_none() {
+        return Transaction::begin(ns).zero(None).map_err(failed);
+    }
+    let (_, name) = named(request)?;
+    let changes = Transaction::begin(ns);
+    let (key, _) = find(&changes, &name)?;
+    changes.zero(Some(&key)).map_err(failed)
+}
+
+pub(super) fn flush<'a>(ns: &Handle<'_, State>) -> Answer<'a> {
+    let abort = abort::prepare(ns, false).map_err(failed)?;
+    let change = Transaction::begin(ns)
+        .flush(abort.is_some())
+        .map_err(failed)?;
+    end(ns, change, abort);
+    Ok(())
+}
