@@ -31,7 +31,11 @@ use crate::{
     },
     stats::Events,
     sysctl::Sysctls,
-    table::{ceiling::Ceiling, ports::Ports, Tables},
+    table::{
+        ceiling::{self, Ceiling},
+        ports::Ports,
+        Tables,
+    },
     tracking::Tracked,
 };
 
@@ -90,7 +94,7 @@ impl State {
             v6: Tables::new(Arc::pin_init(FlowTable::cached(setup.shared().clone()), KEPT)?)?,
             refusals: Mark::new(setup.net())?,
             events: Events::new()?,
-            sysctls: Sysctls::new(setup)?,
+            sysctls: Sysctls::new(setup, ceiling::share())?,
             timeouts: TimeoutSettings::new(),
             drop_packet: DropPacket::new(),
             udp: Arc::new(Flows::default(), KEPT)?,

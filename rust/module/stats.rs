@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters: what services and destinations carried, and what became of packets.
+//! Counters: what services and destinations carried, and what became of packets ([`counters`]).
 
 use kernel::prelude::*;
 use rlvs_core::estimate::{Estimate, Volume};
@@ -10,6 +10,9 @@ use rlvs_kext::{
     percpu::PerCpuCounters,
 };
 
+pub(crate) use counters::{Event, Events};
+
+mod counters;
 pub(crate) mod totals;
 
 /// What is counted for a service and for a destination; the index of its counter.
@@ -170,83 +173,5 @@ impl Stats {
             estimate: Estimate::from(sums.volume()),
         };
         with_bh_disabled(|bh| *self.kept.lock_with(bh) = kept);
-    }
-}
-
-/// What became of packets and connections of a namespace; the index of its counter.
-#[derive(Clone, Copy)]
-pub(crate) enum Event {
-    /// A connection entry was made.
-    Connection,
-    /// Refused: no destination could take the connection.
-    NoDestination,
-    /// Dropped: it went straight to a destination's port and would have merged with a balanced
-    /// connection.
-    Conflict,
-    /// Refused: memory was short.
-    NoMemory,
-    /// Refused: the connection table was full.
-    TableFull,
-    /// Left alone: it ends within a header.
-    Truncated,
-    /// Left alone: a header contradicts itself.
-    Malformed,
-    /// Left alone: a fragment.
-    Fragment,
-    /// Dropped: it could not be made writable.
-    Unwritable,
-    /// Dropped: no route after its address had changed.
-    RouteFailed,
-    /// Answered with a reset or port unreachable.
-    Rejected,
-    /// An ICMP error about a connection's packet was rewritten.
-    IcmpError,
-    /// Refused: dropped by the defence `drop_packet`.
-    DropPacket,
-    /// An entry was removed by the defence `drop_entry`.
-    DropEntry,
-    /// A half-open entry was removed before its time, as the table filled up.
-    EarlyExpired,
-    /// Refused: a packet that a destination sent and that had no entry (sysctl `nat_icmp_send`).
-    NoEntry,
-    /// A connection that its destination had refused was given to another one.
-    Retried,
-    /// A refusal reached the client: its first packet was not kept.
-    RetryNotKept,
-    /// A refusal reached the client: nobody else could take the connection.
-    RetryNoDestination,
-    /// A refusal reached the client: its first packet could not be handled again.
-    RetryNotHandled,
-    /// Refused: a new connection straight to a private destination.
-    Private,
-    /// A connection was handed to a destination's listening socket.
-    Steered,
-    /// One of these is missing in its destination's count: memory was short, or the connection
-    /// table full.
-    Uncounted,
-    /// Refused: UDP had its share of the connections.
-    UdpFull,
-    /// Refused: all namespaces together had as many entries as they may.
-    TotalFull,
-}
-
-/// The namespace's counters.
-pub(crate) struct Events(PerCpuCounters<{ Event::TotalFull as usize + 1 }>);
-
-impl Events {
-    /// Counters at zero. May sleep.
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self(PerCpuCounters::new()?))
-    }
-
-    /// Counts one event.
-    #[inline]
-    pub(crate) fn count(&self, bh: &LocalBhDisabled, event: Event) {
-        self.0.add(bh, [(event as usize, 1)]);
-    }
-
-    /// How often the event was.
-    pub(crate) fn total(&self, event: Event) -> u64 {
-        self.0.sum(event as usize)
     }
 }

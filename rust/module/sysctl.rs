@@ -3,14 +3,12 @@
 //! The settings under `net.ipv4.vs`, for both address families, one set for each namespace.
 //! Documentation/sysctl.rst tells what they mean.
 
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::atomic::Atomic};
 use rlvs_core::{address::Protocol, connection::state::Rules, defence::Mode};
 use rlvs_kext::{
     netns::{Namespace, Setup},
     sysctl::{self, Spec},
 };
-
-use crate::table::ceiling;
 
 /// Defines [`Setting`], the number of each setting, and [`SPECS`], what is registered, from one
 /// list.
@@ -43,7 +41,7 @@ settings! {
     ScheduleIcmp: Spec::any(c"schedule_icmp", 0),
     RunEstimation: Spec::any(c"run_estimation", 1).host_only(),
     // Nothing of ip_vs's: bounds on what namespaces take of the host's memory.
-    ConnMaxTotal: Spec::shared(c"conn_max_total", &ceiling::MOST, i32::MAX),
+    ConnMaxTotal: Spec::shared(c"conn_max_total", &CONN_MAX_TOTAL, i32::MAX),
     DestMax: Spec::new(c"dest_max", i32::MAX, 0, i32::MAX).elsewhere(10_000).capped(),
     SvcMax: Spec::new(c"svc_max", i32::MAX, 0, i32::MAX).elsewhere(1_000).capped(),
     // What ip_vs has, and those who configure it set, without effect here.
@@ -74,15 +72,19 @@ const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::S
 /// buckets the kernel must be able to allocate.
 const MOST_CONNECTIONS: i32 = 1 << 27;
 
+/// `conn_max_total`: how many entries all namespaces may have together.
+pub(crate) static CONN_MAX_TOTAL: Atomic<i32> = Atomic::new(0);
+
 /// The settings of a namespace.
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
 
 impl Sysctls {
-    /// Settings with their defaults. May sleep.
-    pub(crate) fn new<T: Namespace>(setup: &Setup<'_, T>) -> Result<Self> {
+    /// Settings with their defaults; that of `conn_max` is `share` at most in a namespace that is not
+    /// the first one. May sleep.
+    pub(crate) fn new<T: Namespace>(setup: &Setup<'_, T>, share: i32) -> Result<Self> {
         let settings = setup.sysctls(c"net/ipv4/vs", &SPECS)?;
         if !setup.net().is_first() {
-            settings.lower(Setting::ConnMax as usize, ceiling::share());
+            settings.lower(Setting::ConnMax as usize, share);
         }
         Ok(Self(settings))
     }

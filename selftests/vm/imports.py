@@ -19,7 +19,7 @@ ROOMS = """
     sync drain
     config table
     service
-    stats defence sysctl family primitives
+    stats defence sysctl tracking family presence primitives
 """.split()
 
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)

@@ -5,14 +5,10 @@
 //! Entries are made by packets, without a request whose process could be charged for them. What a
 //! namespace may have is bounded by its `conn_max`; but a user may have many namespaces.
 
-use kernel::{
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-};
+use kernel::{prelude::*, sync::atomic::Relaxed};
 use rlvs_kext::{flow_total, memory, net::Net, ratelimit::Limit};
 
-/// The sysctl `conn_max_total`.
-pub(crate) static MOST: Atomic<i32> = Atomic::new(0);
+use crate::sysctl::CONN_MAX_TOTAL;
 
 /// Of how many bytes of the host's memory there may be one entry: an eighth of the memory for
 /// entries of IPv6, which take 144 to 190 bytes each with their places in the table.
@@ -28,12 +24,12 @@ const PARTS: u32 = 4;
 pub(crate) fn prepare() {
     let bytes = memory::all_pages().saturating_mul(kernel::page::PAGE_SIZE as u64);
     let most = i32::try_from(bytes / BYTES).unwrap_or(i32::MAX).max(LEAST);
-    MOST.store(most, Relaxed);
+    CONN_MAX_TOTAL.store(most, Relaxed);
 }
 
 /// The ceiling.
 fn most() -> u32 {
-    u32::try_from(MOST.load(Relaxed)).unwrap_or(0)
+    u32::try_from(CONN_MAX_TOTAL.load(Relaxed)).unwrap_or(0)
 }
 
 /// How many entries a namespace that is not the first one may have if nothing else was set: a
