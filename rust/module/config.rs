@@ -23,7 +23,7 @@ use crate::{
     sysctl::Sysctls,
     table::ports::PortsWriter,
 };
-use lingering::Draining;
+use lingering::Lingering;
 use listeners::Listeners;
 use settled::{Settled, NOTHING};
 
@@ -81,7 +81,7 @@ pub(crate) struct Config {
     /// How many destinations they have.
     pub(crate) listed: u32,
     /// Deleted destinations that have connections.
-    pub(crate) draining: Draining,
+    pub(crate) lingering: Lingering,
     /// Ports may be in the port sets that nothing needs any more.
     pub(crate) stale_ports: bool,
     /// The listeners to events.
@@ -106,7 +106,7 @@ impl Config {
         Ok(Self {
             services: KVVec::new(),
             listed: 0,
-            draining: Draining::new(),
+            lingering: Lingering::new(),
             stale_ports: false,
             listeners: Listeners::default(),
             overall: Overall::new()?,
@@ -130,7 +130,7 @@ impl Config {
 
     /// Whether there is no service and no deleted destination with connections.
     pub(crate) fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.draining.is_empty()
+        self.services.is_empty() && self.lingering.is_empty()
     }
 
     /// The service of the key.
@@ -167,8 +167,8 @@ impl Config {
     pub(crate) fn check_destinations(&self, sysctls: &Sysctls, more: u32) -> Result<(), Refusal> {
         let most = sysctls.dest_max();
         let listed = self.listed.checked_add(more);
-        let draining = u32::try_from(self.draining.len());
-        match listed.is_some_and(|count| count <= most) && draining.is_ok_and(|d| d <= most) {
+        let lingering = u32::try_from(self.lingering.len());
+        match listed.is_some_and(|count| count <= most) && lingering.is_ok_and(|d| d <= most) {
             true => Ok(()),
             false => Err(Refusal::TooManyDestinations),
         }

@@ -51,7 +51,7 @@ impl<'a> Transaction<'a> {
         };
         let mut all = copy_of(configured.destinations.iter())?;
         for key in range.keys() {
-            let mut left = self.config.draining.at(*service, key);
+            let mut left = self.config.lingering.at(*service, key);
             let destination = match left.find(|d| returns(d)) {
                 Some(old) => old,
                 None => Destination::new(&configured.service.shared, &state.udp, key, settings)?,
@@ -82,13 +82,13 @@ impl<'a> Transaction<'a> {
         let Config {
             services,
             listed,
-            draining,
+            lingering,
             retired,
             ..
         } = &mut *self.config;
         let configured = services.get_mut(index).ok_or(Refusal::NoService)?;
         for returned in all.iter().filter(|d| d.is_deleted()) {
-            draining.remove(returned);
+            lingering.remove(returned);
             returned.set(settings);
             returned.set_deleted(false);
         }

@@ -131,7 +131,7 @@ impl<'a> Transaction<'a> {
             if aborts {
                 destination.mark_cut();
             }
-            self.config.draining.add(destination, &mut room);
+            self.config.lingering.add(destination, &mut room);
         }
         self.config.stale_ports = true;
         self.changed(deleted)

@@ -41,7 +41,7 @@ impl<'a> Transaction<'a> {
         check_uncounted(key.protocol, &settings, empty())?;
         self.config.check_services(&self.ns.state().sysctls)?;
         let pool = pool_of(&settings, false, [].iter(), |_| None)?;
-        let left = self.config.draining.of(key).next();
+        let left = self.config.lingering.of(key).next();
         let service = Service::new(key, pool, left.as_ref())?;
         let services = RcuBox::new(self.services().with(&service)?)?;
         let configured = Configured {
@@ -61,7 +61,7 @@ impl<'a> Transaction<'a> {
 
         // What is left of a deleted service becomes this one's, which is new otherwise.
         if left.is_some() {
-            for left in self.config.draining.of(key) {
+            for left in self.config.lingering.of(key) {
                 left.stats.zero();
             }
             self.config.overall.returns(&service.shared.stats);
@@ -168,7 +168,7 @@ impl<'a> Transaction<'a> {
         config.overall.reserve(config.services.len())?;
 
         if aborts {
-            config.draining.iter().for_each(|d| d.mark_cut());
+            config.lingering.iter().for_each(|d| d.mark_cut());
         }
         for configured in config.services.iter() {
             let service = &configured.service;

@@ -34,7 +34,7 @@ fn key_of(destination: &Destination) -> Key {
 
 /// The deleted destinations of a namespace that may have connections, by their services. Guarded by
 /// the configuration's mutex.
-pub(crate) struct Draining {
+pub(crate) struct Lingering {
     tree: RBTree<Key, Arc<Destination>>,
     len: usize,
 }
@@ -53,7 +53,7 @@ impl Room {
     }
 }
 
-impl Draining {
+impl Lingering {
     pub(crate) fn new() -> Self {
         Self {
             tree: RBTree::new(),

@@ -19,13 +19,13 @@ use crate::{
 pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool) {
     let Config {
         services,
-        draining,
+        lingering,
         listeners,
         ..
     } = config;
     let all = || {
         let listed = services.iter().flat_map(|c| c.destinations.iter());
-        Iterator::chain(listed, draining.iter())
+        Iterator::chain(listed, lingering.iter())
     };
     for destination in all() {
         drain::walked(destination, complete);
@@ -41,9 +41,9 @@ pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool
     }
     forget_drained(config, ns.state());
     if config.overall.has_left() {
-        let draining = &config.draining;
+        let lingering = &config.lingering;
         config.overall.forget(|key, stats| {
-            let mut of = draining.of(*key);
+            let mut of = lingering.of(*key);
             of.any(|d| Arc::ptr_eq(&d.service_stats, stats))
         });
     }
@@ -52,14 +52,14 @@ pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool
 /// Lets go of deleted destinations without connections, and of ports that nothing has.
 fn forget_drained(config: &mut Config, state: &State) {
     let settled = &state.settled;
-    config.stale_ports |= config.draining.forget_drained(|d| is_settled(d, settled));
+    config.stale_ports |= config.lingering.forget_drained(|d| is_settled(d, settled));
     if !config.stale_ports {
         return;
     }
     // Connections outlive their service, and its method: their ports are needed as long as they
     // are there. So are those of what packets under way may still make an entry of.
     let may_have = |d: &Destination| d.has_entries() || !is_settled(d, settled);
-    let left = || config.draining.iter().filter(|d| may_have(d));
+    let left = || config.lingering.iter().filter(|d| may_have(d));
     let listed = config.services.iter().filter(|c| c.has_entries(settled));
     let listed = listed.map(|c| c.service.shared.key.port);
     let services = Iterator::chain(listed, left().map(|d| d.service_key.port));
