@@ -19,7 +19,7 @@ use rlvs_kext::rcu::Retired;
 
 use crate::{
     service::{Destination, Service},
-    stats::{totals::Overall, Report, Stats},
+    stats::{totals::Totals, Report, Stats},
     sysctl::Sysctls,
     table::ports::PortsWriter,
 };
@@ -87,7 +87,7 @@ pub(crate) struct Config {
     /// The listeners to events.
     pub(crate) listeners: Listeners,
     /// What all services carried together.
-    pub(crate) overall: Overall,
+    pub(crate) totals: Totals,
     /// When the rates were gone on with.
     pub(crate) estimated: Instant<Monotonic>,
     /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
@@ -109,7 +109,7 @@ impl Config {
             lingering: Lingering::new(),
             stale_ports: false,
             listeners: Listeners::default(),
-            overall: Overall::new()?,
+            totals: Totals::new()?,
             estimated: Instant::now(),
             generation: 1,
             published: NOTHING,
@@ -139,13 +139,13 @@ impl Config {
     }
 
     /// What all services carried since the last zeroing, deleted ones included, and their rates.
-    pub(crate) fn overall(&self) -> Report {
-        self.overall.report(stats_of(&self.services))
+    pub(crate) fn totals(&self) -> Report {
+        self.totals.report(stats_of(&self.services))
     }
 
     /// What they carried on one CPU, whatever was set to zero.
     pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
-        self.overall.ever_on(cpu, stats_of(&self.services))
+        self.totals.ever_on(cpu, stats_of(&self.services))
     }
 
     /// Where the service is, or where it belongs.

@@ -34,11 +34,11 @@ pub(crate) enum Traffic {
 
 const TRAFFIC: usize = Traffic::Avoided as usize + 1;
 
-/// Totals of a service or destination.
+/// Carried of a service or destination.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Totals([u64; TRAFFIC]);
+pub(crate) struct Carried([u64; TRAFFIC]);
 
-impl Totals {
+impl Carried {
     /// One of the totals.
     pub(crate) fn get(&self, which: Traffic) -> u64 {
         self.0.get(which as usize).copied().unwrap_or(0)
@@ -68,7 +68,7 @@ pub(crate) struct Report {
 struct Kept {
     /// What is taken off the counters when they are read: the totals at the last zeroing. The
     /// counters themselves are only ever added to, so that no packet's count is lost to it.
-    zero: Totals,
+    zero: Carried,
     /// Of the counters themselves; written by the periodic work, and at the zeroing.
     estimate: Estimate,
 }
@@ -118,8 +118,8 @@ impl Stats {
         self.counters.add(bh, values);
     }
 
-    fn sums(&self) -> Totals {
-        let mut totals = Totals::default();
+    fn sums(&self) -> Carried {
+        let mut totals = Carried::default();
         for (index, total) in totals.0.iter_mut().enumerate() {
             *total = self.counters.sum(index);
         }
@@ -133,7 +133,7 @@ impl Stats {
 
     /// The same of one CPU.
     pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
-        let mut totals = Totals::default();
+        let mut totals = Carried::default();
         for (index, total) in totals.0.iter_mut().enumerate() {
             *total = self.counters.of(cpu, index);
         }
@@ -141,7 +141,7 @@ impl Stats {
     }
 
     /// The totals since the last zeroing; exact when no packet counts meanwhile.
-    pub(crate) fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Carried {
         let mut totals = self.sums();
         let zero = with_bh_disabled(|bh| self.kept.lock_with(bh).zero);
         for (total, zero) in totals.0.iter_mut().zip(zero.0) {
@@ -150,7 +150,7 @@ impl Stats {
         totals
     }
 
-    /// Totals and rates since the last zeroing.
+    /// Carried and rates since the last zeroing.
     pub(crate) fn report(&self) -> Report {
         Report {
             total: self.totals().volume(),

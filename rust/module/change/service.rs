@@ -64,7 +64,7 @@ impl<'a> Transaction<'a> {
             for left in self.config.lingering.of(key) {
                 left.stats.zero();
             }
-            self.config.overall.returns(&service.shared.stats);
+            self.config.totals.returns(&service.shared.stats);
         }
         service.shared.stats.zero();
         service.shared.timeouts.set(&TimeoutChange::UNSET);
@@ -140,15 +140,13 @@ impl<'a> Transaction<'a> {
         let services = RcuBox::new(self.services().without(key)?)?;
         let deleted = copy_of(self.configured(key)?.destinations.iter())?;
         let room = Room::new(deleted.len())?;
-        self.config.overall.reserve(1)?;
+        self.config.totals.reserve(1)?;
         check_abort(&deleted, aborts)?;
         let backends = RcuBox::new(without_all(self.backends(), deleted.iter())?)?;
 
         let removed = self.config.services.remove(index);
         let removed = removed.map_err(|_| Refusal::NoService)?;
-        self.config
-            .overall
-            .leave(key, &removed.service.shared.stats);
+        self.config.totals.leave(key, &removed.service.shared.stats);
         let (state, retired) = (self.ns.state(), &mut self.config.retired);
         state.services.replace(services, retired);
         state.backends.replace(backends, retired);
@@ -165,7 +163,7 @@ impl<'a> Transaction<'a> {
         let deleted = copy_of(listed)?;
         check_abort(&deleted, aborts)?;
         let room = Room::new(deleted.len())?;
-        config.overall.reserve(config.services.len())?;
+        config.totals.reserve(config.services.len())?;
 
         if aborts {
             config.lingering.iter().for_each(|d| d.mark_cut());
@@ -173,7 +171,7 @@ impl<'a> Transaction<'a> {
         for configured in config.services.iter() {
             let service = &configured.service;
             config
-                .overall
+                .totals
                 .leave(&service.shared.key, &service.shared.stats);
         }
         config.services.clear();
@@ -195,10 +193,10 @@ impl<'a> Transaction<'a> {
             Some(key) => zero(self.configured(key)?),
             None => {
                 let Config {
-                    services, overall, ..
+                    services, totals, ..
                 } = &mut *self.config;
                 services.iter().for_each(|configured| zero(configured));
-                overall.zero(stats_of(services));
+                totals.zero(stats_of(services));
             }
         }
         Ok(())

@@ -225,7 +225,7 @@ impl File<State> for Totals {
         if self.over {
             return Ok(());
         }
-        let (total, rate) = overall(ns.state());
+        let (total, rate) = totals(ns.state());
         let [first, second] = proc::TOTALS_HEADER;
         let header = proc::RATES_HEADER;
         self.over = text.fits(format_args!("{first}{second}{total}\n{header}{rate}"));
@@ -263,7 +263,7 @@ impl File<State> for Cpus {
             }
             self.cpu = cpu.saturating_add(1);
         }
-        let (total, rate) = overall(ns.state());
+        let (total, rate) = totals(ns.state());
         let header = proc::CPUS_RATES_HEADER;
         self.over = text.fits(format_args!("  ~ {total}\n{header}    {rate}"));
         Ok(())
@@ -271,7 +271,7 @@ impl File<State> for Cpus {
 }
 
 /// Totals and rates of the namespace.
-fn overall(state: &State) -> (Row, Row) {
-    let report = state.config.lock().overall();
+fn totals(state: &State) -> (Row, Row) {
+    let report = state.config.lock().totals();
     (Row(report.total), Row(report.rate))
 }

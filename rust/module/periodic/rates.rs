@@ -25,5 +25,5 @@ pub(super) fn estimate(config: &mut Config) {
         task::cond_resched();
     }
     let listed = stats_of(&config.services);
-    config.overall.estimate(elapsed, listed);
+    config.totals.estimate(elapsed, listed);
 }

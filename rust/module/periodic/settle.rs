@@ -40,9 +40,9 @@ pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool
         }
     }
     forget_drained(config, ns.state());
-    if config.overall.has_left() {
+    if config.totals.has_left() {
         let lingering = &config.lingering;
-        config.overall.forget(|key, stats| {
+        config.totals.forget(|key, stats| {
             let mut of = lingering.of(*key);
             of.any(|d| Arc::ptr_eq(&d.service_stats, stats))
         });

@@ -16,7 +16,7 @@ use rlvs_kext::{memory::KEPT, percpu};
 use crate::stats::{Report, Stats};
 
 /// Guarded by the configuration's mutex.
-pub(crate) struct Overall {
+pub(crate) struct Totals {
     /// What services carried that are gone, for each CPU.
     gone: KVVec<Volume>,
     /// The keys and the statistics of deleted services that may still have connections.
@@ -26,7 +26,7 @@ pub(crate) struct Overall {
     estimate: Estimate,
 }
 
-impl Overall {
+impl Totals {
     /// Nothing was carried. May sleep.
     pub(crate) fn new() -> Result<Self> {
         let cpus = usize::try_from(percpu::cpus())?;
