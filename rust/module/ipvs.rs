@@ -18,7 +18,7 @@ use rlvs_kext::{
     uapi::ipvs::command,
 };
 
-use crate::{netlink::extack::Answer, state::State};
+use crate::{netlink::extack::Outcome, state::State};
 
 pub(crate) use proc::FILES;
 
@@ -38,19 +38,19 @@ impl Family for Ipvs {
     type State = State;
     type Dump = dump::Dump;
 
-    fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
-        let answer = answer(ns, request);
-        if let Err(refusal) = &answer {
+    fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
+        let outcome = carry_out(ns, request);
+        if let Err(refusal) = &outcome {
             log_unsupported(ns.net(), refusal);
         }
-        answer
+        outcome
     }
 
     fn dump<'a>(
         ns: &Handle<'_, State>,
         dump: &mut Self::Dump,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         dump.next(ns, out)
     }
 }
@@ -66,7 +66,7 @@ fn log_unsupported(net: &Net, refusal: &genetlink::Refusal<'_>) {
     }
 }
 
-fn answer<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+fn carry_out<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     match request.command() {
         command::NEW_SERVICE => service::new(ns, request),
         command::SET_SERVICE => service::set(ns, request),

@@ -13,7 +13,7 @@ use rlvs_kext::{
 };
 
 use crate::state::State;
-use extack::Answer;
+use extack::Outcome;
 
 mod counters;
 mod destination;
@@ -32,7 +32,7 @@ impl Family for Rlvs {
     type State = State;
     type Dump = dump::Dump;
 
-    fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+    fn request<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
         match request.command() {
             command::SERVICE_ADD => service::add(ns, request),
             command::SERVICE_SET => service::set(ns, request),
@@ -54,7 +54,7 @@ impl Family for Rlvs {
         ns: &Handle<'_, State>,
         dump: &mut Self::Dump,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         dump.next(ns, out)
     }
 }

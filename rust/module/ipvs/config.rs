@@ -11,7 +11,7 @@ use rlvs_kext::{
 
 use crate::{
     change::Transaction,
-    netlink::extack::{refuse, Answer},
+    netlink::extack::{refuse, Outcome},
     service::timeouts::TimeoutChange,
     state::State,
 };
@@ -21,7 +21,7 @@ const TIMEOUTS: [u16; Tunable::ALL.len()] =
     [top::TIMEOUT_TCP, top::TIMEOUT_TCP_FIN, top::TIMEOUT_UDP];
 
 /// Refuses a daemon, as connections are not synchronised.
-pub(super) fn change_daemon<'a>(request: &Request<'a>) -> Answer<'a> {
+pub(super) fn change_daemon<'a>(request: &Request<'a>) -> Outcome<'a> {
     let nested = request.nested(top::DAEMON, Nest::IpvsDaemon)?;
     let given = nested
         .ok_or_else(|| genetlink::Refusal::missing(top::DAEMON, Refusal::IpvsDaemonParts.text()))?;
@@ -37,7 +37,7 @@ pub(super) fn change_daemon<'a>(request: &Request<'a>) -> Answer<'a> {
     Err(refuse(refusal).about(request.get(top::DAEMON)))
 }
 
-pub(super) fn set_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn set_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let mut change = TimeoutChange::default();
     for (id, seconds) in TIMEOUTS.into_iter().zip(change.0.iter_mut()) {
         let attribute = request.get(id);
@@ -48,7 +48,7 @@ pub(super) fn set_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> A
     Ok(())
 }
 
-pub(super) fn get_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn get_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     request.reply_as(command::SET_CONFIG, |out| {
         for (id, tunable) in TIMEOUTS.into_iter().zip(Tunable::ALL) {
             out.u32(id, ns.state().timeouts.in_force(tunable))?;
@@ -58,7 +58,7 @@ pub(super) fn get_config<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> A
     Ok(())
 }
 
-pub(super) fn get_info<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn get_info<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     request.reply_as(command::SET_INFO, |out| {
         out.u32(info::VERSION, ipvs::VERSION)?;
         out.u32(info::CONN_TAB_SIZE, ns.state().buckets())

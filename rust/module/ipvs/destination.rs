@@ -21,13 +21,13 @@ use crate::{
         local::check_family,
         Transaction,
     },
-    netlink::extack::{failed, refuse, Answer},
+    netlink::extack::{failed, refuse, Outcome},
     service::DestinationSettings,
     state::State,
 };
 
 /// The attributes of the destination that a request is about, and which one that is.
-fn named_destination<'a>(request: &Request<'a>) -> Answer<'a, (Attributes<'a>, Name)> {
+fn named_destination<'a>(request: &Request<'a>) -> Outcome<'a, (Attributes<'a>, Name)> {
     let around = request.get(top::DEST);
     let given = request
         .nested(top::DEST, Nest::IpvsDestination)?
@@ -47,14 +47,14 @@ fn destination_key<'a>(
     name: &Name,
     service: &ServiceKey,
     given: &Attributes<'a>,
-) -> Answer<'a, DestinationKey> {
+) -> Outcome<'a, DestinationKey> {
     let key = name.key(service.address.family());
     let key = key.and_then(|key| check_family(key.address.family()).map(|()| key));
     key.map_err(|refusal| refuse(refusal).about(given.get(dest::ADDR_FAMILY)))
 }
 
 /// What a destination of the service is to be, as far as it does not depend on whether it is there.
-fn wanted_destination<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Answer<'a, Wanted> {
+fn wanted_destination<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Outcome<'a, Wanted> {
     let payload = |id| given.get(id).map(Attribute::payload);
     Wanted::read(&destination::Attributes {
         method: payload(dest::FWD_METHOD),
@@ -96,7 +96,7 @@ fn destination_failed<'a>(failure: Failure, given: &Attributes<'a>) -> genetlink
 fn asked_destination<'a>(
     request: &Request<'a>,
     service: &ServiceKey,
-) -> Answer<'a, (Attributes<'a>, DestinationKey, Wanted)> {
+) -> Outcome<'a, (Attributes<'a>, DestinationKey, Wanted)> {
     let (given, name) = named_destination(request)?;
     let wanted = wanted_destination(request, &given)?;
     let key = destination_key(&name, service, &given)?;
@@ -106,7 +106,7 @@ fn asked_destination<'a>(
     Ok((given, key, wanted))
 }
 
-pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let changes = Transaction::begin(ns);
     let (service, found) = find(&changes, &name)?;
@@ -136,7 +136,7 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
 }
 
 /// Changes what IPVS has of a destination: how it is forwarded to stays.
-pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let changes = Transaction::begin(ns);
     let (service, found) = find(&changes, &name)?;
@@ -160,7 +160,7 @@ pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     Ok(())
 }
 
-pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let abort = abort::prepare(ns, false).map_err(failed)?;
     let changes = Transaction::begin(ns);

@@ -10,7 +10,7 @@ use rlvs_kext::{
 };
 
 use super::{service::service_name, write};
-use crate::{netlink::extack::Answer, state::State};
+use crate::{netlink::extack::Outcome, state::State};
 
 /// Where a list is.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Dump {
         &mut self,
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         match out.command() {
             command::GET_SERVICE => self.services(ns, out),
             command::GET_DEST => self.destinations(ns, out),
@@ -39,7 +39,7 @@ impl Dump {
         &mut self,
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         let config = ns.state().config.lock();
         let services = config.services();
         Ok(out.records_as(
@@ -55,7 +55,7 @@ impl Dump {
         &mut self,
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         let Ok(Some(given)) = out.nested(top::SERVICE, Nest::IpvsService) else {
             return Ok(true);
         };

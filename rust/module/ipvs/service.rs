@@ -21,7 +21,7 @@ use crate::{
         Transaction, Unsettled,
     },
     config::Configured,
-    netlink::extack::{failed, refuse, Answer},
+    netlink::extack::{failed, refuse, Outcome},
     service::timeouts::TimeoutChange,
     state::State,
 };
@@ -41,7 +41,7 @@ pub(super) fn service_name<'a>(given: &Attributes<'a>) -> Result<Name, Refusal> 
 }
 
 /// The attributes of the service that a request is about, and which one that is.
-pub(super) fn named<'a>(request: &Request<'a>) -> Answer<'a, (Attributes<'a>, Name)> {
+pub(super) fn named<'a>(request: &Request<'a>) -> Outcome<'a, (Attributes<'a>, Name)> {
     let around = request.get(top::SERVICE);
     let given = request
         .nested(top::SERVICE, Nest::IpvsService)?
@@ -57,7 +57,7 @@ pub(super) fn named<'a>(request: &Request<'a>) -> Answer<'a, (Attributes<'a>, Na
 }
 
 /// What a service is to be.
-fn wanted_service<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Answer<'a, Wanted<'a>> {
+fn wanted_service<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Outcome<'a, Wanted<'a>> {
     let payload = |id| given.get(id).map(Attribute::payload);
     Wanted::read(&SettingAttributes {
         scheduler: payload(service::SCHED_NAME),
@@ -95,14 +95,14 @@ fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::R
 pub(super) fn find<'a, 'c>(
     changes: &'c Transaction<'_>,
     name: &Name,
-) -> Answer<'a, (ServiceKey, &'c Configured)> {
+) -> Outcome<'a, (ServiceKey, &'c Configured)> {
     // What cannot be added is not there.
     let key = name.key().map_err(|_| refuse(Refusal::NoService))?;
     let found = changes.find(&key);
     Ok((key, found.ok_or_else(|| refuse(Refusal::NoService))?))
 }
 
-pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (given, name) = named(request)?;
     let wanted = wanted_service(request, &given)?;
     let changes = Transaction::begin(ns);
@@ -119,7 +119,7 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     Ok(())
 }
 
-pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (given, name) = named(request)?;
     let wanted = wanted_service(request, &given)?;
     let changes = Transaction::begin(ns);
@@ -142,7 +142,7 @@ pub(super) fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, abort: Option
     }
 }
 
-pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let abort = abort::prepare(ns, false).map_err(failed)?;
     let changes = Transaction::begin(ns);
@@ -154,7 +154,7 @@ pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answe
     Ok(())
 }
 
-pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let key = name.key().map_err(|_| refuse(Refusal::NoService))?;
     let config = ns.state().config.lock();
@@ -164,7 +164,7 @@ pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     Ok(())
 }
 
-pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     if request.get(top::SERVICE).is_none() {
         return Transaction::begin(ns).zero(None).map_err(failed);
     }
@@ -174,7 +174,7 @@ pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     changes.zero(Some(&key)).map_err(failed)
 }
 
-pub(super) fn flush<'a>(ns: &Handle<'_, State>) -> Answer<'a> {
+pub(super) fn flush<'a>(ns: &Handle<'_, State>) -> Outcome<'a> {
     let abort = abort::prepare(ns, false).map_err(failed)?;
     let change = Transaction::begin(ns)
         .flush(abort.is_some())

@@ -4,10 +4,10 @@
 
 use rlvs_kext::{genetlink::Request, netns::Handle, uapi::counters};
 
-use super::extack::Answer;
+use super::extack::Outcome;
 use crate::{state::State, stats::Event};
 
-pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let state = ns.state();
     request.reply(|out| {
         out.uint(counters::ENTRIES, u64::from(state.entries()))?;

@@ -19,7 +19,7 @@ use rlvs_kext::{
 };
 
 use super::{
-    extack::{failed, refuse, required, Answer},
+    extack::{failed, refuse, required, Outcome},
     service::nested_key,
 };
 use crate::{
@@ -45,7 +45,7 @@ struct Destinations {
 }
 
 impl Destinations {
-    fn read<'a>(request: &Request<'a>) -> Answer<'a, Self> {
+    fn read<'a>(request: &Request<'a>) -> Outcome<'a, Self> {
         let service = nested_key(request.nested(destination::SERVICE, Nest::Service)?)?;
         let address = request.get(destination::ADDRESS);
         let port = required(
@@ -83,7 +83,7 @@ impl Destinations {
         request: &Request<'a>,
         method: Method,
         weight: u32,
-    ) -> Answer<'a, (u16, Method)> {
+    ) -> Outcome<'a, (u16, Method)> {
         let route_localnet = net.route_localnet();
         let mut checked = (0, method);
         for key in self.range.keys() {
@@ -102,7 +102,7 @@ impl Destinations {
     }
 }
 
-fn method<'a>(request: &Request<'a>) -> Answer<'a, Option<Method>> {
+fn method<'a>(request: &Request<'a>) -> Outcome<'a, Option<Method>> {
     let attribute = request.get(destination::METHOD);
     match attribute {
         None => Ok(None),
@@ -119,7 +119,7 @@ fn user<'a>(
     net: &Net,
     protocol: Protocol,
     request: &Request<'a>,
-) -> Answer<'a, Option<Option<User>>> {
+) -> Outcome<'a, Option<Option<User>>> {
     let attribute = request.get(destination::USER);
     let number = match attribute.and_then(Attribute::u32) {
         None => return Ok(None),
@@ -136,7 +136,7 @@ fn user<'a>(
 }
 
 /// What the request says of the settings of a destination of a service of this protocol.
-fn edit<'a>(net: &Net, protocol: Protocol, request: &Request<'a>) -> Answer<'a, Edit> {
+fn edit<'a>(net: &Net, protocol: Protocol, request: &Request<'a>) -> Outcome<'a, Edit> {
     let number = |id| request.get(id).and_then(Attribute::u32);
     let weight = match number(destination::WEIGHT).map(u16::try_from) {
         None => None,
@@ -158,7 +158,7 @@ fn edit<'a>(net: &Net, protocol: Protocol, request: &Request<'a>) -> Answer<'a, 
     })
 }
 
-pub(super) fn add<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn add<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let named = Destinations::read(request)?;
     let method = method(request)?.unwrap_or(Method::Auto);
     let weight = request
@@ -202,7 +202,7 @@ fn destinations_failed<'a>(request: &Request<'a>, failure: Failure) -> genetlink
     failed(failure).about(request.get(at))
 }
 
-pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let named = Destinations::read(request)?;
     let mut edit = edit(ns.net(), named.service.protocol, request)?;
     if let Some(method) = edit.method {
@@ -215,7 +215,7 @@ pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     Ok(())
 }
 
-pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let named = Destinations::read(request)?;
     let abort = abort::prepare(ns, request.get(destination::CUT).is_some()).map_err(failed)?;
     let change = Transaction::begin(ns)

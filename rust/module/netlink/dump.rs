@@ -15,7 +15,7 @@ use rlvs_kext::{
 };
 
 use super::{
-    extack::{refuse, Answer},
+    extack::{refuse, Outcome},
     service::nested_key,
     write,
 };
@@ -44,7 +44,7 @@ impl Dump {
         &mut self,
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         match out.command() {
             command::SERVICE_GET => self.services(ns, out),
             command::DESTINATION_GET => self.destinations(ns, out),
@@ -60,7 +60,7 @@ impl Dump {
         &mut self,
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         let config = ns.state().config.lock();
         out.generation(config.generation());
         let services = config.services();
@@ -76,7 +76,7 @@ impl Dump {
         &mut self,
         ns: &Handle<'_, State>,
         out: &mut DumpMessage<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Outcome<'a, bool> {
         let key = nested_key(out.nested(destination::SERVICE, Nest::Service)?)?;
         let config = ns.state().config.lock();
         out.generation(config.generation());
@@ -98,7 +98,7 @@ fn connections<'a, A: InState>(
     walk: &mut Connections<A>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
-) -> Answer<'a, bool> {
+) -> Outcome<'a, bool> {
     let timeouts = &ns.state().timeouts;
     let table = &A::tables(ns.state()).connections;
     let rest = walk.go_on(ns, table, |entry| {
@@ -116,7 +116,7 @@ fn all_templates<'a, A: InState>(
     walk: &mut Templates<A>,
     ns: &Handle<'_, State>,
     out: &mut DumpMessage<'a>,
-) -> Answer<'a, bool> {
+) -> Outcome<'a, bool> {
     let table = &A::tables(ns.state()).templates;
     let rest = walk.go_on(ns, table, |template| {
         let record = out.record(|out| {

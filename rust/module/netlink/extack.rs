@@ -11,8 +11,8 @@ use rlvs_kext::{
 
 use crate::change::edit::Failure;
 
-/// What a request comes to.
-pub(crate) type Answer<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
+/// The result of a request, with how it is refused.
+pub(crate) type Outcome<'a, T = ()> = Result<T, genetlink::Refusal<'a>>;
 
 /// Returns the refusal of the core as netlink sends it.
 pub(crate) fn refuse<'a>(refusal: Refusal) -> genetlink::Refusal<'a> {
@@ -40,7 +40,7 @@ pub(super) fn required<'a>(
     attribute: Option<Attribute<'a>>,
     id: u16,
     text: &'static CStr,
-) -> Answer<'a, Attribute<'a>> {
+) -> Outcome<'a, Attribute<'a>> {
     attribute.ok_or_else(|| genetlink::Refusal::missing(id, text))
 }
 

@@ -17,7 +17,7 @@ use rlvs_kext::{
 };
 
 use super::{
-    extack::{failed, refuse, required, Answer},
+    extack::{failed, refuse, required, Outcome},
     timeouts::timeout_change,
     write::{self, SERVICE_TIMEOUTS},
 };
@@ -32,7 +32,7 @@ const ELSEWHERE: &CStr =
     c"the address is not one of this host: until it is, packets to it are left alone";
 
 /// The service that the attributes name. `get` finds an attribute by its type.
-fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Answer<'a, ServiceKey> {
+fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Outcome<'a, ServiceKey> {
     let protocol = required(
         get(service::PROTOCOL),
         service::PROTOCOL,
@@ -61,7 +61,7 @@ fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Answer<'a, Ser
 }
 
 /// The service that is nested in a destination's attributes.
-pub(super) fn nested_key<'a>(nested: Option<Attributes<'a>>) -> Answer<'a, ServiceKey> {
+pub(super) fn nested_key<'a>(nested: Option<Attributes<'a>>) -> Outcome<'a, ServiceKey> {
     match nested {
         Some(nested) => service_key(|id| nested.get(id)),
         None => Err(genetlink::Refusal::missing(
@@ -72,7 +72,7 @@ pub(super) fn nested_key<'a>(nested: Option<Attributes<'a>>) -> Answer<'a, Servi
 }
 
 /// What the request says of how the service schedules.
-fn scheduling<'a>(key: &ServiceKey, request: &Request<'a>) -> Answer<'a, Change> {
+fn scheduling<'a>(key: &ServiceKey, request: &Request<'a>) -> Outcome<'a, Change> {
     let attribute = request.get(service::SCHEDULER);
     let kind = match attribute {
         None => None,
@@ -127,7 +127,7 @@ fn scheduling_failed<'a>(request: &Request<'a>, failure: Failure) -> genetlink::
     failed(failure).about(request.get(at))
 }
 
-pub(super) fn add<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn add<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let key = service_key(|id| request.get(id))?;
     let scheduling = scheduling(&key, request)?;
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
@@ -141,7 +141,7 @@ pub(super) fn add<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     Ok(())
 }
 
-pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let key = service_key(|id| request.get(id))?;
     let scheduling = scheduling(&key, request)?;
     let timeouts = timeout_change(request, SERVICE_TIMEOUTS)?;
@@ -152,7 +152,7 @@ pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'
     Ok(())
 }
 
-pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let key = service_key(|id| request.get(id))?;
     let abort = abort::prepare(ns, request.get(service::CUT).is_some()).map_err(failed)?;
     let change = Transaction::begin(ns)
@@ -162,7 +162,7 @@ pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answe
     Ok(())
 }
 
-pub(super) fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let abort = abort::prepare(ns, request.get(service::CUT).is_some()).map_err(failed)?;
     let change = Transaction::begin(ns)
         .flush(abort.is_some())
@@ -171,7 +171,7 @@ pub(super) fn flush<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer
     Ok(())
 }
 
-pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let named = [service::PROTOCOL, service::ADDRESS, service::PORT]
         .iter()
         .any(|id| request.get(*id).is_some());
@@ -183,7 +183,7 @@ pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<
     Transaction::begin(ns).zero(key.as_ref()).map_err(failed)
 }
 
-pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let key = service_key(|id| request.get(id))?;
     let config = ns.state().config.lock();
     let found = config

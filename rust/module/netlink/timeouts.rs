@@ -9,7 +9,7 @@ use rlvs_kext::{
     uapi::timeouts,
 };
 
-use super::extack::{refuse, Answer};
+use super::extack::{refuse, Outcome};
 use crate::{change::Transaction, service::timeouts::TimeoutChange, state::State};
 
 /// The attributes with the timeouts of a namespace, in the order of [`Tunable::ALL`].
@@ -19,7 +19,7 @@ const TIMEOUTS: [u16; Tunable::ALL.len()] = [timeouts::TCP, timeouts::TCP_FIN, t
 pub(super) fn timeout_change<'a>(
     request: &Request<'a>,
     ids: [u16; Tunable::ALL.len()],
-) -> Answer<'a, TimeoutChange> {
+) -> Outcome<'a, TimeoutChange> {
     let mut change = TimeoutChange::default();
     for (id, seconds) in ids.into_iter().zip(change.0.iter_mut()) {
         let attribute = request.get(id);
@@ -31,14 +31,14 @@ pub(super) fn timeout_change<'a>(
     Ok(change)
 }
 
-pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let change = timeout_change(request, TIMEOUTS)?;
     Transaction::begin(ns).set_timeouts(&change);
     Ok(())
 }
 
 /// Replies with the timeouts in force, the default where none is set.
-pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Answer<'a> {
+pub(super) fn get<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     request.reply(|out| {
         for (id, tunable) in TIMEOUTS.into_iter().zip(Tunable::ALL) {
             out.u32(id, ns.state().timeouts.in_force(tunable))?;
