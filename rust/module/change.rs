@@ -75,7 +75,7 @@ impl<'a> Transaction<'a> {
     /// destinations that it has changed.
     fn settled(self, number: u64, changed: &[Arc<Destination>]) {
         self.ns.state().settled.set(number);
-        self.tell(changed);
+        self.report(changed);
     }
 
     /// All changes that were made so far, if they are not settled, with all that was replaced.
@@ -98,7 +98,7 @@ impl<'a> Transaction<'a> {
 
     /// The change was made: packets under way may go by what was before, of these destinations too.
     fn changed(self, destinations: KVVec<Arc<Destination>>) -> Unsettled<'a> {
-        self.tell(&destinations);
+        self.report(&destinations);
         let number = self.config.next();
         self.made(number, destinations)
     }
@@ -127,10 +127,10 @@ impl<'a> Transaction<'a> {
     }
 
     /// Sends events about changed destinations at once, instead of with the periodic work.
-    fn tell(&self, changed: &[Arc<Destination>]) {
+    fn report(&self, changed: &[Arc<Destination>]) {
         if self.config.listeners.are_present() {
             for destination in changed {
-                event::look_at(self.ns, destination);
+                event::report_changes(self.ns, destination);
             }
         }
     }

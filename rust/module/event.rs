@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events: what becomes of destinations is told to those who have joined the netlink group.
+//! Events: changes of destinations, sent to the netlink group.
 //!
-//! Once a second the periodic work looks at every destination and tells what has changed since it
-//! last did. Packets send nothing: they leave a note in the destination, which the next look
-//! takes, so that a destination has a few messages a second at most, whatever its packets do.
-//! Nobody is asked anything, and nothing is sent, while nobody listens.
+//! Once a second the periodic work compares every destination with what was reported of it last, and
+//! sends what has changed. Packets send nothing: they note it in the destination
+//! ([`Reported`](crate::service::Destination::reported)), and the next comparison takes the note, so
+//! that a destination has a few messages a second at most, whatever its packets do. Without a listener
+//! no socket is looked up and nothing is sent.
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
@@ -29,9 +30,9 @@ const ROOM: u32 = 128;
 /// that is full.
 const DATAGRAM: u32 = 2304;
 
-/// Looks at these destinations and tells what has changed. Under the configuration's mutex, once a
-/// second; may sleep.
-pub(crate) fn look_at_all<'a>(
+/// Sends what has changed of these destinations. Must be called with the configuration's mutex held,
+/// once a second; may sleep.
+pub(crate) fn report_all<'a>(
     ns: &Handle<'_, State>,
     listeners: &mut Listeners,
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
@@ -45,11 +46,11 @@ pub(crate) fn look_at_all<'a>(
         if !were_present {
             destination.notes.forget(destination.is_deleted());
         }
-        // One that was deleted is nothing that a newcomer has to hear of.
-        tell_changes(ns, destination, is_new && !destination.is_deleted());
+        // A new listener gets the condition of every destination, but not of deleted ones.
+        report(ns, destination, is_new && !destination.is_deleted());
         let retried = destination.notes.take_retried();
         if retried != 0 {
-            tell(ns.net(), destination, Notice::Retried, |out| {
+            notify(ns.net(), destination, Notice::Retried, |out| {
                 out.u32(event::COUNT, retried)
             });
         }
@@ -57,37 +58,39 @@ pub(crate) fn look_at_all<'a>(
     }
 }
 
-/// Looks at a destination and tells what has changed. Under the configuration's mutex; may sleep.
-pub(crate) fn look_at(ns: &Handle<'_, State>, destination: &Destination) {
-    tell_changes(ns, destination, false);
+/// Sends what has changed of a destination. Must be called with the configuration's mutex held; may
+/// sleep.
+pub(crate) fn report_changes(ns: &Handle<'_, State>, destination: &Destination) {
+    report(ns, destination, false);
 }
 
-/// The same; with `anew`, also to somebody who was told nothing yet.
-fn tell_changes(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
+/// Sends what has changed of a destination; with `anew`, also what was reported before a listener
+/// joined.
+fn report(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
     let now = condition(ns, destination);
-    let told = destination.notes.report(now);
-    let tell_it = |notice| {
+    let reported = destination.notes.report(now);
+    let send = |notice| {
         let in_flight = drain::in_flight(destination, &ns.state().sysctls);
-        tell(ns.net(), destination, notice, |out| match notice {
+        notify(ns.net(), destination, notice, |out| match notice {
             Notice::Draining => in_flight.map_or(Ok(()), |n| out.u32(event::IN_FLIGHT, n)),
             _ => Ok(()),
         });
     };
     if anew {
-        told.changes_anew(now).for_each(tell_it);
+        reported.changes_anew(now).for_each(send);
     } else {
-        told.changes(now).for_each(tell_it);
+        reported.changes(now).for_each(send);
     }
 }
 
-/// What a destination is like now.
+/// Returns the condition of a destination, and takes the note of a full queue.
 fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
     let mut condition = Condition {
         draining: drain::is_draining(destination),
         drained: drain::is_drained(destination, &ns.state().sysctls, &ns.state().settled),
         ..Condition::default()
     };
-    // Whether anybody listens on its port is not the service's business any more.
+    // A socket on its port has nothing to do with the service any more.
     if destination.is_deleted() {
         return condition;
     }
@@ -104,8 +107,8 @@ fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
     condition
 }
 
-/// The socket that a destination's packets get to, on whichever device: none while its address is
-/// not the host's. Not of SCTP.
+/// Returns the socket that a destination's packets get to, on whichever device; `None` while its
+/// address is not the host's. Must not be asked of SCTP, whose sockets are not known here.
 pub(crate) fn queue(net: &Net, destination: &Destination) -> Option<Listener> {
     if destination.is_here(net) == Some(false) {
         return None;
@@ -119,7 +122,7 @@ pub(crate) fn queue(net: &Net, destination: &Destination) -> Option<Listener> {
         .filter(|listener| destination.is_meant(listener))
 }
 
-/// Whether the socket would drop what comes next.
+/// Returns `true` if the socket would drop what comes next.
 fn is_full(protocol: Protocol, listener: Listener) -> bool {
     let next = match protocol {
         Protocol::Udp => DATAGRAM,
@@ -129,15 +132,15 @@ fn is_full(protocol: Protocol, listener: Listener) -> bool {
     listener.queued.saturating_add(next) > listener.limit
 }
 
-/// Tells all who listen. `more` writes what belongs to the notice. May sleep.
-fn tell(
+/// Sends an event to the listeners. `more` writes the attributes of this notice. May sleep.
+fn notify(
     net: &Net,
     of: &Destination,
     notice: Notice,
     more: impl FnOnce(&mut genetlink::Writer<'_>) -> Result,
 ) {
-    // Who has left is not to be told, and who is behind hears from the kernel that it has lost
-    // messages.
+    // Without a listener there is no error to report, and a listener whose buffer is full gets ENOBUFS
+    // from its socket.
     let _ = genetlink::multicast(net, command::EVENT, ROOM, |out| {
         out.u8(event::TYPE, notice.number())?;
         out.nest(event::SERVICE, |out| {

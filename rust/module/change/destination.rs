@@ -152,7 +152,7 @@ impl<'a> Transaction<'a> {
             None => self.configured(service)?.service.catch_up(),
         }
         if is_seen {
-            self.tell(&changed);
+            self.report(&changed);
             return Ok(self.added());
         }
         Ok(self.changed(changed))

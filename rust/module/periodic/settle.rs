@@ -30,7 +30,7 @@ pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool
     for destination in all() {
         drain::walked(destination, complete);
     }
-    event::look_at_all(ns, listeners, all());
+    event::report_all(ns, listeners, all());
     for configured in services.iter() {
         let service = &configured.service;
         listening::look(ns.net(), service, &configured.destinations);
