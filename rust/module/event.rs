@@ -44,11 +44,11 @@ pub(crate) fn report_all<'a>(
     }
     for destination in destinations {
         if !were_present {
-            destination.notes.forget(destination.is_deleted());
+            destination.reported.forget(destination.is_deleted());
         }
         // A new listener gets the condition of every destination, but not of deleted ones.
         report(ns, destination, is_new && !destination.is_deleted());
-        let retried = destination.notes.take_retried();
+        let retried = destination.reported.take_retried();
         if retried != 0 {
             notify(ns.net(), destination, Notice::Retried, |out| {
                 out.u32(event::COUNT, retried)
@@ -68,7 +68,7 @@ pub(crate) fn report_changes(ns: &Handle<'_, State>, destination: &Destination) 
 /// joined.
 fn report(ns: &Handle<'_, State>, destination: &Destination, anew: bool) {
     let now = condition(ns, destination);
-    let reported = destination.notes.report(now);
+    let reported = destination.reported.report(now);
     let send = |notice| {
         let in_flight = drain::in_flight(destination, &ns.state().sysctls);
         notify(ns.net(), destination, notice, |out| match notice {
@@ -94,7 +94,7 @@ fn condition(ns: &Handle<'_, State>, destination: &Destination) -> Condition {
     if destination.is_deleted() {
         return condition;
     }
-    let is_noted = destination.notes.take_overload();
+    let is_noted = destination.reported.take_overload();
     condition.overloaded = is_noted || destination.is_full();
     let protocol = destination.service_key.protocol;
     // SCTP's sockets are not known here.

@@ -203,7 +203,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         let now = self.passage.now;
         destination.hear(readiness != Readiness::Deaf, now);
         if let Readiness::Busy(_) = readiness {
-            destination.notes.overloaded();
+            destination.reported.note_overload();
         }
         if readiness == Readiness::Ready && self.starts_slowly(destination) {
             return Readiness::Warming;

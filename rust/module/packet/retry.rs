@@ -172,7 +172,7 @@ impl<A: InState> Passage<'_, A> {
     fn try_again(&self, entry: &Entry<A>, first: Option<KBox<Unanswered<A>>>) -> bool {
         match self.handle_again(entry, first) {
             Ok(()) => {
-                entry.destination().notes.retried();
+                entry.destination().reported.note_retried();
                 true
             }
             Err(event) => {

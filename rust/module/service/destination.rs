@@ -89,7 +89,7 @@ pub(crate) struct Destination {
     /// What the periodic work finds of its connections while it drains.
     pub(crate) drain: DrainProgress,
     /// What is told of it.
-    pub(crate) notes: Reported,
+    pub(crate) reported: Reported,
     /// The destination was deleted, and its connections are to be ended. Never unset.
     cut: Atomic<bool>,
     #[pin]
@@ -133,7 +133,7 @@ impl Destination {
                 entries: Atomic::new(0),
                 counts: Counts::new(Mark::new(&service.marks)),
                 drain: DrainProgress::new(),
-                notes: Reported::new(),
+                reported: Reported::new(),
                 cut: Atomic::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),

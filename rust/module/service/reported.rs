@@ -37,13 +37,13 @@ impl Reported {
     /// Notes that a connection which could not be opened at the destination was given to another one.
     /// Any context.
     #[inline]
-    pub(crate) fn retried(&self) {
+    pub(crate) fn note_retried(&self) {
         self.retried.add(1, Relaxed);
     }
 
     /// Notes that a packet has found the destination's queue full. Any context.
     #[inline]
-    pub(crate) fn overloaded(&self) {
+    pub(crate) fn note_overload(&self) {
         // A store dirties the cache line for the other CPUs: not more often than it matters.
         if !self.full.load(Relaxed) {
             self.full.store(true, Relaxed);
