@@ -201,7 +201,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
             return readiness;
         }
         let now = self.passage.now;
-        destination.hear(readiness != Readiness::Deaf, now);
+        destination.note_listening(readiness != Readiness::Deaf, now);
         if let Readiness::Busy(_) = readiness {
             destination.reported.note_overload();
         }

@@ -68,7 +68,7 @@ pub(crate) struct Destination {
     left_by: Atomic<u64>,
     /// The last packet found nobody listening at its process's port, or there was none yet; and the
     /// second when one found somebody again. Only packets write these, for slow start.
-    deaf: Atomic<bool>,
+    not_listening: Atomic<bool>,
     listens_since: Atomic<u32>,
     /// Nobody outside of the host may connect straight to it; written under the configuration's
     /// mutex.
@@ -123,7 +123,7 @@ impl Destination {
                 full: Atomic::new(false),
                 deleted: Atomic::new(false),
                 left_by: Atomic::new(0),
-                deaf: Atomic::new(true),
+                not_listening: Atomic::new(true),
                 listens_since: Atomic::new(0),
                 private: Atomic::new(settings.private),
                 user: Atomic::new(settings.user.map_or(User::NONE, User::to_bits)),
@@ -246,13 +246,13 @@ impl Destination {
 
     /// Remembers whether its process listens, at the second `now`.
     #[inline]
-    pub(crate) fn hear(&self, listens: bool, now: u32) {
-        let was_deaf = self.deaf.read_once();
-        if was_deaf == listens {
+    pub(crate) fn note_listening(&self, listens: bool, now: u32) {
+        let was_not = self.not_listening.read_once();
+        if was_not == listens {
             if listens {
                 self.listens_since.store(now, Relaxed);
             }
-            self.deaf.store(!listens, Relaxed);
+            self.not_listening.store(!listens, Relaxed);
         }
     }
 
@@ -263,8 +263,8 @@ impl Destination {
     }
 
     /// Whether the last packet found somebody listening.
-    pub(super) fn was_heard(&self) -> bool {
-        !self.deaf.read_once()
+    pub(super) fn was_listening(&self) -> bool {
+        !self.not_listening.read_once()
     }
 
     /// Whether nobody outside of the host may connect straight to it.

@@ -168,7 +168,7 @@ impl Pool {
         };
         if let Some(heard) = &heard {
             let known = destinations.iter().enumerate();
-            let known = known.filter(|(_, d)| d.was_heard() && d.takes_new());
+            let known = known.filter(|(_, d)| d.was_listening() && d.takes_new());
             known.for_each(|(index, _)| heard.add(index));
         }
         let mark = |index: usize| Some(destinations.get(index)?.counts.observer());
@@ -221,7 +221,7 @@ impl Pool {
     pub(crate) fn oldest(&self, now: u32, random: u32) -> u32 {
         let heard = self
             .sample(random)
-            .filter(|destination| destination.was_heard() && destination.takes_new());
+            .filter(|destination| destination.was_listening() && destination.takes_new());
         let ages = heard.map(|destination| destination.age(now));
         ages.max().unwrap_or(0)
     }
