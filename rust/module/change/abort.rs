@@ -116,12 +116,12 @@ impl<A: Family> FamilyAbort<A> {
 
     fn run(&mut self, entries: &Table<A>, records: &steered::SteeredTable<A>, net: &Net) {
         let keys = |entry: &connection::Entry<A>| {
-            let is_cut = entry.destination().is_cut();
-            is_cut.then(|| (entry.hashed_key(), entry.reply_key()))
+            let must_abort = entry.destination().must_abort();
+            must_abort.then(|| (entry.hashed_key(), entry.reply_key()))
         };
         self.entries
             .run(keys, |keys| end_entry::<A>(entries, net, keys));
-        let key = |record: &steered::SteeredEntry<A>| record.is_cut().then(|| record.hashed_key());
+        let key = |record: &steered::SteeredEntry<A>| record.must_abort().then(|| record.hashed_key());
         self.records
             .run(key, |key| steered::end::<A>(records, net, key));
     }

@@ -45,7 +45,7 @@ impl<'a> Transaction<'a> {
         let stats = configured.service.shared.stats.clone();
         let has_events = self.config.listeners.are_present();
         let returns = |d: &Destination| {
-            !d.is_cut()
+            !d.must_abort()
                 && Arc::ptr_eq(&d.service_stats, &stats)
                 && (has_events || !d.counts.is_drained())
         };

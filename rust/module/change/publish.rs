@@ -129,7 +129,7 @@ impl<'a> Transaction<'a> {
             destination.leave(number);
             // Before the mutex is given back: what is to be aborted does not come back.
             if aborts {
-                destination.mark_cut();
+                destination.mark_abort();
             }
             self.config.lingering.add(destination, &mut room);
         }

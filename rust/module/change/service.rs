@@ -166,7 +166,7 @@ impl<'a> Transaction<'a> {
         config.totals.reserve(config.services.len())?;
 
         if aborts {
-            config.lingering.iter().for_each(|d| d.mark_cut());
+            config.lingering.iter().for_each(|d| d.mark_abort());
         }
         for configured in config.services.iter() {
             let service = &configured.service;

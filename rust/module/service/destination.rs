@@ -91,7 +91,7 @@ pub(crate) struct Destination {
     /// What is told of it.
     pub(crate) reported: Reported,
     /// The destination was deleted, and its connections are to be ended. Never unset.
-    cut: Atomic<bool>,
+    abort: Atomic<bool>,
     #[pin]
     pub(crate) stats: Stats,
     /// The service's; a destination belongs to one service.
@@ -134,7 +134,7 @@ impl Destination {
                 counts: Counts::new(Mark::new(&service.marks)),
                 drain: DrainProgress::new(),
                 reported: Reported::new(),
-                cut: Atomic::new(false),
+                abort: Atomic::new(false),
                 stats <- Stats::new(),
                 service_stats: service.stats.clone(),
                 timeouts: service.timeouts.clone(),
@@ -351,13 +351,13 @@ impl Destination {
     }
 
     /// Marks a deleted destination for [`crate::change::abort::Abort`].
-    pub(crate) fn mark_cut(&self) {
-        self.cut.store(true, Relaxed);
+    pub(crate) fn mark_abort(&self) {
+        self.abort.store(true, Relaxed);
     }
 
     /// Whether its connections are to be ended.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut.read_once()
+    pub(crate) fn must_abort(&self) -> bool {
+        self.abort.read_once()
     }
 }
 

@@ -51,8 +51,8 @@ pub(crate) struct Record<A> {
 
 impl<A> Record<A> {
     /// Returns `true` if the connection is to be ended.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.destination.is_cut()
+    pub(crate) fn must_abort(&self) -> bool {
+        self.destination.must_abort()
     }
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn end<A: Family>(table: &SteeredTable<A>, net: &Net, key: Hashed<A::
     with_bh_disabled(|bh| {
         let guard = kernel::sync::rcu::read_lock();
         if let Some(record) = table.find(&key, &guard) {
-            if record.is_cut() {
+            if record.must_abort() {
                 remove(table, record, bh);
             }
         }
