@@ -121,7 +121,8 @@ impl<A: Family> FamilyAbort<A> {
         };
         self.entries
             .run(keys, |keys| end_entry::<A>(entries, net, keys));
-        let key = |record: &steered::SteeredEntry<A>| record.must_abort().then(|| record.hashed_key());
+        let key =
+            |record: &steered::SteeredEntry<A>| record.must_abort().then(|| record.hashed_key());
         self.records
             .run(key, |key| steered::end::<A>(records, net, key));
     }

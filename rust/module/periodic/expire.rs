@@ -106,7 +106,7 @@ impl<'a> Round<'a> {
     /// process still has stays in any case; one that the client has not completed does not count
     /// for that when entries run out.
     fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
-        drain::look_at(self.net, entry, self.now);
+        drain::probe(self.net, entry, self.now);
         let (state, seen) = (entry.state(), entry.last_seen());
         let timeout = connection::timeout(entry, &self.timeouts, &self.state.timeouts);
         let over = state::expired(timeout, seen, self.now);
