@@ -70,7 +70,7 @@ impl Configured {
         destinations: impl Iterator<Item = &'a Arc<Destination>>,
     ) -> Result<bool, Refusal> {
         let methods = destinations.map(|d| d.method());
-        config::steers(self.service.shared.key.protocol, settings, methods)
+        config::steers(self.service.key.protocol, settings, methods)
     }
 }
 
@@ -150,8 +150,7 @@ impl Config {
 
     /// Where the service is, or where it belongs.
     pub(crate) fn position(&self, key: &ServiceKey) -> Result<usize, usize> {
-        self.services
-            .binary_search_by(|c| c.service.shared.key.cmp(key))
+        self.services.binary_search_by(|c| c.service.key.cmp(key))
     }
 
     /// Whether the namespace may have another service.

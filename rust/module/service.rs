@@ -39,6 +39,7 @@ pub(crate) mod timeouts;
 
 /// A virtual service.
 pub(crate) struct Service {
+    pub(crate) key: ServiceKey,
     pub(crate) shared: Shared,
     /// A packet that has not been rewritten before it was routed is to be steered. Unlike what the
     /// pool says this changes back only when no packet is left that was not rewritten because of
@@ -59,15 +60,15 @@ impl Service {
     ) -> Result<Arc<Self>> {
         let shared = match left {
             Some(left) => Shared {
-                key,
                 stats: left.service_stats.clone(),
                 timeouts: left.timeouts.clone(),
                 marks: left.counts.observer().all().clone(),
             },
-            None => Shared::new(key)?,
+            None => Shared::new()?,
         };
         Ok(Arc::new(
             Self {
+                key,
                 shared,
                 steers: Atomic::new(pool.steers()),
                 pool: Rcu::new(pool),

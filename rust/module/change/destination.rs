@@ -54,7 +54,10 @@ impl<'a> Transaction<'a> {
             let mut left = self.config.lingering.at(*service, key);
             let destination = match left.find(|d| returns(d)) {
                 Some(old) => old,
-                None => Destination::new(&configured.service.shared, &state.udp, key, settings)?,
+                None => {
+                    let shared = &configured.service.shared;
+                    Destination::new(*service, shared, &state.udp, key, settings)?
+                }
             };
             all.push(destination, KEPT)?;
         }

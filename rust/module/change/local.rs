@@ -20,7 +20,7 @@ impl Transaction<'_> {
         let mut services = self.config.services.iter();
         if is_here(net, address, false) != Some(false) {
             Presence::Here
-        } else if services.any(|c| c.service.shared.key.address == *address) || is_tentative() {
+        } else if services.any(|c| c.service.key.address == *address) || is_tentative() {
             Presence::Expected
         } else {
             Presence::Elsewhere

@@ -95,7 +95,7 @@ impl<'a> Transaction<'a> {
         private: impl Fn(&Destination) -> bool,
     ) {
         let (state, writer) = (self.ns.state(), &self.config.ports);
-        let port = of.service.shared.key.port;
+        let port = of.service.key.port;
         if steers {
             state.steered_ports.add(port, writer);
         } else {

@@ -170,9 +170,7 @@ impl<'a> Transaction<'a> {
         }
         for configured in config.services.iter() {
             let service = &configured.service;
-            config
-                .totals
-                .leave(&service.shared.key, &service.shared.stats);
+            config.totals.leave(&service.key, &service.shared.stats);
         }
         config.services.clear();
         let (state, retired) = (self.ns.state(), &mut config.retired);

@@ -66,7 +66,7 @@ impl File<State> for Services {
         let config = ns.state().config.lock();
         // In the order of their keys: what comes and goes meanwhile moves none of the others.
         let services = config.services();
-        let done = services.partition_point(|c| Some(c.service.shared.key) < self.last);
+        let done = services.partition_point(|c| Some(c.service.key) < self.last);
         for configured in services.iter().skip(done) {
             if !self.service(configured, text) {
                 break;
@@ -79,7 +79,7 @@ impl File<State> for Services {
 impl Services {
     /// Writes a service and its destinations, or the rest of them; whether it fits.
     fn service(&mut self, configured: &Configured, text: &mut Text) -> bool {
-        let key = configured.service.shared.key;
+        let key = configured.service.key;
         if self.last != Some(key) {
             if !text.fits(service_line(configured)) {
                 return false;
@@ -98,7 +98,7 @@ impl Services {
 }
 
 fn service_line(configured: &Configured) -> ServiceLine<'_> {
-    let key = &configured.service.shared.key;
+    let key = &configured.service.key;
     let settings = &configured.settings;
     let persistence = settings.persistence;
     let persistent = (persistence.seconds() != 0).then(|| Persistent {

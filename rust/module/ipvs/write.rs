@@ -26,7 +26,7 @@ use crate::{
 
 /// Writes a service into a nest of its own.
 pub(super) fn service(out: &mut Writer<'_>, configured: &Configured) -> Result {
-    let key = &configured.service.shared.key;
+    let key = &configured.service.key;
     let settings = &configured.settings;
     let family = key.address.family();
     out.nest_unmarked(top::SERVICE, |out| {

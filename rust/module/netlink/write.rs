@@ -37,7 +37,7 @@ pub(super) const SERVICE_TIMEOUTS: [u16; Tunable::ALL.len()] = [
 
 /// Writes a service's attributes.
 pub(super) fn service(out: &mut Writer<'_>, configured: &Configured, net: &Net) -> Result {
-    let key = &configured.service.shared.key;
+    let key = &configured.service.key;
     out.u8(service::PROTOCOL, key.protocol.number())?;
     out.bytes(service::ADDRESS, key.address.octets())?;
     out.u16_be(service::PORT, key.port)?;

@@ -28,7 +28,7 @@ impl<A: InState> Passage<'_, A> {
 
     /// Returns `true` if a packet to a service goes to the host itself.
     pub(super) fn is_for(&self, skb: &Skb<'_>, packet: &Packet<A>, service: &Service) -> bool {
-        self.is_here(skb, packet, !service.shared.key.is_wildcard())
+        self.is_here(skb, packet, !service.key.is_wildcard())
     }
 
     /// Returns `true` if a packet would be delivered on this host if it went to `end`.

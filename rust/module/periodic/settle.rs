@@ -61,7 +61,7 @@ fn forget_drained(config: &mut Config, state: &State) {
     let may_have = |d: &Destination| d.has_entries() || !is_settled(d, settled);
     let left = || config.lingering.iter().filter(|d| may_have(d));
     let listed = config.services.iter().filter(|c| c.has_entries(settled));
-    let listed = listed.map(|c| c.service.shared.key.port);
+    let listed = listed.map(|c| c.service.key.port);
     let services = Iterator::chain(listed, left().map(|d| d.service_key.port));
     let listed = config.services.iter().flat_map(|c| {
         let all = c.makes_entries(settled);
@@ -70,7 +70,7 @@ fn forget_drained(config: &mut Config, state: &State) {
     });
     let destinations = Iterator::chain(listed, left()).map(|d| d.key.port);
     let steered = config.services.iter().filter(|c| c.service.steers());
-    let steered = steered.map(|c| c.service.shared.key.port);
+    let steered = steered.map(|c| c.service.key.port);
     let all = config.services.iter().flat_map(|c| c.destinations.iter());
     let private = all.filter(|d| d.is_private()).map(|d| d.key.port);
     let writer = &config.ports;

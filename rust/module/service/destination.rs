@@ -103,9 +103,11 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Prepares a destination of `service` without connections; `udp` is the namespace's. May sleep.
+    /// Prepares a destination without connections, of the service of this key that shares `shared`; `udp`
+    /// is the namespace's. May sleep.
     pub(crate) fn new(
-        service: &Shared,
+        service_key: ServiceKey,
+        shared: &Shared,
         udp: &Arc<Flows<Word>>,
         key: DestinationKey,
         settings: DestinationSettings,
@@ -114,7 +116,7 @@ impl Destination {
         Arc::pin_init(
             try_pin_init!(Self {
                 key,
-                service_key: service.key,
+                service_key,
                 method: Atomic::new(u32::from(settings.method.number())),
                 last_weight: Atomic::new(weight),
                 weight: Atomic::new(weight),
@@ -131,13 +133,13 @@ impl Destination {
                 unknown: Atomic::new(false),
                 templates: Atomic::new(0),
                 entries: Atomic::new(0),
-                counts: Counts::new(Mark::new(&service.marks)),
+                counts: Counts::new(Mark::new(&shared.marks)),
                 drain: DrainProgress::new(),
                 reported: Reported::new(),
                 abort: Atomic::new(false),
                 stats <- Stats::new(),
-                service_stats: service.stats.clone(),
-                timeouts: service.timeouts.clone(),
+                service_stats: shared.stats.clone(),
+                timeouts: shared.timeouts.clone(),
                 udp: udp.clone(),
             }? Error),
             KEPT,

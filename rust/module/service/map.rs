@@ -20,7 +20,7 @@ pub(crate) struct Services(Tree<ServiceKey, Arc<Service>, KernelMemory>);
 impl Services {
     /// The same with another service. May sleep.
     pub(crate) fn with(&self, service: &Arc<Service>) -> Result<Self, Refusal> {
-        Ok(Self(self.0.with(service.shared.key, service.clone())?))
+        Ok(Self(self.0.with(service.key, service.clone())?))
     }
 
     /// The same without the service of the key. May sleep.

@@ -3,7 +3,6 @@
 //! What a service has in common with its destinations.
 
 use kernel::{prelude::*, sync::Arc};
-use rlvs_core::config::ServiceKey;
 use rlvs_kext::memory::KEPT;
 
 use super::{marks::Marks, timeouts::TimeoutSettings};
@@ -11,9 +10,9 @@ use crate::stats::Stats;
 
 /// What a service has in common with its destinations, and with a service of its key that comes after
 /// it while there are connections. Each destination has the references itself, so that a packet takes
-/// no step more to what it counts.
+/// no step more to what it counts. The key is not among them, as the padding would be more than the
+/// key: a service fits into one cache line.
 pub(crate) struct Shared {
-    pub(crate) key: ServiceKey,
     pub(crate) stats: Arc<Stats>,
     /// The timeouts that were set for the service.
     pub(crate) timeouts: Arc<TimeoutSettings>,
@@ -23,9 +22,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Of a service that is new. May sleep.
-    pub(super) fn new(key: ServiceKey) -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            key,
             stats: Arc::pin_init(Stats::new(), KEPT)?,
             timeouts: Arc::new(TimeoutSettings::new(), KEPT)?,
             marks: Marks::new()?,
