@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transaction of the configuration: what a request does to it, whichever netlink family it came by.
+//! Changes of the configuration: what a request does to it, from either netlink family.
 //!
-//! A change first makes everything it needs, so that it fails before anything is visible, then
-//! publishes it for the next packet. It does not wait for packets that are under way: what has to is
-//! [`Unsettled`].
+//! A change first allocates everything that it needs, so that it fails before anything is visible,
+//! then publishes it for the next packet. It does not wait for packets that are under way:
+//! [`Unsettled`] does.
 
 use kernel::{
     prelude::*,
@@ -37,18 +37,18 @@ pub(crate) mod local;
 mod publish;
 mod service;
 
-/// So many values that were replaced may wait to be freed. The request that leaves the last of them
-/// frees them all, so that changes without end take no more memory than that.
+/// How many values that were replaced may wait to be freed. The request that adds the last one
+/// frees them all, so that a stream of changes takes no more memory than that.
 const MOST_RETIRED: usize = 512;
 
-/// The right to change a namespace's configuration. Process context; every change sleeps.
+/// A change of a namespace's configuration: holds its mutex. Process context; every change sleeps.
 pub(crate) struct Transaction<'a> {
     ns: &'a Handle<'a, State>,
     config: Guard<'a, Config, MutexBackend>,
 }
 
 impl<'a> Transaction<'a> {
-    /// Waits for the right.
+    /// Locks the configuration. May sleep.
     pub(crate) fn begin(ns: &'a Handle<'a, State>) -> Self {
         Self {
             ns,
@@ -56,29 +56,30 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The service of the key, as it is now.
+    /// Returns the service of the key.
     pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
         self.config.find(key)
     }
 
-    /// What packets look services up in, as it is now.
+    /// Returns the services as they are published, to be changed and published again.
     pub(super) fn services(&self) -> Services {
         self.ns.state().services.read(&rcu::read_lock()).clone()
     }
 
-    /// What answers without an entry are looked up in, as it is now.
+    /// Returns the destinations by their ends as they are published, to be changed and published
+    /// again.
     fn backends(&self) -> Backends {
         self.ns.state().backends.read(&rcu::read_lock()).clone()
     }
 
-    /// A grace period has passed after the change of this number; sends the events of the
-    /// destinations that it has changed.
+    /// Marks the change of this number as settled, after a grace period, and sends the events of
+    /// the destinations that it has changed.
     fn settled(self, number: u64, changed: &[Arc<Destination>]) {
         self.ns.state().settled.set(number);
         self.report(changed);
     }
 
-    /// All changes that were made so far, if they are not settled, with all that was replaced.
+    /// Returns all changes that are not settled, with all that was replaced; `None` if all are.
     pub(crate) fn unsettled(mut self) -> Option<Unsettled<'a>> {
         if self.config.is_settled(&self.ns.state().settled) {
             return None;
@@ -91,19 +92,19 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// The change was made, and no packet has to be waited for.
+    /// Ends a change that only added something: no packet has to be waited for.
     fn added(self) -> Unsettled<'a> {
         self.made(NOTHING, KVVec::new())
     }
 
-    /// The change was made: packets under way may go by what was before, of these destinations too.
+    /// Ends a change of these destinations: packets under way may go by what was before.
     fn changed(self, destinations: KVVec<Arc<Destination>>) -> Unsettled<'a> {
         self.report(&destinations);
         let number = self.config.next();
         self.made(number, destinations)
     }
 
-    /// The change was made. `number` is what its request may wait for.
+    /// Ends a change. `number` is that of the change which its request may wait for.
     fn made(mut self, number: u64, destinations: KVVec<Arc<Destination>>) -> Unsettled<'a> {
         let config = &mut *self.config;
         config.generation = config.generation.checked_add(1).unwrap_or(1);
@@ -120,6 +121,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Returns the service of the key, to be changed.
     fn configured(&mut self, key: &ServiceKey) -> Result<&mut Configured, Failure> {
         let index = self.config.position(key).map_err(|_| Refusal::NoService)?;
         let found = self.config.services.get_mut(index);

@@ -35,35 +35,35 @@ pub(crate) mod settled;
 pub(crate) struct Configured {
     pub(crate) service: Arc<Service>,
     pub(crate) settings: Settings,
-    /// In the order in which they were added, which schedulers go by.
+    /// In the order in which they were added, which is that of the schedulers.
     pub(crate) destinations: KVVec<Arc<Destination>>,
     /// The number of the last change between rewriting and steering.
     pub(crate) switched_by: u64,
 }
 
 impl Configured {
-    /// Whether the last change between rewriting and steering is settled.
+    /// Returns `true` if the last change between rewriting and steering is settled.
     pub(crate) fn has_switched(&self, settled: &Settled) -> bool {
         settled.has(self.switched_by)
     }
 
-    /// Whether packets to any of its destinations may get an entry.
+    /// Returns `true` if a packet to one of its destinations may still get an entry.
     pub(crate) fn makes_entries(&self, settled: &Settled) -> bool {
         !self.service.steers_new() || !self.has_switched(settled)
     }
 
-    /// Whether its packets are rewritten, or still those of some connections.
+    /// Returns `true` if packets are rewritten: of new connections, or of those that there are.
     pub(crate) fn has_entries(&self, settled: &Settled) -> bool {
         self.makes_entries(settled) || self.destinations.iter().any(|d| d.has_entries())
     }
 
-    /// Its destination of the key.
+    /// Returns its destination of the key.
     pub(crate) fn destination(&self, key: &DestinationKey) -> Option<&Arc<Destination>> {
         self.destinations.iter().find(|d| d.key == *key)
     }
 
-    /// Whether it steers once these are its settings, and its destinations those that there are
-    /// after it.
+    /// Returns whether it steers with these settings and destinations; refused if they do not go
+    /// together.
     pub(crate) fn would_steer<'a>(
         &self,
         settings: &Settings,
@@ -76,32 +76,32 @@ impl Configured {
 
 /// The configuration of a namespace.
 pub(crate) struct Config {
-    /// In the order of their keys; in boxes, so that little has to move when one comes or goes.
+    /// In the order of their keys; boxed, so that adding or removing one moves pointers only.
     pub(crate) services: KVVec<KBox<Configured>>,
-    /// How many destinations they have.
+    /// The number of their destinations.
     pub(crate) listed: u32,
     /// Deleted destinations that have connections.
     pub(crate) lingering: Lingering,
-    /// Ports may be in the port sets that nothing needs any more.
+    /// The sets of ports may have ports that nothing needs any more.
     pub(crate) stale_ports: bool,
     /// The listeners to events.
     pub(crate) listeners: Listeners,
     /// What all services carried together.
     pub(crate) totals: Totals,
-    /// When the rates were gone on with.
+    /// The time of the last step of the rates.
     pub(crate) estimated: Instant<Monotonic>,
-    /// Counts changes, from 1 on; readers of a dump see by it that the dump is of two states.
+    /// Counts changes, from 1 on; by it the reader of a dump sees that the dump is inconsistent.
     pub(crate) generation: u32,
-    /// The number of the last change: see [`Unsettled`].
+    /// The number of the last change: see [`settled`].
     pub(crate) published: u64,
     /// Allows to write to the sets of ports.
     pub(crate) ports: PortsWriter,
-    /// What packets may still see of what was replaced.
+    /// What was replaced and packets may still read.
     pub(crate) retired: Retired,
 }
 
 impl Config {
-    /// Nothing is configured. May sleep.
+    /// An empty configuration. May sleep.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             services: KVVec::new(),
@@ -118,42 +118,44 @@ impl Config {
         })
     }
 
-    /// The services, in the order of their keys.
+    /// Returns the services, in the order of their keys.
     pub(crate) fn services(&self) -> &[KBox<Configured>] {
         &self.services
     }
 
-    /// Counts changes.
+    /// Returns the number of changes, for dumps.
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// Whether there is no service and no deleted destination with connections.
+    /// Returns `true` if there is no service and no deleted destination with connections.
     pub(crate) fn is_empty(&self) -> bool {
         self.services.is_empty() && self.lingering.is_empty()
     }
 
-    /// The service of the key.
+    /// Returns the service of the key.
     pub(crate) fn find(&self, key: &ServiceKey) -> Option<&Configured> {
         Some(self.services.get(self.position(key).ok()?)?)
     }
 
-    /// What all services carried since the last zeroing, deleted ones included, and their rates.
+    /// Returns what all services carried since the last zeroing, deleted ones included, and the
+    /// rates.
     pub(crate) fn totals(&self) -> Report {
         self.totals.report(stats_of(&self.services))
     }
 
-    /// What they carried on one CPU, whatever was set to zero.
+    /// Returns what all services carried on one CPU since the namespace exists, whatever was set to
+    /// zero.
     pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
         self.totals.ever_on(cpu, stats_of(&self.services))
     }
 
-    /// Where the service is, or where it belongs.
+    /// Returns the index of the service, or the one to insert it at.
     pub(crate) fn position(&self, key: &ServiceKey) -> Result<usize, usize> {
         self.services.binary_search_by(|c| c.service.key.cmp(key))
     }
 
-    /// Whether the namespace may have another service.
+    /// Returns `Ok` if the namespace may have another service.
     pub(crate) fn check_services(&self, sysctls: &Sysctls) -> Result<(), Refusal> {
         match u32::try_from(self.services.len()) {
             Ok(there) if there < sysctls.svc_max() => Ok(()),
@@ -161,8 +163,8 @@ impl Config {
         }
     }
 
-    /// Whether the services of the namespace may have so many destinations more. Deleted ones that
-    /// drain are counted apart, so that all can be replaced by others while there are connections.
+    /// Returns `Ok` if the services of the namespace may have `more` destinations. Deleted ones
+    /// with connections are counted apart, so that all can be replaced while there are connections.
     pub(crate) fn check_destinations(&self, sysctls: &Sysctls, more: u32) -> Result<(), Refusal> {
         let most = sysctls.dest_max();
         let listed = self.listed.checked_add(more);
@@ -173,18 +175,18 @@ impl Config {
         }
     }
 
-    /// The number of the change that is being made.
+    /// Returns the number of the change that is being made.
     pub(crate) fn next(&self) -> u64 {
         self.published.saturating_add(1)
     }
 
-    /// Whether all changes are settled.
+    /// Returns `true` if all changes are settled and all that was replaced is freed.
     pub(crate) fn is_settled(&self, settled: &Settled) -> bool {
         self.retired.is_empty() && settled.has(self.published)
     }
 }
 
-/// The statistics of each service.
+/// Returns the statistics of each service.
 pub(crate) fn stats_of(services: &[KBox<Configured>]) -> impl Iterator<Item = &Arc<Stats>> {
     services
         .iter()

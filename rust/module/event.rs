@@ -2,11 +2,11 @@
 
 //! Events: changes of destinations, sent to the netlink group.
 //!
-//! Once a second the periodic work compares every destination with what was reported of it last, and
-//! sends what has changed. Packets send nothing: they note it in the destination
-//! ([`Reported`](crate::service::Destination::reported)), and the next comparison takes the note, so
-//! that a destination has a few messages a second at most, whatever its packets do. Without a listener
-//! no socket is looked up and nothing is sent.
+//! Once a second the periodic work compares every destination with what was reported of it last,
+//! and sends what has changed. Packets send nothing: they note it in the destination
+//! ([`Reported`](crate::service::Destination::reported)), and the next comparison takes the note,
+//! so that a destination has a few messages a second at most, whatever its packets do. Without a
+//! listener no socket is looked up and nothing is sent.
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
@@ -30,8 +30,8 @@ const ROOM: u32 = 128;
 /// that is full.
 const DATAGRAM: u32 = 2304;
 
-/// Sends what has changed of these destinations. Must be called with the configuration's mutex held,
-/// once a second; may sleep.
+/// Sends what has changed of these destinations. Must be called with the configuration's mutex
+/// held, once a second; may sleep.
 pub(crate) fn report_all<'a>(
     ns: &Handle<'_, State>,
     listeners: &mut Listeners,
@@ -139,8 +139,8 @@ fn notify(
     notice: Notice,
     more: impl FnOnce(&mut genetlink::Writer<'_>) -> Result,
 ) {
-    // Without a listener there is no error to report, and a listener whose buffer is full gets ENOBUFS
-    // from its socket.
+    // Without a listener there is no error to report, and a listener whose buffer is full gets
+    // ENOBUFS from its socket.
     let _ = genetlink::multicast(net, command::EVENT, ROOM, |out| {
         out.u8(event::TYPE, notice.number())?;
         out.nest(event::SERVICE, |out| {

@@ -2,10 +2,10 @@
 
 //! The netlink family of ip_vs, for ipvsadm, keepalived and other clients of it.
 //!
-//! It is a second way to the one configuration: requests become changes of [`crate::change`]'s,
-//! under its mutex, and nothing is kept for this family. What the requests mean is in
+//! It is a second way to the one configuration: requests are carried out by [`crate::change`], and
+//! nothing is kept for this family. What the requests mean is in
 //! `rlvs_core::ipvs`; the order of the checks and the error numbers are those of ip_vs, and texts
-//! come on top. Lists are in [`dump`], what clients are told of a service or a destination in
+//! come on top. Lists are in [`dump`], the attributes of services and destinations in
 //! [`write`]; the files that ip_vs has in `/proc/net` are in [`proc`].
 
 use kernel::prelude::*;
@@ -55,8 +55,8 @@ impl Family for Ipvs {
     }
 }
 
-/// Writes to the log what ip_vs can do and this module cannot: to its clients that error number
-/// means something else, and they do not show texts.
+/// Logs a refusal of what ip_vs can do and this module cannot: its clients show another meaning of
+/// that error number, and no texts.
 fn log_unsupported(net: &Net, refusal: &genetlink::Refusal<'_>) {
     if refusal.error() != errno::not_supported() || !ratelimit::passes(net) {
         return;

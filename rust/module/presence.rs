@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Whether the address of a service or destination is the host's, for the configuration, listings
-//! and events. For packets, which have routes of their own, see `packet::local`.
+//! and events. Packets use their own routes: [`crate::packet`].
 
 use rlvs_core::address::Address;
 use rlvs_kext::{
@@ -9,9 +9,9 @@ use rlvs_kext::{
     net::{Ends, Net},
 };
 
-/// Returns whether an address is the host's at the moment, in a VRF or not; `None` for the wildcard.
-/// If it is a service's own (`is_service`), it is enough that it may be for packets with a mark. Any
-/// context but hard interrupt.
+/// Returns whether an address is the host's at the moment, in a VRF or not; `None` for the
+/// wildcard. If it is a service's own (`is_service`), it is enough that it may be for packets with
+/// a mark. Any context but hard interrupt.
 pub(crate) fn is_here(net: &Net, address: &Address, is_service: bool) -> Option<bool> {
     if address.is_unspecified() {
         return None;

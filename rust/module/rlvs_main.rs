@@ -8,14 +8,14 @@
 //! - [`ipvs`] and [`netlink`] answer requests: those of ip_vs's clients, and rlvs's own;
 //! - [`packet`] handles packets, [`packet::forward`] has the ways of forwarding;
 //! - [`periodic`] is the periodic work, [`change`] what requests do to the configuration;
-//! - [`event`] and [`drain`] report what becomes of destinations;
+//! - [`event`] and [`drain`] report changes of destinations;
 //! - [`config`] is what is configured, [`table`] what packets are looked up in;
 //! - [`service`] has the virtual services and destinations, as packets see them;
 //! - [`stats`], [`defence`], [`sysctl`], [`family`], [`tracking`], [`presence`] and [`primitives`]
 //!   are what the others build on.
 //!
-//! Documentation/architecture.rst tells how a packet walks, Documentation/locking.rst what guards
-//! what.
+//! Documentation/architecture.rst describes the way of a packet, Documentation/locking.rst what
+//! guards each field.
 
 #![forbid(unsafe_code)]
 

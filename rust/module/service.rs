@@ -2,9 +2,10 @@
 
 //! Virtual services and destinations, as packets see them.
 //!
-//! What packets read is never changed in place: a change makes new [`map::Services`], [`map::Backends`] or a
-//! new [`Pool`] and publishes it under RCU. The counts and the weight in a [`Destination`] are
-//! atomics. The configuration that the changes start from is [`crate::config`]'s.
+//! What packets read is never changed in place: a change makes new [`map::Services`], new
+//! [`map::Backends`] or a new [`Pool`] and publishes it under RCU. The counts and the weight in a
+//! [`Destination`] are atomics. The configuration that the changes start from is
+//! [`crate::config`]'s.
 
 use kernel::{
     prelude::*,
@@ -41,18 +42,18 @@ pub(crate) mod timeouts;
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
     pub(crate) shared: Shared,
-    /// A packet that has not been rewritten before it was routed is to be steered. Unlike what the
-    /// pool says this changes back only when no packet is left that was not rewritten because of
-    /// it, up to a second later. Written under the configuration's mutex.
+    /// A packet that was not rewritten before it was routed is to be steered. Unlike the pool's
+    /// flag this is cleared only when no packet is left that was not rewritten because of it, up to
+    /// a second later. Written under the configuration's mutex.
     steers: Atomic<bool>,
     pool: Rcu<Pin<KBox<Pool>>>,
 }
 
 impl Service {
-    /// A service that has this pool, which is empty. May sleep.
+    /// Makes a service that has this pool, which is empty. May sleep.
     ///
     /// `left` is a destination of a deleted service of the same key: its connections count, and
-    /// expire, by what the two services then share, so that it can come back with them.
+    /// expire, by what the two services then share, so that it can be added again with them.
     pub(crate) fn new(
         key: ServiceKey,
         pool: NewPool,
@@ -77,26 +78,26 @@ impl Service {
         )?)
     }
 
-    /// The destinations of the moment.
+    /// Returns the destinations and the scheduler of the moment.
     #[inline]
     pub(crate) fn pool<'a>(&'a self, guard: &'a Guard) -> &'a Pool {
         self.pool.read(guard)
     }
 
-    /// Publishes another pool, whose scheduler goes on where the old one is, if it is of the same
-    /// kind; what is picked with the old one meanwhile, in a few microseconds, it does not know of.
-    /// Packets that are under way may use the old pool still.
+    /// Publishes another pool, whose scheduler continues where the old one is, if it is of the same
+    /// kind; it misses what is picked with the old one meanwhile, in a few microseconds. Packets
+    /// under way may still use the old pool. Must be called with the configuration's mutex held.
     pub(crate) fn publish(&self, pool: NewPool, retired: &mut Retired) {
         self.inherit(&pool);
         if pool.steers() {
             self.steers.store(true, Relaxed);
         }
-        // First: who knows of a destination's connections asks this.
+        // Before the pool: what needs a destination's connections reads this.
         for destination in pool.destinations.iter() {
             destination.set_uncounted(pool.is_uncounted());
         }
         self.pool.replace(pool, retired);
-        // What the old scheduler saw of them meanwhile the new one does not know.
+        // The new scheduler has missed the changes that the old one has taken meanwhile.
         let guard = rcu::read_lock();
         let pool = self.pool(&guard);
         if pool.marked.is_some() {
@@ -105,7 +106,8 @@ impl Service {
         }
     }
 
-    /// Before a pool is published: it goes on where the present one is, and has the marks.
+    /// Has a pool that is about to be published continue where the present one is, and take the
+    /// marks.
     fn inherit(&self, pool: &Pool) {
         let guard = rcu::read_lock();
         let old = self.pool(&guard);
@@ -115,23 +117,26 @@ impl Service {
         }
     }
 
-    /// After many destinations were changed: packets need not look at them all. Process context.
+    /// Has the scheduler look at the destinations that were changed, so that packets need not.
+    /// Process context.
     pub(crate) fn catch_up(&self) {
         self.pool(&rcu::read_lock()).catch_up();
     }
 
-    /// Whether a packet that is about to be delivered may be one that is to be steered.
+    /// Returns `true` if a packet that is about to be delivered may have to be steered.
     #[inline]
     pub(crate) fn steers(&self) -> bool {
         self.steers.read_once()
     }
 
-    /// Whether new connections are steered. Must be called with the configuration's mutex held.
+    /// Returns `true` if new connections are steered. Must be called with the configuration's mutex
+    /// held.
     pub(crate) fn steers_new(&self) -> bool {
         self.pool(&rcu::read_lock()).steers()
     }
 
-    /// No packet is under way any more that is to be steered. Under the configuration's mutex.
+    /// Stops looking for packets to steer, once none is under way. Must be called with the
+    /// configuration's mutex held.
     pub(crate) fn end_steering(&self) {
         self.steers.store(false, Relaxed);
     }

@@ -39,46 +39,47 @@ use crate::{
     tracking::Tracked,
 };
 
-/// Everything of a network namespace. Documentation/locking.rst tells what guards each field.
+/// Everything of a network namespace. Documentation/locking.rst says what guards each field.
 #[pin_data]
 pub(crate) struct State {
-    /// The configuration, and the right to change what is published from it.
+    /// The configuration; its mutex also guards what is published from it.
     #[pin]
     pub(crate) config: Mutex<Config>,
     pub(crate) services: Rcu<Services>,
     pub(crate) backends: Rcu<Backends>,
     /// The number of the last change that every packet under way has seen.
     pub(crate) settled: Settled,
-    /// Of services whose packets are rewritten.
+    /// The ports of services whose packets are rewritten.
     pub(crate) service_ports: Ports,
-    /// The same of destinations; also of deleted ones, as long as they have connections.
+    /// The ports of destinations whose packets are rewritten, of deleted ones while they have
+    /// connections.
     pub(crate) destination_ports: Ports,
-    /// Of services that steer.
+    /// The ports of services that steer.
     pub(crate) steered_ports: Ports,
-    /// What is looked at when it goes to them: `service_ports`, `destination_ports`, and the ports of
+    /// The ports to which packets are looked at: `service_ports`, `destination_ports`, and those of
     /// private destinations of services that steer.
     pub(crate) watched_ports: Ports,
     pub(crate) tracked: Tracked,
     pub(crate) v4: Tables<V4>,
     pub(crate) v6: Tables<V6>,
-    /// By which the answers to refused packets are known.
+    /// The mark of answers to refused packets.
     pub(crate) refusals: Mark,
     pub(crate) events: Events,
     pub(crate) sysctls: Sysctls,
     /// The timeouts that were set for the namespace.
     pub(crate) timeouts: TimeoutSettings,
     pub(crate) drop_packet: DropPacket,
-    /// What UDP has of [`State::used`].
+    /// UDP's part of [`State::used`].
     pub(crate) udp: Arc<Flows<Word>>,
-    /// For the message that the connection table is full.
+    /// Limits the message that the connection table is full.
     pub(crate) full_message: Limit,
-    /// For the message that UDP has its share of it.
+    /// Limits the message that UDP has its share of the connection table.
     pub(crate) udp_full_message: Limit,
     pub(crate) ceiling: Ceiling,
 }
 
 impl State {
-    /// The state of a new namespace. May sleep.
+    /// Makes the state of a new namespace. May sleep.
     pub(crate) fn new<'a>(setup: &'a Setup<'a, Self>) -> impl PinInit<Self, Error> + use<'a> {
         try_pin_init!(Self {
             config <- new_mutex!(Config::new()?, "rlvs_config"),
@@ -104,22 +105,22 @@ impl State {
         }? Error)
     }
 
-    /// Connection entries of both families; other CPUs may be changing it.
+    /// Returns the number of connection entries of both families; other CPUs may be changing it.
     pub(crate) fn entries(&self) -> u32 {
         self.both(|v4| v4.connections.len(), |v6| v6.connections.len())
     }
 
-    /// Buckets of the tables of connections, of both families.
+    /// Returns the number of buckets of the connection tables of both families.
     pub(crate) fn buckets(&self) -> u32 {
         self.both(|v4| v4.connections.buckets(), |v6| v6.connections.buckets())
     }
 
-    /// Templates of both families; other CPUs may be changing it.
+    /// Returns the number of templates of both families; other CPUs may be changing it.
     pub(crate) fn templates(&self) -> u32 {
         self.both(|v4| v4.templates.len(), |v6| v6.templates.len())
     }
 
-    /// What `conn_max` bounds.
+    /// Returns the number that `conn_max` bounds.
     pub(crate) fn used(&self) -> u32 {
         self.both(Tables::used, Tables::used)
     }

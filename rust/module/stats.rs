@@ -34,17 +34,17 @@ pub(crate) enum Traffic {
 
 const TRAFFIC: usize = Traffic::Avoided as usize + 1;
 
-/// Carried of a service or destination.
+/// What a service or destination carried.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Carried([u64; TRAFFIC]);
 
 impl Carried {
-    /// One of the totals.
+    /// Returns one of the counts.
     pub(crate) fn get(&self, which: Traffic) -> u64 {
         self.0.get(which as usize).copied().unwrap_or(0)
     }
 
-    /// Those that have a rate.
+    /// Returns those that have a rate.
     fn volume(&self) -> Volume {
         Volume {
             connections: self.get(Traffic::Connections),
@@ -63,7 +63,7 @@ pub(crate) struct Report {
     pub(crate) rate: Volume,
 }
 
-/// What is kept besides the counters.
+/// The rest of [`Stats`], which packets do not touch.
 #[derive(Default)]
 struct Kept {
     /// What is taken off the counters when they are read: the totals at the last zeroing. The
@@ -96,7 +96,8 @@ impl Stats {
         self.counters.add(bh, [(Traffic::Connections as usize, 1)]);
     }
 
-    /// Counts a connection that came here instead of to where it would have been refused or dropped.
+    /// Counts a connection that came here instead of to where it would have been refused or
+    /// dropped.
     #[inline]
     pub(crate) fn avoided(&self, bh: &LocalBhDisabled) {
         self.counters.add(bh, [(Traffic::Avoided as usize, 1)]);
@@ -118,6 +119,7 @@ impl Stats {
         self.counters.add(bh, values);
     }
 
+    /// Sums the counters of all CPUs.
     fn sums(&self) -> Carried {
         let mut totals = Carried::default();
         for (index, total) in totals.0.iter_mut().enumerate() {
@@ -126,12 +128,12 @@ impl Stats {
         totals
     }
 
-    /// All that was ever carried, whatever was set to zero.
+    /// Returns all that was ever carried, whatever was set to zero.
     pub(crate) fn ever(&self) -> Volume {
         self.sums().volume()
     }
 
-    /// The same of one CPU.
+    /// Returns all that was ever carried on one CPU, whatever was set to zero.
     pub(crate) fn ever_on(&self, cpu: u32) -> Volume {
         let mut totals = Carried::default();
         for (index, total) in totals.0.iter_mut().enumerate() {
@@ -140,7 +142,7 @@ impl Stats {
         totals.volume()
     }
 
-    /// The totals since the last zeroing; exact when no packet counts meanwhile.
+    /// Returns what was carried since the last zeroing; exact when no packet counts meanwhile.
     pub(crate) fn totals(&self) -> Carried {
         let mut totals = self.sums();
         let zero = with_bh_disabled(|bh| self.kept.lock_with(bh).zero);
@@ -150,7 +152,7 @@ impl Stats {
         totals
     }
 
-    /// Carried and rates since the last zeroing.
+    /// Returns totals and rates since the last zeroing.
     pub(crate) fn report(&self) -> Report {
         Report {
             total: self.totals().volume(),
@@ -158,14 +160,14 @@ impl Stats {
         }
     }
 
-    /// Goes on with the rates, `elapsed` milliseconds after the last time. One sum over the CPUs
-    /// for each counter.
+    /// Steps the rates, `elapsed` milliseconds after the last time. One sum over the CPUs for each
+    /// counter.
     pub(crate) fn estimate(&self, elapsed: u32) {
         let ever = self.ever();
         with_bh_disabled(|bh| self.kept.lock_with(bh).estimate.step(ever, elapsed));
     }
 
-    /// Lets the totals start again at zero, and the rates.
+    /// Sets the totals and the rates to zero.
     pub(crate) fn zero(&self) {
         let sums = self.sums();
         let kept = Kept {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The settings under `net.ipv4.vs`, for both address families, one set for each namespace.
-//! Documentation/sysctl.rst tells what they mean.
+//! Documentation/sysctl.rst says what they mean.
 
 use kernel::{prelude::*, sync::atomic::Atomic};
 use rlvs_core::{address::Protocol, connection::state::Rules, defence::Mode};
@@ -40,11 +40,11 @@ settings! {
     NatIcmpSend: Spec::any(c"nat_icmp_send", 0),
     ScheduleIcmp: Spec::any(c"schedule_icmp", 0),
     RunEstimation: Spec::any(c"run_estimation", 1).host_only(),
-    // Nothing of ip_vs's: bounds on what namespaces take of the host's memory.
+    // Not of ip_vs: bounds on what namespaces take of the host's memory.
     ConnMaxTotal: Spec::shared(c"conn_max_total", &CONN_MAX_TOTAL, i32::MAX),
     DestMax: Spec::new(c"dest_max", i32::MAX, 0, i32::MAX).elsewhere(10_000).capped(),
     SvcMax: Spec::new(c"svc_max", i32::MAX, 0, i32::MAX).elsewhere(1_000).capped(),
-    // What ip_vs has, and those who configure it set, without effect here.
+    // Of ip_vs, so that scripts can set them; without effect here.
     BackupOnly: Spec::any(c"backup_only", 0),
     CacheBypass: Spec::any(c"cache_bypass", 0),
     ConnLfactor: Spec::new(c"conn_lfactor", -4, -8, 8).elsewhere(-2).host_only(),
@@ -79,8 +79,8 @@ pub(crate) static CONN_MAX_TOTAL: Atomic<i32> = Atomic::new(0);
 pub(crate) struct Sysctls(sysctl::Sysctls<COUNT>);
 
 impl Sysctls {
-    /// Settings with their defaults; that of `conn_max` is `share` at most in a namespace that is not
-    /// the first one. May sleep.
+    /// Settings with their defaults; that of `conn_max` is `share` at most in a namespace that is
+    /// not the first one. May sleep.
     pub(crate) fn new<T: Namespace>(setup: &Setup<'_, T>, share: i32) -> Result<Self> {
         let settings = setup.sysctls(c"net/ipv4/vs", &SPECS)?;
         if !setup.net().is_first() {
@@ -89,50 +89,52 @@ impl Sysctls {
         Ok(Self(settings))
     }
 
-    /// How many connection entries and templates the namespace may have, of both families together.
+    /// Returns how many connection entries and templates the namespace may have, of both families
+    /// together.
     #[inline]
     pub(crate) fn conn_max(&self) -> u32 {
         self.number(Setting::ConnMax)
     }
 
-    /// How many services the namespace may have.
+    /// Returns how many services the namespace may have.
     pub(crate) fn svc_max(&self) -> u32 {
         self.number(Setting::SvcMax)
     }
 
-    /// How many destinations all services of the namespace may have together.
+    /// Returns how many destinations all services of the namespace may have together.
     pub(crate) fn dest_max(&self) -> u32 {
         self.number(Setting::DestMax)
     }
 
-    /// Whether checksums that would be left to the device are computed before a packet leaves.
+    /// Returns `true` if checksums that would be left to the device are computed before a packet
+    /// leaves.
     #[inline]
     pub(crate) fn csum_complete(&self) -> bool {
         self.is_on(Setting::CsumComplete)
     }
 
-    /// Of how many packets `drop_packet` drops one when it is always on; 0 for none.
+    /// Returns of how many packets `drop_packet` drops one when it is always on; 0 for none.
     pub(crate) fn am_droprate(&self) -> u32 {
         self.number(Setting::AmDroprate)
     }
 
-    /// With fewer available pages than this, memory is short.
+    /// Returns the number of available pages below which memory is short.
     pub(crate) fn amemthresh(&self) -> u32 {
         self.number(Setting::Amemthresh)
     }
 
-    /// When `drop_entry` is on.
+    /// Returns when `drop_entry` is on.
     pub(crate) fn drop_entry(&self) -> Mode {
         self.mode(Setting::DropEntry)
     }
 
-    /// When `drop_packet` is on.
+    /// Returns when `drop_packet` is on.
     #[inline]
     pub(crate) fn drop_packet(&self) -> Mode {
         self.mode(Setting::DropPacket)
     }
 
-    /// The table of TCP's states that `secure_tcp` chooses.
+    /// Returns the table of TCP's states that `secure_tcp` chooses.
     #[inline]
     pub(crate) fn tcp_rules(&self) -> Rules {
         if self.mode(Setting::SecureTcp).is_on() {
@@ -142,7 +144,7 @@ impl Sysctls {
         }
     }
 
-    /// Whether a packet of this protocol in mid-stream may open an entry.
+    /// Returns `true` if a packet of this protocol in mid-stream may open an entry.
     #[inline]
     pub(crate) fn is_sloppy(&self, protocol: Protocol) -> bool {
         match protocol {
@@ -152,41 +154,41 @@ impl Sysctls {
         }
     }
 
-    /// Whether a client's new connection from a port whose last one has ended is scheduled anew,
-    /// not given to the destination that had the last one.
+    /// Returns `true` if a client's new connection from a port whose last one has ended is
+    /// scheduled anew, not given to the destination that had the last one.
     #[inline]
     pub(crate) fn reschedules(&self) -> bool {
         self.is_on(Setting::ConnReuseMode)
     }
 
-    /// Whether connections end when their destination is deleted.
+    /// Returns `true` if connections end when their destination is deleted.
     pub(crate) fn ends_deleted(&self) -> bool {
         self.is_on(Setting::ExpireNodestConn)
     }
 
-    /// Whether a template no longer leads to a destination that is quiesced.
+    /// Returns `true` if a template no longer leads to a destination that is quiesced.
     pub(crate) fn expires_quiescent_templates(&self) -> bool {
         self.is_on(Setting::ExpireQuiescentTemplate)
     }
 
-    /// Whether a packet that a destination sends is refused when it has no entry.
+    /// Returns `true` if a packet that a destination sends is refused when it has no entry.
     #[inline]
     pub(crate) fn refuses_without_entry(&self) -> bool {
         self.is_on(Setting::NatIcmpSend)
     }
 
-    /// Whether an ICMP error about an answer of a service's may open an entry.
+    /// Returns `true` if an ICMP error about an answer of a service's may open an entry.
     #[inline]
     pub(crate) fn schedules_errors(&self) -> bool {
         self.is_on(Setting::ScheduleIcmp)
     }
 
-    /// Whether rates are gone on with.
+    /// Returns `true` if rates are estimated.
     pub(crate) fn runs_estimation(&self) -> bool {
         self.is_on(Setting::RunEstimation)
     }
 
-    /// Moves the automatic modes after a look at the memory.
+    /// Moves the automatic modes by whether memory is `short`.
     pub(crate) fn move_modes(&self, short: bool) {
         for setting in MODES {
             let old = self.mode(setting);
@@ -207,7 +209,7 @@ impl Sysctls {
         Mode::from_number(self.0.get(setting as usize))
     }
 
-    /// A setting that is never negative.
+    /// Returns a setting that is never negative.
     #[inline]
     fn number(&self, setting: Setting) -> u32 {
         u32::try_from(self.0.get(setting as usize)).unwrap_or(0)

@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// Flows looked at in one read-side section, after which others may run.
+/// Flows visited in one RCU read-side section, between two calls of `cond_resched()`.
 const BATCH: usize = 256;
 
-/// Flows that are ended between two looks at the table.
+/// Flows that are ended between two batches.
 const AT_ONCE: usize = 64;
 
 /// What it takes to end connections. Preallocated before the change that needs it, so that an abort
@@ -90,9 +90,10 @@ impl Abort {
     }
 
     /// Ends the connections of the destinations that are marked for it: the processes' sockets are
-    /// aborted, which also tells the clients, and the entries and records removed.
+    /// aborted, which sends the clients a reset, and the entries and records removed.
     ///
-    /// Process context; sleeps. No packet may use the destinations for new connections any more.
+    /// Process context; sleeps. Must be called after the deletion is settled, so that no packet
+    /// makes connections of the destinations any more.
     fn run(mut self, ns: &Handle<'_, State>) {
         let state = ns.state();
         self.v4
@@ -136,11 +137,12 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
         })
     }
 
-    /// Ends every flow that `find` finds something of. `end` may sleep, and removes the flow.
+    /// Calls `end`, which may sleep and removes the flow, with what `find` returns of each flow,
+    /// until that is `None` for all.
     fn run(&mut self, find: impl Fn(&Flow<K, T, R>) -> Option<F>, end: impl Fn(F)) {
         let Self { walker, found } = self;
-        // Removing flows moves the others in their bucket, so that a walk may pass some over: it
-        // is repeated until it finds none. None is added meanwhile.
+        // Removing a flow moves others of its bucket, so that a walk may miss some: it is repeated
+        // until it finds none. None is added meanwhile.
         let mut again = true;
         while core::mem::take(&mut again) {
             walker.restart();
@@ -148,7 +150,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
             while more {
                 more = walker.batch(BATCH, |flow| match find(flow) {
                     None => true,
-                    // When the list is full, this flow comes again in the next batch.
+                    // With a full list, the next batch begins with this flow.
                     Some(what) => found.push_within_capacity(what).is_ok(),
                 });
                 for what in found.drain_all() {
@@ -161,7 +163,8 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
     }
 }
 
-/// Ends one connection. The entry goes last: the reset that the socket sends has to pass it.
+/// Ends one connection. The entry is removed last: the reset that the socket sends is rewritten by
+/// it. Process context; sleeps.
 fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::Words>) {
     let client = Tuple::<A>::from_words(inbound.words());
     let end = Tuple::<A>::from_words(reply).source();

@@ -39,9 +39,8 @@ impl<'a> Transaction<'a> {
         }
         self.config
             .check_destinations(&state.sysctls, range.ports.len())?;
-        // One that was deleted and still has connections comes back with them, so that they are
-        // counted: as the present service's, which it was before. One without any is as good as
-        // new, but its events go on.
+        // A deleted destination of the present service that still has connections is used again, so
+        // that these are counted. So is one without any if there are listeners: its events go on.
         let stats = configured.service.shared.stats.clone();
         let has_events = self.config.listeners.are_present();
         let returns = |d: &Destination| {
@@ -62,7 +61,7 @@ impl<'a> Transaction<'a> {
             all.push(destination, KEPT)?;
         }
         let planned = |d: &Destination| range.contains(d).then_some(settings.weight);
-        // One that comes back still has the method that it was asked for last.
+        // A destination that is used again still has the method of its last life.
         let methods = all.iter().map(|d| match range.contains(d) {
             true => settings.method,
             false => d.method(),
@@ -97,7 +96,7 @@ impl<'a> Transaction<'a> {
         }
         configured.destinations = all;
         *listed = listed.saturating_add(range.ports.len());
-        // First: a packet may come from a destination as soon as one is sent there.
+        // Before the pool: a packet may come from a destination as soon as one is sent there.
         state.backends.replace(backends, retired);
         self.publish(index, pool);
         Ok(self.added())
@@ -143,7 +142,7 @@ impl<'a> Transaction<'a> {
         self.config.stale_ports |= switches || edit.private == Some(false);
         let number = self.config.next();
         for destination in changed.iter() {
-            // A packet that has just seen the old weight may be giving its connection there still.
+            // A packet that has seen the old weight may be about to give it a connection.
             if weight == Some(0) && destination.weight() != 0 {
                 destination.leave(number);
             }
@@ -161,7 +160,8 @@ impl<'a> Transaction<'a> {
         Ok(self.changed(changed))
     }
 
-    /// Deletes destinations: all of them or none. Refused as [`Self::delete_service`] is.
+    /// Deletes destinations: all of them or none. If it `aborts`, their connections are marked for
+    /// [`crate::change::abort::Abort`], and it is refused unless all of them are known.
     pub(crate) fn delete_destinations(
         mut self,
         service: &ServiceKey,

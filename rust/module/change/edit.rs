@@ -15,9 +15,9 @@ use crate::service::{Destination, DestinationSettings};
 
 /// Why a change was not made.
 pub(crate) enum Failure {
-    /// It is not possible.
+    /// It is refused.
     Refused(Refusal),
-    /// The kernel could not carry it out.
+    /// A kernel function returned this error.
     Error(Error),
 }
 
@@ -42,7 +42,7 @@ impl From<kernel::alloc::AllocError> for Failure {
     }
 }
 
-/// A change of destinations; what is absent stays.
+/// What is to change of destinations; `None` for what stays.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Edit {
     pub(crate) weight: Option<u16>,
@@ -55,7 +55,7 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
-    /// What a destination has after it.
+    /// Returns the settings of a destination after the change.
     pub(super) fn of(&self, destination: &Destination) -> Result<DestinationSettings, Failure> {
         let old = destination.thresholds();
         Ok(DestinationSettings {
@@ -70,7 +70,7 @@ impl Edit {
         })
     }
 
-    /// The method that is asked for after it.
+    /// Returns the forwarding method that is asked for after the change.
     pub(super) fn method_of(&self, destination: &Destination) -> Method {
         self.method.unwrap_or_else(|| destination.method())
     }
@@ -83,7 +83,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// One destination.
+    /// Returns the range of one destination.
     pub(crate) fn one(key: DestinationKey) -> Result<Self, Refusal> {
         Ok(Self {
             address: key.address,
@@ -91,7 +91,7 @@ impl Range {
         })
     }
 
-    /// The keys, in the order of their ports.
+    /// Returns the keys, in the order of their ports.
     pub(crate) fn keys(&self) -> impl Iterator<Item = DestinationKey> + '_ {
         self.ports.iter().map(|port| DestinationKey {
             address: self.address,
@@ -104,13 +104,14 @@ impl Range {
         key.address == self.address && self.ports.contains(key.port)
     }
 
-    /// Those of `destinations` that are in the range; refused when one of the range is missing.
+    /// Returns those of `destinations` that are in the range; refused when one of the range is
+    /// missing.
     pub(super) fn of(
         &self,
         destinations: &[Arc<Destination>],
     ) -> Result<KVVec<Arc<Destination>>, Failure> {
         let found = copy_of(destinations.iter().filter(|d| self.contains(d)))?;
-        // Keys are unique, so that as many are the same ones.
+        // Keys are unique, so that equal numbers mean equal sets.
         if u32::try_from(found.len()) != Ok(self.ports.len()) {
             return Err(Refusal::NoDestination.into());
         }
@@ -118,7 +119,7 @@ impl Range {
     }
 }
 
-/// A list of the same destinations.
+/// Copies the references to destinations. May sleep.
 pub(super) fn copy_of<'a>(
     destinations: impl Iterator<Item = &'a Arc<Destination>>,
 ) -> Result<KVVec<Arc<Destination>>, Failure> {

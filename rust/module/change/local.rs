@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the host has of what a request names.
+//! What is checked against the host: whether an address is its own, and which families the kernel
+//! has.
 
 use rlvs_core::{
     address::{Address, Family},
@@ -13,7 +14,7 @@ use super::Transaction;
 use crate::presence::is_here;
 
 impl Transaction<'_> {
-    /// Whether an address is the host's, or may be expected to become it.
+    /// Returns whether an address is the host's, or may be expected to become it.
     pub(crate) fn presence(&self, address: &Address) -> Presence {
         let net = self.ns.net();
         let is_tentative = || matches!(address, Address::V6(octets) if net.has_address6(octets));
@@ -28,8 +29,8 @@ impl Transaction<'_> {
     }
 }
 
-/// Returns `Ok` if this kernel has the family of an address that a request names. To be asked before
-/// anything else is asked about the address.
+/// Returns `Ok` if this kernel has the family of an address that a request names. Must be called
+/// before anything else is asked about the address.
 pub(crate) fn check_family(family: Family) -> Result<(), Refusal> {
     config::check_family(family, net::has_ipv6())
 }

@@ -19,8 +19,7 @@ use crate::{
     service::{map::Backends, Destination, NewPool, Pool},
 };
 
-/// Whether the connections of destinations that are to be deleted can be ended, if that is what the
-/// deletion `aborts`: all of them are known.
+/// Refuses a deletion that `aborts` connections if some of these destinations are not recorded.
 pub(super) fn check_abort(destinations: &[Arc<Destination>], aborts: bool) -> Result<(), Refusal> {
     if aborts && destinations.iter().any(|d| d.has_unknown()) {
         return Err(Refusal::UncountedCut);
@@ -28,7 +27,7 @@ pub(super) fn check_abort(destinations: &[Arc<Destination>], aborts: bool) -> Re
     Ok(())
 }
 
-/// Whether a service can have its flags with these destinations.
+/// Refuses flags that a service cannot have with these destinations.
 pub(super) fn check_flags(
     key: &ServiceKey,
     flags: Flags,
@@ -40,7 +39,7 @@ pub(super) fn check_flags(
     check_one_packet(key, destinations.iter().map(|d| &d.key))
 }
 
-/// These backends with destinations of a service that has these flags.
+/// Adds destinations of a service that has these flags to `backends`. May sleep.
 pub(super) fn with_all<'a>(
     backends: Backends,
     flags: Flags,
@@ -52,7 +51,7 @@ pub(super) fn with_all<'a>(
     })
 }
 
-/// These backends without destinations.
+/// Removes destinations from `backends`. May sleep.
 pub(super) fn without_all<'a>(
     backends: Backends,
     mut destinations: impl Iterator<Item = &'a Arc<Destination>>,
@@ -60,8 +59,8 @@ pub(super) fn without_all<'a>(
     destinations.try_fold(backends, |all, d| all.without(&d.service_key, &d.key))
 }
 
-/// A pool of the destinations, boxed to be published. `planned` has the weight of each that is
-/// to get another one.
+/// Makes a pool of the destinations, boxed to be published. `planned` returns the weight of each
+/// that is to get another one. May sleep.
 pub(super) fn pool_of<'a>(
     settings: &Settings,
     steers: bool,
@@ -73,7 +72,7 @@ pub(super) fn pool_of<'a>(
 }
 
 impl<'a> Transaction<'a> {
-    /// Publishes a pool of a service.
+    /// Publishes a pool of the service at this index.
     pub(super) fn publish(&mut self, index: usize, pool: NewPool) {
         let config = &mut *self.config;
         let number = config.next();
@@ -85,8 +84,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Adds the ports that packets are to be looked at for once a service has these destinations, of
-    /// which those are private that `private` says.
+    /// Adds the ports of a service and of `destinations`, which it is about to have, to the sets
+    /// that packets test. `private` returns `true` for a destination that is or will be private.
     pub(super) fn add_ports(
         &self,
         of: &Configured,
@@ -113,8 +112,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Remembers destinations that packets which come now no longer pick, until their connections
-    /// are gone: those that were found by packets under way too.
+    /// Ends a deletion: keeps the destinations, which no new packet picks, until their connections
+    /// are gone, those of packets under way included.
     pub(super) fn deleted(
         mut self,
         deleted: KVVec<Arc<Destination>>,
@@ -127,7 +126,7 @@ impl<'a> Transaction<'a> {
         for destination in deleted.iter() {
             destination.set_deleted(true);
             destination.leave(number);
-            // Before the mutex is given back: what is to be aborted does not come back.
+            // Before the mutex is unlocked: a destination that is marked is never added again.
             if aborts {
                 destination.mark_abort();
             }

@@ -53,13 +53,14 @@ impl<'a> Transaction<'a> {
         let configured = KBox::new(configured, KEPT)?;
         self.config.services.reserve(1, KEPT)?;
         if self.config.is_empty() {
-            // The periodic work may not have looked for long.
+            // The periodic work does not run while there is nothing.
             self.config.listeners.begin(self.ns.net());
             self.config.estimated = Instant::now();
         }
         self.ns.attach()?;
 
-        // What is left of a deleted service becomes this one's, which is new otherwise.
+        // The statistics and timeouts of a deleted service of this key are this one's, from zero
+        // on.
         if left.is_some() {
             for left in self.config.lingering.of(key) {
                 left.stats.zero();
@@ -73,7 +74,7 @@ impl<'a> Transaction<'a> {
             .shared
             .timeouts
             .set_persistence(settings.persistence.seconds());
-        // There is room, and the place is inside: this does not fail.
+        // Cannot fail: there is room, and the index is inside.
         let _ = self
             .config
             .services
@@ -112,7 +113,8 @@ impl<'a> Transaction<'a> {
             state.backends.replace(backends, &mut self.config.retired);
             let configured = self.configured(key)?;
             configured.settings = settings;
-            // First: a packet that finds the service persistent takes the seconds for its own.
+            // Before the pool: a packet that finds the service persistent makes a template of so
+            // many seconds.
             let seconds = settings.persistence.seconds();
             configured.service.shared.timeouts.set_persistence(seconds);
             self.publish(index, pool);
@@ -124,7 +126,7 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Changes the timeouts of the namespace.
+    /// Sets timeouts of the namespace.
     pub(crate) fn set_timeouts(self, timeouts: &TimeoutChange) {
         self.ns.state().timeouts.set(timeouts);
     }
@@ -153,8 +155,8 @@ impl<'a> Transaction<'a> {
         Ok(self.deleted(deleted, room, aborts))
     }
 
-    /// Deletes every service. If it `aborts`, what was deleted before and still has connections is
-    /// meant as well. Refused as [`Self::delete_service`] is.
+    /// Deletes every service. If it `aborts`, destinations that were deleted before and still have
+    /// connections are marked as well; it is refused unless all connections are known.
     pub(crate) fn flush(mut self, aborts: bool) -> Result<Unsettled<'a>, Failure> {
         let empty = RcuBox::new(Services::default())?;
         let no_backends = RcuBox::new(Backends::default())?;

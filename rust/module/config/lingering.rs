@@ -16,12 +16,11 @@ use rlvs_kext::memory::KEPT;
 
 use crate::service::Destination;
 
-/// What the destinations are ordered by: their service, their own key, and a number that no other
-/// one of the service has. A service that comes back goes on with the numbers, as long as there is
-/// a destination of it here.
+/// The order of the destinations: service, own key, and a number that is unique in the service. A
+/// service that is added again continues the numbers while a destination of it is here.
 type Key = (ServiceKey, DestinationKey, u32);
 
-/// No destination of a service comes before this.
+/// The lowest key of a destination.
 const LOWEST: DestinationKey = DestinationKey {
     address: Address::V4([0; 4]),
     port: 0,
@@ -43,7 +42,7 @@ pub(crate) struct Lingering {
 pub(crate) struct Room(KVVec<RBTreeNodeReservation<Key, Arc<Destination>>>);
 
 impl Room {
-    /// For so many. May sleep.
+    /// Allocates nodes for `count` destinations. May sleep.
     pub(crate) fn new(count: usize) -> Result<Self> {
         let mut nodes = KVVec::with_capacity(count, KEPT)?;
         for _ in 0..count {
@@ -61,28 +60,28 @@ impl Lingering {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of destinations.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.tree.is_empty()
     }
 
-    /// All of them.
+    /// Returns all of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Destination>> {
         self.tree.iter().map(|(_, destination)| destination)
     }
 
-    /// Those that were destinations of this service.
+    /// Returns the deleted destinations of this service.
     pub(crate) fn of(&self, service: ServiceKey) -> impl Iterator<Item = Arc<Destination>> + '_ {
         let from = self.from((service, LOWEST, 0));
         from.take_while(move |d| d.service_key == service)
     }
 
-    /// Those of them that had this key.
+    /// Returns the deleted destinations of this service that have this key.
     pub(crate) fn at(
         &self,
         service: ServiceKey,
@@ -92,7 +91,7 @@ impl Lingering {
         from.take_while(move |d| d.service_key == service && d.key == key)
     }
 
-    /// Those from this place on.
+    /// Returns those from this place on.
     fn from(&self, place: Key) -> impl Iterator<Item = Arc<Destination>> + '_ {
         let mut next = Some(place);
         core::iter::from_fn(move || {
@@ -103,7 +102,7 @@ impl Lingering {
         })
     }
 
-    /// Adds a destination, if there is room.
+    /// Adds a destination, with one of the preallocated nodes; does nothing without one.
     pub(crate) fn add(&mut self, destination: &Arc<Destination>, room: &mut Room) {
         if let Some(node) = room.0.pop() {
             let node = node.into_node(key_of(destination), destination.clone());
@@ -113,15 +112,15 @@ impl Lingering {
         }
     }
 
-    /// Takes a destination out that comes back.
+    /// Removes a destination that is added to its service again.
     pub(crate) fn remove(&mut self, destination: &Destination) {
         if self.tree.remove(&key_of(destination)).is_some() {
             self.len = self.len.saturating_sub(1);
         }
     }
 
-    /// Lets go of those that have no connections any more, and of which `is_settled` says that no
-    /// packet is about to give them one; whether there were any.
+    /// Drops those without connections for which `is_settled` returns `true`: no packet under way
+    /// is about to give them one. Returns `true` if there were any.
     pub(crate) fn forget_drained(&mut self, is_settled: impl Fn(&Destination) -> bool) -> bool {
         let mut found = false;
         let mut cursor = self.tree.cursor_front_mut();
@@ -132,7 +131,8 @@ impl Lingering {
                 continue;
             }
             found = true;
-            // Behind the last one there is the one before it, which is looked at twice.
+            // After the last one is removed the cursor is at the one before it, which is visited
+            // twice.
             cursor = here.remove_current().0;
             self.len = self.len.saturating_sub(1);
         }

@@ -26,7 +26,7 @@ use crate::{
     state::State,
 };
 
-/// The attributes of the destination that a request is about, and which one that is.
+/// Returns the attributes of the destination that a request is about, and its name.
 fn named_destination<'a>(request: &Request<'a>) -> Outcome<'a, (Attributes<'a>, Name)> {
     let around = request.get(top::DEST);
     let given = request
@@ -42,7 +42,7 @@ fn named_destination<'a>(request: &Request<'a>) -> Outcome<'a, (Attributes<'a>, 
     Ok((given, name))
 }
 
-/// The key of a destination of that service.
+/// Returns the key of a destination of that service.
 fn destination_key<'a>(
     name: &Name,
     service: &ServiceKey,
@@ -53,7 +53,8 @@ fn destination_key<'a>(
     key.map_err(|refusal| refuse(refusal).about(given.get(dest::ADDR_FAMILY)))
 }
 
-/// What a destination of the service is to be, as far as it does not depend on whether it is there.
+/// Returns the settings that a request asks for, as far as they do not depend on whether the
+/// destination exists.
 fn wanted_destination<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Outcome<'a, Wanted> {
     let payload = |id| given.get(id).map(Attribute::payload);
     Wanted::read(&destination::Attributes {
@@ -67,7 +68,7 @@ fn wanted_destination<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Outc
     .map_err(|refusal| refuse(refusal).about(request.get(top::DEST)))
 }
 
-/// A refusal of what a destination is to be, with the attribute that is at fault.
+/// Returns a refusal of the settings of a destination, with the attribute that is at fault.
 fn destination_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::Refusal<'a> {
     refuse(refusal).about(given.get(match refusal {
         Refusal::WeightRange => dest::WEIGHT,
@@ -83,7 +84,7 @@ fn destination_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlin
     }))
 }
 
-/// Why a destination was not added or changed, with the attribute that is at fault.
+/// Returns why a destination was not added or changed, with the attribute that is at fault.
 fn destination_failed<'a>(failure: Failure, given: &Attributes<'a>) -> genetlink::Refusal<'a> {
     match failure {
         Failure::Refused(refusal) => destination_refused(refusal, given),
@@ -91,8 +92,8 @@ fn destination_failed<'a>(failure: Failure, given: &Attributes<'a>) -> genetlink
     }
 }
 
-/// What a request asks of a destination of the service, checked as far as it does not depend on
-/// whether it is there.
+/// Returns what a request asks of a destination of the service, checked as far as it does not
+/// depend on whether the destination exists.
 fn asked_destination<'a>(
     request: &Request<'a>,
     service: &ServiceKey,
@@ -135,7 +136,7 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
     Ok(())
 }
 
-/// Changes what IPVS has of a destination: how it is forwarded to stays.
+/// Changes the settings that ip_vs knows of a destination: how packets get there stays.
 pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let changes = Transaction::begin(ns);
@@ -167,7 +168,7 @@ pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outco
     let (service, _) = find(&changes, &name)?;
     let (given, name) = named_destination(request)?;
     let key = destination_key(&name, &service, &given)?;
-    // There is none on a port that there cannot be.
+    // On a port that is not valid there is no destination.
     let range =
         Range::one(key).map_err(|_| refuse(Refusal::NoDestination).about(given.get(dest::PORT)))?;
     let change = changes

@@ -12,15 +12,15 @@ use rlvs_kext::{
 use super::{service::service_name, write};
 use crate::{netlink::extack::Outcome, state::State};
 
-/// Where a list is.
+/// The position of a list.
 #[derive(Default)]
 pub(crate) struct Dump {
-    /// Records that were written.
+    /// The number of records that were written.
     written: usize,
 }
 
 impl Dump {
-    /// Writes what fits; true when that was the rest.
+    /// Writes what fits. Returns `true` if that was the rest.
     pub(super) fn next<'a>(
         &mut self,
         ns: &Handle<'_, State>,
@@ -29,7 +29,7 @@ impl Dump {
         match out.command() {
             command::GET_SERVICE => self.services(ns, out),
             command::GET_DEST => self.destinations(ns, out),
-            // Connections are not synchronised, so no daemon does that.
+            // Connections are not synchronised: there is no daemon.
             command::GET_DAEMON => Ok(true),
             _ => Err(errno::not_supported().into()),
         }
@@ -50,7 +50,7 @@ impl Dump {
         )?)
     }
 
-    /// A service that is not there has no destinations: ip_vs does not call that an error.
+    /// Writes the destinations of a service; none if it does not exist, which is no error of ip_vs.
     fn destinations<'a>(
         &mut self,
         ns: &Handle<'_, State>,

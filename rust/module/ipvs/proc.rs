@@ -2,8 +2,8 @@
 
 //! `/proc/net/ip_vs*`: the lists that ip_vs has there, for programs that read them.
 //!
-//! The lines themselves are `rlvs_core::ipvs::proc`'s. What ip_vs does not know is not shown; steered
-//! connections have no entry, and so no line.
+//! The lines themselves are `rlvs_core::ipvs::proc`'s. What ip_vs does not know is not shown;
+//! steered connections have no entry, and so no line.
 
 use kernel::prelude::*;
 use rlvs_core::{
@@ -64,7 +64,7 @@ impl File<State> for Services {
             self.has_header = text.fits(ServicesHeader(ns.state().buckets()));
         }
         let config = ns.state().config.lock();
-        // In the order of their keys: what comes and goes meanwhile moves none of the others.
+        // In the order of their keys: adding and deleting others meanwhile moves none.
         let services = config.services();
         let done = services.partition_point(|c| Some(c.service.key) < self.last);
         for configured in services.iter().skip(done) {
@@ -77,7 +77,7 @@ impl File<State> for Services {
 }
 
 impl Services {
-    /// Writes a service and its destinations, or the rest of them; whether it fits.
+    /// Writes a service and its destinations, or the rest of them. Returns `true` if all fits.
     fn service(&mut self, configured: &Configured, text: &mut Text) -> bool {
         let key = configured.service.key;
         if self.last != Some(key) {
@@ -127,7 +127,7 @@ fn destination_line(destination: &Destination) -> DestinationLine<'_> {
 type Entries<A> = Walk<<A as Ip>::Words, Connection<A>>;
 type Templates<A> = Walk<<A as Ip>::Words, Template<A>, NoReply>;
 
-/// `ip_vs_conn`: the entries and the templates; with `ORIGIN` `ip_vs_conn_sync`, which also tells
+/// `ip_vs_conn`: the entries and the templates; with `ORIGIN` `ip_vs_conn_sync`, which also shows
 /// whether they came from another host.
 #[derive(Default)]
 struct Connections<const ORIGIN: bool> {
@@ -145,7 +145,7 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
         c"ip_vs_conn"
     };
 
-    /// Clients' addresses are not everybody's to see.
+    /// For the administrator only, as the clients' addresses are private.
     const PRIVATE: bool = true;
 
     fn next(&mut self, ns: &Handle<'_, State>, text: &mut Text) -> Result {
@@ -156,7 +156,7 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
                 proc::CONNECTIONS_HEADER
             });
         }
-        // Each only once the one before is at its end.
+        // Each begins when the one before is at its end.
         let _ = write_entries::<V4, ORIGIN>(&mut self.entries4, ns, text)?
             && write_entries::<V6, ORIGIN>(&mut self.entries6, ns, text)?
             && write_templates::<V4, ORIGIN>(&mut self.templates4, ns, text)?
@@ -165,7 +165,7 @@ impl<const ORIGIN: bool> File<State> for Connections<ORIGIN> {
     }
 }
 
-/// Writes the entries of a family that fit; true when that was the rest.
+/// Writes the entries of a family that fit. Returns `true` if that was the rest.
 fn write_entries<A: InState, const ORIGIN: bool>(
     walk: &mut Entries<A>,
     ns: &Handle<'_, State>,
@@ -186,7 +186,7 @@ fn write_entries<A: InState, const ORIGIN: bool>(
     })
 }
 
-/// The same of templates.
+/// Writes the templates of a family that fit. Returns `true` if that was the rest.
 fn write_templates<A: InState, const ORIGIN: bool>(
     walk: &mut Templates<A>,
     ns: &Handle<'_, State>,
@@ -233,7 +233,8 @@ impl File<State> for Totals {
     }
 }
 
-/// `ip_vs_stats_percpu`: the same, and what came by each CPU since the module was loaded.
+/// `ip_vs_stats_percpu`: what all services carry, and what each CPU carried since the namespace
+/// exists.
 #[derive(Default)]
 struct Cpus {
     has_header: bool,
@@ -270,7 +271,7 @@ impl File<State> for Cpus {
     }
 }
 
-/// Totals and rates of the namespace.
+/// Returns totals and rates of the namespace.
 fn totals(state: &State) -> (Row, Row) {
     let report = state.config.lock().totals();
     (Row(report.total), Row(report.rate))

@@ -26,7 +26,7 @@ use crate::{
     state::State,
 };
 
-/// Which service nested attributes are about.
+/// Returns the name of the service that nested attributes are about.
 pub(super) fn service_name<'a>(given: &Attributes<'a>) -> Result<Name, Refusal> {
     let payload = |id| given.get(id).map(Attribute::payload);
     let name = Name::read(&NameAttributes {
@@ -40,7 +40,7 @@ pub(super) fn service_name<'a>(given: &Attributes<'a>) -> Result<Name, Refusal> 
     Ok(name)
 }
 
-/// The attributes of the service that a request is about, and which one that is.
+/// Returns the attributes of the service that a request is about, and its name.
 pub(super) fn named<'a>(request: &Request<'a>) -> Outcome<'a, (Attributes<'a>, Name)> {
     let around = request.get(top::SERVICE);
     let given = request
@@ -56,7 +56,7 @@ pub(super) fn named<'a>(request: &Request<'a>) -> Outcome<'a, (Attributes<'a>, N
     Ok((given, name))
 }
 
-/// What a service is to be.
+/// Returns the settings of a service that a request asks for.
 fn wanted_service<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Outcome<'a, Wanted<'a>> {
     let payload = |id| given.get(id).map(Attribute::payload);
     Wanted::read(&SettingAttributes {
@@ -69,7 +69,7 @@ fn wanted_service<'a>(request: &Request<'a>, given: &Attributes<'a>) -> Outcome<
     .map_err(|refusal| refuse(refusal).about(request.get(top::SERVICE)))
 }
 
-/// A refusal of what a service is to be, with the attribute that is at fault.
+/// Returns a refusal of the settings of a service, with the attribute that is at fault.
 fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::Refusal<'a> {
     refuse(refusal).about(given.get(match refusal {
         Refusal::IpvsScheduler | Refusal::IpvsNoScheduler => service::SCHED_NAME,
@@ -91,12 +91,12 @@ fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::R
     }))
 }
 
-/// The service of the name, which has to be there.
+/// Returns the service of the name, or a refusal if it does not exist.
 pub(super) fn find<'a, 'c>(
     changes: &'c Transaction<'_>,
     name: &Name,
 ) -> Outcome<'a, (ServiceKey, &'c Configured)> {
-    // What cannot be added is not there.
+    // A service that cannot be added does not exist.
     let key = name.key().map_err(|_| refuse(Refusal::NoService))?;
     let found = changes.find(&key);
     Ok((key, found.ok_or_else(|| refuse(Refusal::NoService))?))
@@ -133,8 +133,8 @@ pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
     Ok(())
 }
 
-/// Does not wait for packets that are under way to deleted destinations, as ip_vs does not, unless
-/// their connections are to be ended.
+/// Ends a deletion. Like ip_vs it does not wait for packets under way to deleted destinations,
+/// unless their connections are to be ended.
 pub(super) fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, abort: Option<Abort>) {
     match abort {
         Some(_) => abort::finish(ns, deletion, abort),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Services and destinations as ip_vs's clients are told of them: all attributes that ip_vs writes,
-//! in its order.
+//! Services and destinations as attributes for clients of ip_vs: all that ip_vs writes, in its
+//! order.
 
 use kernel::prelude::*;
 use rlvs_core::{
@@ -36,7 +36,7 @@ pub(super) fn service(out: &mut Writer<'_>, configured: &Configured) -> Result {
         out.u16_be(svc::PORT, key.port)?;
         out.string(svc::SCHED_NAME, settings.kind.name())?;
         let flags = reported_flags(settings).to_ne_bytes();
-        // The flags, and which of them count: all.
+        // The flags, and the mask of those that count: all.
         out.bytes(svc::FLAGS, [flags, [0xff; 4]].as_flattened())?;
         out.u32(svc::TIMEOUT, settings.persistence.seconds())?;
         let netmask = reported_netmask(settings.persistence, family);
@@ -50,8 +50,8 @@ pub(super) fn service(out: &mut Writer<'_>, configured: &Configured) -> Result {
     })
 }
 
-/// Writes a destination into a nest of its own. However its packets get there, a local process is
-/// masqueraded to for those who ask here.
+/// Writes a destination into a nest of its own. The method is always
+/// masquerading, however packets get there, as the clients have none that fits better.
 pub(super) fn destination(out: &mut Writer<'_>, of: &Destination) -> Result {
     let family = of.key.address.family();
     out.nest_unmarked(top::DEST, |out| {
@@ -73,8 +73,8 @@ pub(super) fn destination(out: &mut Writer<'_>, of: &Destination) -> Result {
     })
 }
 
-/// The active and the other connections of a destination, as ip_vs counts them: a UDP flow is never
-/// active, as it has no state; here it is, for the schedulers that count.
+/// Returns the active and the other connections of a destination, as ip_vs counts them: a UDP flow
+/// is never active there, as it has no state; here it is, for the schedulers that count.
 pub(super) fn connections(of: &Destination) -> (u32, u32) {
     let (active, inactive) = (of.counts.active(), of.counts.inactive());
     match of.service_key.protocol {
@@ -90,12 +90,13 @@ fn both(out: &mut Writer<'_>, short: u16, long: u16, of: &Stats) -> Result {
     out.nest_unmarked(long, |out| numbers(out, &report, long_number))
 }
 
-/// What is kept of a number in 32 bits: its lower half, as ip_vs does.
+/// Writes the lower 32 bits of a number, as ip_vs does.
 fn short_number(out: &mut Writer<'_>, id: u16, value: u64) -> Result {
     let [a, b, c, d, ..] = value.to_le_bytes();
     out.u32(id, u32::from_le_bytes([a, b, c, d]))
 }
 
+/// Writes all 64 bits of a number.
 fn long_number(out: &mut Writer<'_>, id: u16, value: u64) -> Result {
     out.u64(id, value, stats::PAD)
 }

@@ -56,7 +56,7 @@ impl Destinations {
         let last = request.get(destination::LAST_PORT).unwrap_or(port);
         let ports = PortRange::new(port.u16_be().unwrap_or(0), last.u16_be().unwrap_or(0));
         let address = match address {
-            // Without an address, the service's own is meant.
+            // The default is the service's own.
             None => service.address,
             Some(given) => Address::from_octets(given.payload())
                 .ok_or(Refusal::AddressLength)
@@ -76,7 +76,7 @@ impl Destinations {
         })
     }
 
-    /// Checks every destination of the range; the weight, and the method that is asked for.
+    /// Checks every destination of the range. Returns the weight, and the method that is asked for.
     fn check<'a>(
         &self,
         net: &Net,
@@ -113,8 +113,8 @@ fn method<'a>(request: &Request<'a>) -> Outcome<'a, Option<Method>> {
     }
 }
 
-/// Whose socket has to listen at a destination of a service of this protocol, if the request says
-/// anything of that; inner `None` for any user's.
+/// Returns the user whose socket has to listen at a destination of a service of this protocol: the
+/// outer `None` if the request has no such attribute, the inner one for any user's.
 fn user<'a>(
     net: &Net,
     protocol: Protocol,
@@ -135,7 +135,7 @@ fn user<'a>(
     }
 }
 
-/// What the request says of the settings of a destination of a service of this protocol.
+/// Returns the settings in the request of a destination of a service of this protocol.
 fn edit<'a>(net: &Net, protocol: Protocol, request: &Request<'a>) -> Outcome<'a, Edit> {
     let number = |id| request.get(id).and_then(Attribute::u32);
     let weight = match number(destination::WEIGHT).map(u16::try_from) {
@@ -188,7 +188,7 @@ pub(super) fn add<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
     Ok(())
 }
 
-/// Why a change of destinations was not made, with the attribute that is at fault.
+/// Returns why a change of destinations was not made, with the attribute that is at fault.
 fn destinations_failed<'a>(request: &Request<'a>, failure: Failure) -> genetlink::Refusal<'a> {
     let at = match failure {
         Failure::Refused(Refusal::OnePacketAddress) => destination::ADDRESS,

@@ -27,10 +27,10 @@ use crate::{
 type Connections<A> = Walk<<A as Ip>::Words, Connection<A>>;
 type Templates<A> = Walk<<A as Ip>::Words, Template<A>, NoReply>;
 
-/// Where a dump is.
+/// The position of a dump.
 #[derive(Default)]
 pub(crate) struct Dump {
-    /// Records of a list that were written.
+    /// The number of records of a list that were written.
     written: usize,
     connections4: Connections<V4>,
     connections6: Connections<V6>,
@@ -39,7 +39,7 @@ pub(crate) struct Dump {
 }
 
 impl Dump {
-    /// Writes what fits; true when that was the rest.
+    /// Writes what fits. Returns `true` if that was the rest.
     pub(super) fn next<'a>(
         &mut self,
         ns: &Handle<'_, State>,
@@ -93,7 +93,7 @@ impl Dump {
     }
 }
 
-/// Writes entries of one family; true when that was the rest.
+/// Writes entries of one family. Returns `true` if that was the rest.
 fn connections<'a, A: InState>(
     walk: &mut Connections<A>,
     ns: &Handle<'_, State>,
@@ -111,7 +111,7 @@ fn connections<'a, A: InState>(
     Ok(rest?)
 }
 
-/// The same for templates.
+/// Writes templates of one family. Returns `true` if that was the rest.
 fn all_templates<'a, A: InState>(
     walk: &mut Templates<A>,
     ns: &Handle<'_, State>,

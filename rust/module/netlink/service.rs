@@ -31,7 +31,7 @@ use crate::{
 const ELSEWHERE: &CStr =
     c"the address is not one of this host: until it is, packets to it are left alone";
 
-/// The service that the attributes name. `get` finds an attribute by its type.
+/// Returns the service that the attributes name. `get` returns an attribute by its type.
 fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Outcome<'a, ServiceKey> {
     let protocol = required(
         get(service::PROTOCOL),
@@ -60,7 +60,7 @@ fn service_key<'a>(get: impl Fn(u16) -> Option<Attribute<'a>>) -> Outcome<'a, Se
     })
 }
 
-/// The service that is nested in a destination's attributes.
+/// Returns the service that is nested in a destination's attributes.
 pub(super) fn nested_key<'a>(nested: Option<Attributes<'a>>) -> Outcome<'a, ServiceKey> {
     match nested {
         Some(nested) => service_key(|id| nested.get(id)),
@@ -71,7 +71,7 @@ pub(super) fn nested_key<'a>(nested: Option<Attributes<'a>>) -> Outcome<'a, Serv
     }
 }
 
-/// What the request says of how the service schedules.
+/// Returns what the request changes of how the service schedules.
 fn scheduling<'a>(key: &ServiceKey, request: &Request<'a>) -> Outcome<'a, Change> {
     let attribute = request.get(service::SCHEDULER);
     let kind = match attribute {
@@ -104,7 +104,7 @@ fn scheduling<'a>(key: &ServiceKey, request: &Request<'a>) -> Outcome<'a, Change
     })
 }
 
-/// Why a change of the scheduling was not made, with the attribute that is at fault.
+/// Returns why a change of the scheduling was not made, with the attribute that is at fault.
 fn scheduling_failed<'a>(request: &Request<'a>, failure: Failure) -> genetlink::Refusal<'a> {
     let at = match failure {
         Failure::Refused(

@@ -15,7 +15,7 @@ use crate::{change::Transaction, service::timeouts::TimeoutChange, state::State}
 /// The attributes with the timeouts of a namespace, in the order of [`Tunable::ALL`].
 const TIMEOUTS: [u16; Tunable::ALL.len()] = [timeouts::TCP, timeouts::TCP_FIN, timeouts::UDP];
 
-/// The timeouts that a request sets by these attributes.
+/// Returns the timeouts that a request sets with these attributes.
 pub(super) fn timeout_change<'a>(
     request: &Request<'a>,
     ids: [u16; Tunable::ALL.len()],

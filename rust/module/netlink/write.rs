@@ -75,7 +75,7 @@ pub(super) fn service(out: &mut Writer<'_>, configured: &Configured, net: &Net) 
     )
 }
 
-/// Returns whether a process listens at a destination, on whichever device; none where only a
+/// Returns whether a process listens at a destination, on whichever device; `None` where only a
 /// client's packet would show it.
 fn is_listening(of: &Destination, net: &Net) -> Option<bool> {
     if of.service_key.protocol == Protocol::Sctp {
@@ -177,8 +177,8 @@ pub(super) fn template<A: Family>(
     )
 }
 
-/// Writes the statistics of a service or destination into the nest `id`. Of one that steers only
-/// the connections are known.
+/// Writes the statistics of a service or destination into the nest `id`: only the connections if
+/// the service `steers`, as its packets are not counted.
 fn stats(out: &mut Writer<'_>, id: u16, of: &Stats, steers: bool) -> Result {
     let totals = of.totals();
     out.nest(id, |out| {

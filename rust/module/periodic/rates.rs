@@ -8,11 +8,11 @@ use rlvs_kext::task;
 
 use crate::config::{stats_of, Config};
 
-/// Goes on with all rates when it is time for it. Called once a second.
+/// Steps all rates when their period is over. Must be called once a second; may sleep.
 pub(super) fn estimate(config: &mut Config) {
     let elapsed = config.estimated.elapsed().as_millis();
     let elapsed = u32::try_from(elapsed).unwrap_or(u32::MAX);
-    // Half a second of tolerance: the step goes with the nearest call.
+    // Half a second of tolerance: the call that is nearest to the end of the period steps.
     if elapsed < estimate::PERIOD_MS.saturating_sub(500) {
         return;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What follows the walk over the connections, once a second: events, and an end of what nothing needs
-//! any more.
+//! What is done after the walk over the connections, once a second: sends events, and frees what
+//! nothing needs any more.
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::netns::Handle;
@@ -14,8 +14,9 @@ use crate::{
     state::State,
 };
 
-/// The periodic walk over the connections has ended, and has seen all of them if it is
-/// `complete`: sends events about the destinations, and drops those that are gone.
+/// Sends events about the destinations, and drops those that are gone. Must be called after the
+/// periodic walk over the connections, which has visited all of them if it is `complete`. May
+/// sleep.
 pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool) {
     let Config {
         services,
@@ -49,15 +50,15 @@ pub(super) fn walked(config: &mut Config, ns: &Handle<'_, State>, complete: bool
     }
 }
 
-/// Lets go of deleted destinations without connections, and of ports that nothing has.
+/// Drops deleted destinations without connections, and ports that nothing has. May sleep.
 fn forget_drained(config: &mut Config, state: &State) {
     let settled = &state.settled;
     config.stale_ports |= config.lingering.forget_drained(|d| is_settled(d, settled));
     if !config.stale_ports {
         return;
     }
-    // Connections outlive their service, and its method: their ports are needed as long as they
-    // are there. So are those of what packets under way may still make an entry of.
+    // Connections outlive their service, and its method: their ports are needed while there are
+    // connections, and while packets under way may make some.
     let may_have = |d: &Destination| d.has_entries() || !is_settled(d, settled);
     let left = || config.lingering.iter().filter(|d| may_have(d));
     let listed = config.services.iter().filter(|c| c.has_entries(settled));
@@ -89,15 +90,16 @@ fn forget_drained(config: &mut Config, state: &State) {
                 writer,
             )
             .is_err();
-    // Some end while their service, or other connections of their destination, go on.
+    // Ports become stale also while their service, or other connections of their destination, go
+    // on.
     let switches = |c: &KBox<Configured>| {
         !c.has_switched(settled) || c.service.steers_new() && c.has_entries(settled)
     };
     config.stale_ports = stale || left().count() != 0 || config.services.iter().any(switches);
 }
 
-/// Whether no packet is under way that may give the destination a connection, if it is given none
-/// any more.
+/// Returns `true` if no packet under way may give a connection to a destination that gets none any
+/// more.
 fn is_settled(destination: &Destination, settled: &Settled) -> bool {
     settled.has(destination.left_by())
 }

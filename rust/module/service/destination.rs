@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A destination: what packets and the periodic work know of it.
+//! A destination: its settings, its counts, and what packets and the periodic work find out.
 
 use kernel::{
     prelude::*,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{presence, primitives::Word, stats::Stats};
 
-/// What can be set of a destination.
+/// The settings of a destination.
 #[derive(Clone, Copy)]
 pub(crate) struct DestinationSettings {
     pub(crate) weight: u16,
@@ -55,22 +55,22 @@ pub(crate) struct Destination {
     last_weight: Atomic<u32>,
     /// 0 to 65535; written under the configuration's mutex.
     weight: Atomic<u32>,
-    /// The bounds on its connections; written under the configuration's mutex. A packet between
-    /// two writes may see one new and one old.
+    /// The thresholds of its connections; written under the configuration's mutex. A packet between
+    /// two writes may read one new and one old.
     upper: Atomic<u32>,
     lower: Atomic<u32>,
-    /// It had as many connections as the upper bound says, and not yet less than the lower one.
+    /// At the upper threshold; cleared below the lower one (hysteresis).
     full: Atomic<bool>,
     /// It is not the service's any more; written under the configuration's mutex.
     deleted: Atomic<bool>,
     /// The number of the change since which it is given no new connections; written under the
     /// configuration's mutex.
     left_by: Atomic<u64>,
-    /// The last packet found nobody listening at its process's port, or there was none yet; and the
-    /// second when one found somebody again. Only packets write these, for slow start.
+    /// The last packet found no socket listening there, or there was no packet yet; and the second
+    /// when one found a socket again. Only packets write these, for slow start.
     not_listening: Atomic<bool>,
     listens_since: Atomic<u32>,
-    /// Nobody outside of the host may connect straight to it; written under the configuration's
+    /// Hosts other than this one cannot connect straight to it; written under the configuration's
     /// mutex.
     private: Atomic<bool>,
     /// The user whose socket has to listen there, [`User::NONE`] for any user's; written under the
@@ -78,7 +78,8 @@ pub(crate) struct Destination {
     user: Atomic<u32>,
     /// Its new connections are not recorded; written under the configuration's mutex.
     uncounted: Atomic<bool>,
-    /// Some connections of it may be unknown, as they were made while it was uncounted. Never unset.
+    /// Some connections of it may be unknown, as they were made while it was uncounted. Never
+    /// unset.
     unknown: Atomic<bool>,
     /// How many templates lead to it.
     templates: Atomic<u32>,
@@ -86,25 +87,25 @@ pub(crate) struct Destination {
     entries: Atomic<u32>,
     /// How many connections it has, and its mark among the service's destinations.
     pub(crate) counts: Counts<Word, Mark>,
-    /// What the periodic work finds of its connections while it drains.
+    /// What the periodic walks find of its connections while it drains.
     pub(crate) drain: DrainProgress,
-    /// What is told of it.
+    /// What was reported of it.
     pub(crate) reported: Reported,
     /// The destination was deleted, and its connections are to be ended. Never unset.
     abort: Atomic<bool>,
     #[pin]
     pub(crate) stats: Stats,
-    /// The service's; a destination belongs to one service.
+    /// Its service's; it belongs to one service all its life.
     pub(crate) service_stats: Arc<Stats>,
-    /// The service's.
+    /// Its service's.
     pub(crate) timeouts: Arc<TimeoutSettings>,
-    /// The namespace's.
+    /// Its namespace's.
     pub(crate) udp: Arc<Flows<Word>>,
 }
 
 impl Destination {
-    /// Prepares a destination without connections, of the service of this key that shares `shared`; `udp`
-    /// is the namespace's. May sleep.
+    /// Prepares a destination without connections, of the service of this key that shares `shared`;
+    /// `udp` is the namespace's. May sleep.
     pub(crate) fn new(
         service_key: ServiceKey,
         shared: &Shared,
@@ -146,8 +147,8 @@ impl Destination {
         )
     }
 
-    /// Where its process is, for a client that has sent to `service`: on that address, if the
-    /// destination is on the wildcard one.
+    /// Returns the end of its process for a client that has sent to `service`: at that address, if
+    /// the destination is on the wildcard one.
     pub(crate) fn end<A: Ip>(&self, service: A) -> Endpoint<A> {
         Endpoint {
             address: specific(self.key.address, service),
@@ -155,7 +156,7 @@ impl Destination {
         }
     }
 
-    /// Where its service is, for a client that it has answered from `own`.
+    /// Returns the end of its service for a client that it has answered from `own`.
     pub(crate) fn service_end<A: Ip>(&self, own: A) -> Endpoint<A> {
         Endpoint {
             address: specific(self.service_key.address, own),
@@ -163,30 +164,30 @@ impl Destination {
         }
     }
 
-    /// Returns `true` if its address is the host's at the moment, in a VRF or not; `None` for the
+    /// Returns whether its address is the host's at the moment, in a VRF or not; `None` for the
     /// wildcard. Any context but hard interrupt.
     pub(crate) fn is_here(&self, net: &Net) -> Option<bool> {
         let address = &self.key.address;
         presence::is_here(net, address, *address == self.service_key.address)
     }
 
-    /// The weight.
+    /// Returns the weight.
     pub(crate) fn weight(&self) -> u16 {
         u16::try_from(self.weight.read_once()).unwrap_or(u16::MAX)
     }
 
-    /// The bounds on its connections.
+    /// Returns the thresholds of its connections.
     pub(crate) fn thresholds(&self) -> Thresholds {
         let (upper, lower) = (self.upper.read_once(), self.lower.read_once());
         Thresholds::new(upper, lower).unwrap_or_default()
     }
 
-    /// The last weight that was not 0; 0 if there was none.
+    /// Returns the last weight that was not 0; 0 if there was none.
     pub(super) fn last_weight(&self) -> u16 {
         u16::try_from(self.last_weight.read_once()).unwrap_or(u16::MAX)
     }
 
-    /// Changes what can be changed. Under the configuration's mutex.
+    /// Changes the settings. Must be called with the configuration's mutex held.
     pub(crate) fn set(&self, settings: DestinationSettings) {
         if settings.weight != 0 {
             self.last_weight.store(u32::from(settings.weight), Relaxed);
@@ -203,31 +204,31 @@ impl Destination {
         self.counts.observer().set();
     }
 
-    /// The forwarding method that was asked for.
+    /// Returns the forwarding method that was asked for.
     pub(crate) fn method(&self) -> Method {
         let number = u8::try_from(self.method.read_once()).ok();
         number.and_then(Method::from_number).unwrap_or(Method::Auto)
     }
 
-    /// Counts an entry, besides counting its connection.
+    /// Counts an entry, besides counting its connection. Any context.
     pub(crate) fn entry_made(&self) {
         self.entries.add(1, Relaxed);
     }
 
-    /// Counts one less.
+    /// Counts an entry less. Any context.
     pub(crate) fn entry_gone(&self) {
         self.entries.add(u32::MAX, Relaxed);
     }
 
-    /// Whether it has connections whose packets are rewritten. Final once it is false and the change
-    /// is settled since which it gets no more of them.
+    /// Returns `true` if it has connections whose packets are rewritten. `false` is final once the
+    /// change is settled since which it gets no more of them.
     pub(crate) fn has_entries(&self) -> bool {
         self.entries.read_once() != 0
     }
 
-    /// Whether it has as many connections as it may. Remembers the answer, as it is full until the
-    /// number is below the lower bound: it must be asked after each new connection and before each
-    /// choice.
+    /// Returns `true` if it has as many connections as it may. Updates the flag, as a destination
+    /// is full until the number is below the lower threshold: must be called after each new
+    /// connection and before each choice.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         if self.upper.read_once() == 0 {
@@ -241,12 +242,12 @@ impl Destination {
         is
     }
 
-    /// Whether it may get new connections: it is neither quiesced nor full.
+    /// Returns `true` if it may get new connections: it is neither quiesced nor full.
     pub(crate) fn takes_new(&self) -> bool {
         self.weight() != 0 && !self.is_full()
     }
 
-    /// Remembers whether its process listens, at the second `now`.
+    /// Notes whether its process listens, at the second `now`. Any context.
     #[inline]
     pub(crate) fn note_listening(&self, listens: bool, now: u32) {
         let was_not = self.not_listening.read_once();
@@ -258,38 +259,39 @@ impl Destination {
         }
     }
 
-    /// For how many seconds its process has listened at the second `now`, as far as packets have
-    /// found out.
+    /// Returns for how many seconds its process has listened at the second `now`, as far as packets
+    /// have found out.
     pub(crate) fn age(&self, now: u32) -> u32 {
         slow_start::age(self.listens_since.read_once(), now)
     }
 
-    /// Whether the last packet found somebody listening.
+    /// Returns `true` if the last packet found a socket listening.
     pub(super) fn was_listening(&self) -> bool {
         !self.not_listening.read_once()
     }
 
-    /// Whether nobody outside of the host may connect straight to it.
+    /// Returns `true` if other hosts cannot connect straight to it.
     #[inline]
     pub(crate) fn is_private(&self) -> bool {
         self.private.read_once()
     }
 
-    /// The user whose socket has to listen there; `None` for any user's.
+    /// Returns the user whose socket has to listen there; `None` for any user's.
     pub(crate) fn user(&self) -> Option<User> {
         User::from_bits(self.user.read_once())
     }
 
-    /// Returns `true` if what has been found to listen there is meant to: a socket of the user that
-    /// was named, if one was.
+    /// Returns `true` if `found` may be the destination's socket: it is of the user that was
+    /// configured, if one was.
     #[inline]
     pub(crate) fn is_meant(&self, found: &Listener) -> bool {
         self.user().is_none_or(|user| found.user == Some(user))
     }
 
-    /// Says whether its new connections are not recorded. Under the configuration's mutex.
+    /// Sets whether its new connections are not recorded. Must be called with the configuration's
+    /// mutex held.
     pub(super) fn set_uncounted(&self, uncounted: bool) {
-        // A request says this of each destination of the service: most of them are as they were.
+        // Called for each destination of the service: packets read it, so most are not written.
         if self.is_uncounted() != uncounted {
             self.uncounted.store(uncounted, Relaxed);
         }
@@ -298,40 +300,40 @@ impl Destination {
         }
     }
 
-    /// Whether its new connections are not recorded.
+    /// Returns `true` if its new connections are not recorded.
     pub(crate) fn is_uncounted(&self) -> bool {
         self.uncounted.read_once()
     }
 
-    /// Whether it may have connections that are not recorded, of which nobody knows when they end.
+    /// Returns `true` if it may have connections that are not recorded, whose end cannot be known.
     pub(crate) fn has_unknown(&self) -> bool {
         self.unknown.read_once()
     }
 
-    /// Whether it was deleted, and did not come back.
+    /// Returns `true` if it was deleted, and not added again.
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted.read_once()
     }
 
-    /// Says whether it is deleted. Under the configuration's mutex.
+    /// Sets whether it is deleted. Must be called with the configuration's mutex held.
     pub(crate) fn set_deleted(&self, deleted: bool) {
         self.deleted.store(deleted, Relaxed);
         self.drain.forget();
     }
 
-    /// Says that it is given no new connections since the change of this number. Under the
-    /// configuration's mutex.
+    /// Notes that it gets no new connections since the change of this number. Must be called with
+    /// the configuration's mutex held.
     pub(crate) fn leave(&self, number: u64) {
         self.left_by.store(number, Relaxed);
     }
 
-    /// The number of the change since which it is given no new connections, if it is given none:
-    /// once that is settled, what it is counted to have is final.
+    /// Returns the number of the change since which it gets no new connections, if it gets none:
+    /// once that is settled its counts only fall.
     pub(crate) fn left_by(&self) -> u64 {
         self.left_by.load(Relaxed)
     }
 
-    /// How many templates lead to it.
+    /// Returns how many templates lead to it.
     pub(crate) fn templates(&self) -> u32 {
         self.templates.read_once()
     }
@@ -344,7 +346,7 @@ impl Destination {
         }
     }
 
-    /// Counts one less.
+    /// Counts a template less. Any context.
     pub(crate) fn template_gone(&self) {
         self.templates.add(u32::MAX, Relaxed);
         if self.service_key.protocol == Protocol::Udp {
@@ -357,13 +359,13 @@ impl Destination {
         self.abort.store(true, Relaxed);
     }
 
-    /// Whether its connections are to be ended.
+    /// Returns `true` if its connections are to be ended.
     pub(crate) fn must_abort(&self) -> bool {
         self.abort.read_once()
     }
 }
 
-/// The configured address, or the one that a packet has if that is the wildcard.
+/// Returns the configured address, or the one that a packet has if that is the wildcard.
 fn specific<A: Ip>(configured: Address, used: A) -> A {
     match A::from_address(configured) {
         Some(address) if !address.is_unspecified() => address,

@@ -18,18 +18,18 @@ use crate::primitives::KernelMemory;
 pub(crate) struct Services(Tree<ServiceKey, Arc<Service>, KernelMemory>);
 
 impl Services {
-    /// The same with another service. May sleep.
+    /// Returns the services with another one. May sleep.
     pub(crate) fn with(&self, service: &Arc<Service>) -> Result<Self, Refusal> {
         Ok(Self(self.0.with(service.key, service.clone())?))
     }
 
-    /// The same without the service of the key. May sleep.
+    /// Returns the services without the one of the key. May sleep.
     pub(crate) fn without(&self, key: &ServiceKey) -> Result<Self, Refusal> {
         Ok(Self(self.0.without(key)?))
     }
 
-    /// The service of a packet to `address` and `port`, if the address is the host's: that of the
-    /// very address, else that of the wildcard address.
+    /// Returns the service of a packet to `address` and `port`, if the address is the host's: that
+    /// of the very address, else that of the wildcard address.
     pub(crate) fn find(
         &self,
         protocol: Protocol,
@@ -47,6 +47,6 @@ impl Services {
     }
 }
 
-/// The destinations of a namespace by their ends: which one a packet without an entry comes from.
-/// Deleted ones are not among them.
+/// The destinations of a namespace by their ends, but for deleted ones: which one a packet without
+/// an entry comes from.
 pub(crate) type Backends = backends::Backends<Arc<Destination>, KernelMemory>;

@@ -3,7 +3,7 @@
 //! Which destinations of a service have changed since its scheduler last looked at them.
 //!
 //! Packets and the periodic work change the counts of destinations on any CPU. They mark what they
-//! change, and who picks looks at the marked destinations only.
+//! change, and a choice looks at the marked destinations only.
 
 use core::iter::once;
 use kernel::{
@@ -31,7 +31,7 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Marks for a service without destinations. May sleep.
+    /// Makes the marks of a service without destinations. May sleep.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let marks = Self {
             changed: Changed::new(),
@@ -48,7 +48,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// The mark of a new destination.
+    /// Makes the mark of a new destination.
     pub(crate) fn new(marks: &Arc<Marks>) -> Self {
         Self {
             marks: marks.clone(),
@@ -56,12 +56,12 @@ impl Mark {
         }
     }
 
-    /// A number that no other destination of the service has.
+    /// Returns a number that no other destination of the service has.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    /// The marks of all destinations of the service.
+    /// Returns the marks of all destinations of the service.
     pub(crate) fn all(&self) -> &Arc<Marks> {
         &self.marks
     }
@@ -73,7 +73,8 @@ impl Mark {
 
     /// Marks destinations after something of each was set. Any context.
     pub(crate) fn set_all<'a>(marks: impl Iterator<Item = &'a Self>) {
-        // What was set must be seen by who takes a mark that is found to be set already.
+        // What was set must be visible to the CPU that takes a mark which is found to be set
+        // already.
         barrier::full();
         marks.for_each(Observer::changed);
     }
@@ -86,11 +87,11 @@ impl Observer for Mark {
     }
 }
 
-/// How many marks a choice takes; most of a service's are of destinations that are not its own any
-/// more when there are so many, or of more than that many destinations.
+/// How many marks a choice takes at most: there are more only if most are of deleted destinations,
+/// or if there are more destinations than that.
 const MOST_MARKS: usize = 1024;
 
-/// In place of a [`MarkReader::rest`]: there is none.
+/// The value of [`MarkReader::rest`] if there is none.
 const NOTHING: u32 = u32::MAX;
 
 /// The destinations of a pool by their marks.
@@ -98,14 +99,14 @@ pub(crate) struct MarkReader {
     marks: Arc<Marks>,
     taker: Taker<Bits>,
     places: Places<KernelMemory>,
-    /// Where the destinations of a mark that was taken go on which were not looked at. Changed under
-    /// the lock of the scheduler.
+    /// The first destination of a mark that was taken and not yet looked at. Changed under the lock
+    /// of the scheduler.
     rest: Atomic<u32>,
 }
 
 impl MarkReader {
-    /// For a pool of so many destinations of a service, whose marks `mark` knows; `None` for one
-    /// without destinations. May sleep.
+    /// Makes a reader for a pool of `len` destinations of a service, whose marks `mark` returns;
+    /// `None` for one without destinations. May sleep.
     pub(crate) fn new<'a>(
         len: usize,
         mark: impl Fn(usize) -> Option<&'a Mark>,
@@ -122,8 +123,9 @@ impl MarkReader {
         }))
     }
 
-    /// Takes marks of the service, and calls `each` with the index of each destination that may have
-    /// one: [`MANY`] at most, the others when it is called again. Must be called with the lock of the
+    /// Takes marks of the service, and calls `each` with the index of each destination that may be
+    /// marked:
+    /// [`MANY`] at most, the others when it is called again. Must be called with the lock of the
     /// scheduler held.
     pub(crate) fn take(&self, mut each: impl FnMut(usize)) {
         let mut left = MANY;
@@ -145,7 +147,7 @@ impl MarkReader {
         });
     }
 
-    /// Whether there is more to look at.
+    /// Returns `true` if there is more to look at.
     pub(crate) fn is_behind(&self) -> bool {
         self.rest().is_some() || !self.marks.changed.is_empty()
     }
@@ -160,8 +162,8 @@ impl MarkReader {
         self.rest.store(rest.unwrap_or(NOTHING), Relaxed);
     }
 
-    /// The marks are another pool's from now on, which can be found after this, and whose
-    /// destinations are all marked after that.
+    /// Takes no marks any more: they are those of another pool, which is published after this, and
+    /// whose destinations are all marked after that.
     pub(crate) fn end(&self) {
         self.taker.end();
     }

@@ -23,8 +23,8 @@ use rlvs_kext::{
 use super::{destination::Destination, marks::MarkReader, refused::Refusers};
 use crate::primitives::{KernelMemory, Word};
 
-/// How often a scheduler is made to look at what is marked, besides once for each [`MANY`] destinations:
-/// for marks that are none of them.
+/// How often a request makes a scheduler look at marks, besides once for each [`MANY`]
+/// destinations: for marks of destinations that are not in the pool.
 const MOST_LOOKS: usize = 8;
 
 /// A service's destinations and the scheduler that picks from them.
@@ -35,7 +35,7 @@ pub(crate) struct Pool {
     persistence: Persistence,
     slow_start: SlowStart,
     is_random: bool,
-    /// Each choice of the scheduler takes a turn.
+    /// The scheduler goes by turns, and each choice takes one.
     takes_turns: bool,
     /// See [`Settings::may_give_up`].
     may_give_up: bool,
@@ -47,8 +47,8 @@ pub(crate) struct Pool {
     shared: Option<Shared<KernelMemory>>,
     /// For the scheduler under the lock: the destinations by their marks.
     pub(super) marked: Option<MarkReader>,
-    /// The scheduler, if it remembers anything. Softirq picks as well: under a lock that needs
-    /// bottom halves off.
+    /// The scheduler, if it remembers anything. Guarded by a lock that needs bottom halves off, as
+    /// softirqs pick as well.
     #[pin]
     exclusive: SpinLockBh<Option<Exclusive<KernelMemory>>>,
 }
@@ -64,7 +64,7 @@ struct Candidates<'a, W, T, Q> {
     marked: Option<&'a MarkReader>,
 }
 
-/// Nothing waits anywhere: for those who do not ask.
+/// Returns an empty queue, for a choice that does not depend on queues.
 fn no_queue(_: &Destination) -> Option<u32> {
     Some(0)
 }
@@ -141,10 +141,10 @@ where
 }
 
 impl Pool {
-    /// A pool of the destinations, with a scheduler that has chosen nothing yet. May sleep.
+    /// Makes a pool of the destinations, with a scheduler that has chosen nothing yet. May sleep.
     ///
-    /// `steers` says that new connections are steered; `planned` tells the weight of each destination
-    /// that is to get another one as soon as the pool is published.
+    /// `steers` is `true` if new connections are steered; `planned` returns the weight of each
+    /// destination that is to get another one as soon as the pool is published.
     pub(crate) fn new(
         settings: &Settings,
         steers: bool,
@@ -197,27 +197,27 @@ impl Pool {
         .map_err(|_| Refusal::NoMemory)
     }
 
-    /// The service's flags.
+    /// Returns the service's flags.
     #[inline]
     pub(crate) fn flags(&self) -> Flags {
         self.flags
     }
 
-    /// The service's persistence.
+    /// Returns the service's persistence.
     #[inline]
     pub(crate) fn persistence(&self) -> Persistence {
         self.persistence
     }
 
-    /// The service's slow start.
+    /// Returns the service's slow start.
     #[inline]
     pub(crate) fn slow_start(&self) -> SlowStart {
         self.slow_start
     }
 
-    /// The age of the process that has listened longest at the second `now`, of those that may get
-    /// new connections; 0 if none does. Looks at all of them; of more than [`MANY`] at a sample, in which
-    /// there are some that listen.
+    /// Returns the age of the process that has listened longest at the second `now`, of those that
+    /// may get new connections; 0 if none does. Looks at all of them; of more than [`MANY`] at a
+    /// sample, in which there are some that listen.
     pub(crate) fn oldest(&self, now: u32, random: u32) -> u32 {
         let heard = self
             .sample(random)
@@ -226,14 +226,14 @@ impl Pool {
         ages.max().unwrap_or(0)
     }
 
-    /// All destinations, or a constant number of them, from a random one on.
+    /// Returns all destinations, or a constant number of them, from a random one on.
     fn sample(&self, random: u32) -> impl Iterator<Item = &Arc<Destination>> {
         let indices = Sample::new(self.len(), random).indices(|place| self.heard(place));
         indices.filter_map(|index| self.get(index))
     }
 
-    /// Of more than [`MANY`] destinations, one that was found listening lately, for each place below
-    /// that: see [`Heard`].
+    /// Returns one of more than [`MANY`] destinations that was found listening lately, for each
+    /// place below that: see [`Heard`].
     pub(crate) fn heard(&self, place: usize) -> Option<usize> {
         self.heard.as_ref()?.get(place)
     }
@@ -248,49 +248,50 @@ impl Pool {
         }
     }
 
-    /// Has the periodic work look which destinations listen: a packet did not ask all.
+    /// Asks the periodic work to look which destinations listen, as a packet has not looked at all.
     pub(crate) fn look_for_listeners(&self) {
         if let Some(heard) = &self.heard {
             heard.want();
         }
     }
 
-    /// Whether the periodic work has to look which destinations listen; not any more after this.
+    /// Returns `true` if the periodic work has to look which destinations listen, and clears that.
     pub(crate) fn wants_listeners(&self) -> bool {
         self.heard.as_ref().is_some_and(|heard| heard.is_wanted())
     }
 
-    /// Whether the scheduler may pick none although there is a destination: see
+    /// Returns `true` if the scheduler may pick none although there is a destination: see
     /// [`Settings::may_give_up`].
     pub(crate) fn may_give_up(&self) -> bool {
         self.may_give_up
     }
 
-    /// Whether a choice takes random numbers: [`Request::random`].
+    /// Returns `true` if a choice takes random numbers: [`Request::random`].
     pub(crate) fn is_random(&self) -> bool {
         self.is_random
     }
 
-    /// Whether new connections are steered.
+    /// Returns `true` if new connections are steered.
     #[inline]
     pub(crate) fn steers(&self) -> bool {
         self.steers
     }
 
-    /// Whether new connections are steered and not recorded.
+    /// Returns `true` if new connections are steered and not recorded.
     #[inline]
     pub(crate) fn is_uncounted(&self) -> bool {
         self.steers && self.flags.has(Flags::UNCOUNTED)
     }
 
-    /// Whether each choice is one's turn, which another choice would take from it.
+    /// Returns `true` if each choice is the turn of a destination, which it loses by another
+    /// choice.
     pub(crate) fn takes_turns(&self) -> bool {
         self.takes_turns
     }
 
-    /// Has the scheduler go on where that of the service's last pool is, and look at all destinations,
-    /// before any packet does. One step for each destination, but with bottom halves off, and the old
-    /// pool's lock held, a constant number of them at a time. Process context.
+    /// Has the scheduler continue where that of the service's last pool is, and look at all
+    /// destinations, before any packet does. One step for each destination, but with bottom halves
+    /// off, and the old pool's lock held, a constant number of them at a time. Process context.
     pub(super) fn inherit(&self, old: &Self) {
         // One lock at a time: they are of the same class.
         let taken = with_bh_disabled(|bh| self.exclusive.lock_with(bh).take());
@@ -312,13 +313,13 @@ impl Pool {
         with_bh_disabled(|bh| *self.exclusive.lock_with(bh) = Some(scheduler));
     }
 
-    /// Has the scheduler look at all destinations that are marked, a constant number at a time, so that
-    /// packets need not. Process context.
+    /// Has the scheduler look at all destinations that are marked, a constant number at a time, so
+    /// that packets need not. Process context.
     pub(super) fn catch_up(&self) {
         let Some(marked) = &self.marked else {
             return;
         };
-        // Packets go on marking.
+        // Packets continue marking: the number of rounds is bounded.
         let most = self.len().checked_div(MANY).unwrap_or(0);
         for _ in 0..most.saturating_add(MOST_LOOKS) {
             if !marked.is_behind() {
@@ -333,12 +334,12 @@ impl Pool {
         }
     }
 
-    /// All destinations, of which no packet has tried any.
+    /// Returns all destinations, of which no packet has tried any.
     fn all(&self) -> impl Destinations + '_ {
         self.all_by(None)
     }
 
-    /// All destinations, of which no packet has tried any, with their marks.
+    /// Returns all destinations, of which no packet has tried any, with their marks.
     fn all_by<'a>(&'a self, marked: Option<&'a MarkReader>) -> impl Destinations + 'a {
         Candidates {
             destinations: &self.destinations,
@@ -349,26 +350,27 @@ impl Pool {
         }
     }
 
-    /// How many destinations there are.
+    /// Returns the number of destinations.
     pub(crate) fn len(&self) -> usize {
         self.destinations.len()
     }
 
-    /// A destination by its number.
+    /// Returns a destination by its index.
     pub(crate) fn get(&self, index: usize) -> Option<&Arc<Destination>> {
         self.destinations.get(index)
     }
 
-    /// Whether a destination takes new connections that has not refused this one. Looks at all of
-    /// them, of more than [`MANY`] at a sample; which one the scheduler has for the connection, if any,
-    /// the result does not show.
+    /// Returns `true` if a destination takes new connections that has not refused this one. Looks
+    /// at all of them, of more than [`MANY`] at a sample; the scheduler may still have none for the
+    /// connection.
     pub(crate) fn has_another(&self, refusers: &Refusers, random: u32) -> bool {
         self.sample(random)
             .any(|destination| destination.takes_new() && !refusers.contains(destination))
     }
 
-    /// The number of a destination that was not tried, or none when there is none left for the
-    /// request. `queue` tells what waits at a destination: [`Destinations::queue`].
+    /// Returns the index of a destination that was not tried, or `None` when there is none left for
+    /// the request. `queue` returns how long the queue of a destination is:
+    /// [`Destinations::queue`].
     pub(crate) fn pick(
         &self,
         request: &Request,

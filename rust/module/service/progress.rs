@@ -27,21 +27,21 @@ impl DrainProgress {
         }
     }
 
-    /// Forgets what is known, as the destination begins to drain, or stops draining. Must be called with
-    /// the configuration's mutex held.
+    /// Forgets what is known, as the destination begins to drain, or stops draining. Must be called
+    /// with the configuration's mutex held.
     pub(super) fn forget(&self) {
         self.whole.store(false, Relaxed);
         self.found.store(UNKNOWN, Relaxed);
     }
 
-    /// The number that the last walk has counted; `None` if that was not all while the destination was
-    /// draining.
+    /// The number that the last walk has counted; `None` if that was not all while the destination
+    /// was draining.
     pub(crate) fn found(&self) -> Option<u32> {
         Some(self.found.load(Relaxed)).filter(|found| *found != UNKNOWN)
     }
 
-    /// Counts a connection that has ended by its packets and not for its process. Part of the periodic
-    /// walk.
+    /// Counts a connection that has ended by its packets and not for its process. Part of the
+    /// periodic walk.
     pub(crate) fn count(&self) {
         self.counting.add(1, Relaxed);
     }

@@ -23,12 +23,12 @@ impl Refusers {
         }
     }
 
-    /// Whether as many as may be tried have refused.
+    /// Returns `true` if as many as may be tried have refused.
     pub(crate) fn is_full(&self) -> bool {
         self.count >= MAX_TRIES
     }
 
-    /// Whether the destination is one of them.
+    /// Returns `true` if the destination is one of them.
     #[inline]
     pub(crate) fn contains(&self, destination: &Destination) -> bool {
         let mut known = self.numbers.iter().take(self.count);

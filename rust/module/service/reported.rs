@@ -34,8 +34,8 @@ impl Reported {
         }
     }
 
-    /// Notes that a connection which could not be opened at the destination was given to another one.
-    /// Any context.
+    /// Notes that a connection which could not be opened at the destination was given to another
+    /// one. Any context.
     #[inline]
     pub(crate) fn note_retried(&self) {
         self.retried.add(1, Relaxed);

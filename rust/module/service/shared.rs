@@ -8,10 +8,10 @@ use rlvs_kext::memory::KEPT;
 use super::{marks::Marks, timeouts::TimeoutSettings};
 use crate::stats::Stats;
 
-/// What a service has in common with its destinations, and with a service of its key that comes after
-/// it while there are connections. Each destination has the references itself, so that a packet takes
-/// no step more to what it counts. The key is not among them, as the padding would be more than the
-/// key: a service fits into one cache line.
+/// What a service has in common with its destinations, and with a service of its key that comes
+/// after it while there are connections. Each destination has the references itself, so that a
+/// packet takes no step more to what it counts. The key is not among them, as the padding would be
+/// more than the key: a service fits into one cache line.
 pub(crate) struct Shared {
     pub(crate) stats: Arc<Stats>,
     /// The timeouts that were set for the service.

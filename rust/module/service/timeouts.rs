@@ -2,8 +2,8 @@
 
 //! Timeouts that an operator has set, of a namespace or of a service.
 //!
-//! No packet reads those of connections: the periodic work does, and listings, which find those of
-//! the service at the entry's destination. So a change holds for the connections that there are.
+//! No packet reads those of connections: the periodic work and listings do, which find those of the
+//! service at the entry's destination. So a change applies to the connections that there are.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
 use rlvs_core::connection::state::{Timeouts, Tunable};
@@ -25,14 +25,15 @@ impl TimeoutSettings {
         }
     }
 
-    /// What is set; 0 for nothing.
+    /// Returns the seconds that are set; 0 for nothing.
     pub(crate) fn get(&self, tunable: Tunable) -> u32 {
         self.connections
             .get(tunable as usize)
             .map_or(0, |seconds| seconds.read_once())
     }
 
-    /// What holds where a service sets nothing: what is set, or else the default.
+    /// Returns the seconds in force where a service sets nothing: those that are set, or else the
+    /// default.
     pub(crate) fn in_force(&self, tunable: Tunable) -> u32 {
         match self.get(tunable) {
             0 => Timeouts::default().of(tunable.state()),
@@ -40,7 +41,7 @@ impl TimeoutSettings {
         }
     }
 
-    /// Sets what a request names. Written under the configuration's mutex.
+    /// Sets what a request names. Must be called with the configuration's mutex held.
     pub(crate) fn set(&self, change: &TimeoutChange) {
         for (seconds, new) in self.connections.iter().zip(change.0) {
             if let Some(new) = new {
@@ -49,12 +50,14 @@ impl TimeoutSettings {
         }
     }
 
-    /// How long a template leads new connections; 0 when the service is not persistent.
+    /// Returns how many seconds a template leads new connections; 0 when the service is not
+    /// persistent.
     pub(crate) fn persistence(&self) -> u32 {
         self.persistence.read_once()
     }
 
-    /// Sets that. Written under the configuration's mutex.
+    /// Sets how many seconds a template leads new connections. Must be called with the
+    /// configuration's mutex held.
     pub(crate) fn set_persistence(&self, seconds: u32) {
         self.persistence.store(seconds, Relaxed);
     }
@@ -65,6 +68,6 @@ impl TimeoutSettings {
 pub(crate) struct TimeoutChange(pub(crate) [Option<u32>; Tunable::ALL.len()]);
 
 impl TimeoutChange {
-    /// Nothing is set any more.
+    /// Unsets all.
     pub(crate) const UNSET: Self = Self([Some(0); Tunable::ALL.len()]);
 }

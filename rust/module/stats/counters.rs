@@ -64,7 +64,7 @@ events! {
     Retried => RETRIED,
     /// A refusal reached the client: its first packet was not kept.
     RetryNotKept => RETRY_NOT_KEPT,
-    /// A refusal reached the client: nobody else could take the connection.
+    /// A refusal reached the client: no other destination could take the connection.
     RetryNoDestination => RETRY_NO_DESTINATION,
     /// A refusal reached the client: its first packet could not be handled again.
     RetryNotHandled => RETRY_NOT_HANDLED,
@@ -81,7 +81,7 @@ events! {
     TotalFull => TOTAL_FULL,
 }
 
-/// The namespace's counters.
+/// The counters of a namespace.
 pub(crate) struct Events(PerCpuCounters<{ Event::ALL.len() }>);
 
 impl Events {
@@ -96,7 +96,7 @@ impl Events {
         self.0.add(bh, [(event as usize, 1)]);
     }
 
-    /// How often the event was.
+    /// Returns how often the event was.
     pub(crate) fn total(&self, event: Event) -> u64 {
         self.0.sum(event as usize)
     }

@@ -2,9 +2,9 @@
 
 //! What all services of a namespace carried together, those that are gone included.
 //!
-//! No packet counts for it: it is summed up when it is asked for, under the configuration's mutex.
-//! A deleted service's connections go on, and count for it; once its last one is gone, what it
-//! carried is added to what is kept here, so that the totals never go backwards.
+//! No packet updates it: it is summed up when it is read, under the configuration's mutex. The
+//! connections of a deleted service go on, and count; once its last one is gone, what it carried is
+//! added to what is kept here, so that the totals never decrease.
 
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
@@ -15,9 +15,9 @@ use rlvs_kext::{memory::KEPT, percpu};
 
 use crate::stats::{Report, Stats};
 
-/// Guarded by the configuration's mutex.
+/// What all services of a namespace carried together. Guarded by the configuration's mutex.
 pub(crate) struct Totals {
-    /// What services carried that are gone, for each CPU.
+    /// What services carried that are gone, by CPU.
     gone: KVVec<Volume>,
     /// The keys and the statistics of deleted services that may still have connections.
     left: KVVec<(ServiceKey, Arc<Stats>)>,
@@ -27,7 +27,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Nothing was carried. May sleep.
+    /// Totals of zero. May sleep.
     pub(crate) fn new() -> Result<Self> {
         let cpus = usize::try_from(percpu::cpus())?;
         Ok(Self {
@@ -38,27 +38,29 @@ impl Totals {
         })
     }
 
-    /// Makes room for so many services that are about to be deleted.
+    /// Reserves room for services that are about to be deleted. May sleep.
     pub(crate) fn reserve(&mut self, services: usize) -> Result {
         Ok(self.left.reserve(services, KEPT)?)
     }
 
-    /// Goes on with the statistics of the deleted service of this key. The caller has reserved the room.
+    /// Keeps the statistics of the deleted service of this key. Must be called after
+    /// [`Self::reserve`].
     pub(crate) fn leave(&mut self, key: &ServiceKey, stats: &Arc<Stats>) {
         let _ = self.left.push_within_capacity((*key, stats.clone()));
     }
 
-    /// A service has come back with these.
+    /// Removes these statistics, as a service has them again.
     pub(crate) fn returns(&mut self, stats: &Arc<Stats>) {
         self.left.retain(|(_, left)| !Arc::ptr_eq(left, stats));
     }
 
-    /// Whether a service was deleted and may still have connections.
+    /// Returns `true` if a service was deleted and may still have connections.
     pub(crate) fn has_left(&self) -> bool {
         !self.left.is_empty()
     }
 
-    /// Lets go of the statistics of deleted services that nothing counts for any more.
+    /// Drops the statistics of deleted services for which `counts` returns `false`: no connection
+    /// updates them any more.
     pub(crate) fn forget(&mut self, counts: impl Fn(&ServiceKey, &Arc<Stats>) -> bool) {
         let Self { gone, left, .. } = self;
         left.retain(|(key, stats)| {
@@ -72,7 +74,7 @@ impl Totals {
         });
     }
 
-    /// What was carried on one CPU, by `listed` services and all others.
+    /// Returns what was carried on one CPU, by `listed` services and all others.
     pub(crate) fn ever_on<'a>(
         &self,
         cpu: u32,
@@ -85,7 +87,7 @@ impl Totals {
         all.fold(gone.copied().unwrap_or_default(), Volume::plus)
     }
 
-    /// What was carried on all CPUs.
+    /// Returns what was carried on all CPUs.
     fn ever<'a>(&self, listed: impl Iterator<Item = &'a Arc<Stats>>) -> Volume {
         let gone = self.gone.iter().copied();
         let left = self.left.iter().map(|(_, stats)| stats.ever());
@@ -93,7 +95,7 @@ impl Totals {
         Iterator::chain(gone, all).fold(Volume::default(), Volume::plus)
     }
 
-    /// Totals and rates since the last zeroing.
+    /// Returns totals and rates since the last zeroing.
     pub(crate) fn report<'a>(&self, listed: impl Iterator<Item = &'a Arc<Stats>>) -> Report {
         Report {
             total: self.ever(listed).since(self.zero),
@@ -101,7 +103,7 @@ impl Totals {
         }
     }
 
-    /// Goes on with the rates, `elapsed` milliseconds after the last time.
+    /// Steps the rates, `elapsed` milliseconds after the last time.
     pub(crate) fn estimate<'a>(
         &mut self,
         elapsed: u32,
@@ -111,7 +113,7 @@ impl Totals {
         self.estimate.step(ever, elapsed);
     }
 
-    /// Lets the totals and the rates start again at zero.
+    /// Sets the totals and the rates to zero.
     pub(crate) fn zero<'a>(&mut self, listed: impl Iterator<Item = &'a Arc<Stats>>) {
         self.zero = self.ever(listed);
         self.estimate = Estimate::from(self.zero);

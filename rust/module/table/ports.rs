@@ -26,13 +26,13 @@ impl Ports {
         Ok(Self { words, any })
     }
 
-    /// Whether no port is in the set.
+    /// Returns `true` if no port is in the set.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         !self.any.read_once()
     }
 
-    /// Whether the port, in host byte order, is in the set.
+    /// Returns `true` if the port, in host byte order, is in the set.
     #[inline]
     pub(crate) fn contains(&self, port: u16) -> bool {
         self.words
@@ -90,8 +90,8 @@ impl Ports {
     }
 }
 
-/// The right to write to the sets of ports of a namespace. Its configuration owns the only one, which
-/// is behind the configuration's mutex.
+/// The right to write to the sets of ports of a namespace. Its configuration owns the only one,
+/// which is behind the configuration's mutex.
 pub(crate) struct PortsWriter(());
 
 impl PortsWriter {
