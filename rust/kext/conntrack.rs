@@ -11,9 +11,10 @@
 
 use crate::{
     bindings,
-    net::{Ends, Net},
+    net::Net,
     netfilter::{Context, Family},
     skbuff::Skb,
+    sock::Ends,
 };
 
 /// An end as connection tracking has it.

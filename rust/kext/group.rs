@@ -7,7 +7,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, net::Ends, netfilter::Context, skbuff::Skb};
+use crate::{bindings, netfilter::Context, skbuff::Skb, sock::Ends};
 
 impl Context<'_> {
     /// Returns `true` if a packet has come in from elsewhere in a frame to all or to many on the

@@ -7,12 +7,7 @@
 //!
 //! Upstream: none.
 
-use crate::{
-    bindings,
-    net::{Ends, Net},
-    netfilter::Context,
-    skbuff::Skb,
-};
+use crate::{bindings, net::Net, netfilter::Context, skbuff::Skb, sock::Ends};
 
 /// What a packet is routed by, besides its ends: its mark, its type of service and its device.
 #[derive(Clone, Copy)]

@@ -12,9 +12,10 @@
 use crate::{
     bh::{with_bh_disabled, LocalBhDisabled},
     bindings,
-    net::{Device, Net},
+    net::Net,
     refusal::Mark,
     skbuff::Skb,
+    sock::Device,
 };
 use core::cell::Cell;
 use core::marker::PhantomData;

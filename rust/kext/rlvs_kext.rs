@@ -56,6 +56,7 @@ pub mod replay;
 pub mod rwonce;
 pub mod sk_assign;
 pub mod skbuff;
+pub mod sock;
 pub mod sysctl;
 pub mod task;
 pub mod uapi;

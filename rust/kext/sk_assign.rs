@@ -14,9 +14,9 @@
 
 use crate::{
     bindings,
-    net::{Device, Ends, Listener},
     netfilter::{Context, LocalIn},
     skbuff::Skb,
+    sock::{Device, Ends, Listener},
 };
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::sync::rcu::Guard;

@@ -15,8 +15,9 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     genetlink,
-    net::{Ends, Listener, Net},
+    net::Net,
     netns::Handle,
+    sock::{Ends, Listener},
     task,
     uapi::{command, event, service},
 };

@@ -3,11 +3,7 @@
 //! The two address families, so that packet handling is written once for both.
 
 use rlvs_core::address::{Endpoint, Ip, V4, V6};
-use rlvs_kext::{
-    flow_table::Key,
-    net::{Ends, Net},
-    netfilter,
-};
+use rlvs_kext::{flow_table::Key, net::Net, netfilter, sock::Ends};
 
 /// An address family: its addresses, its keys, and how the kernel is asked by them.
 pub(crate) trait Family: Ip<Words: Key> {

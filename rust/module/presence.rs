@@ -4,10 +4,7 @@
 //! and events. Packets use their own routes: [`crate::packet`].
 
 use rlvs_core::address::Address;
-use rlvs_kext::{
-    local::Routing,
-    net::{Ends, Net},
-};
+use rlvs_kext::{local::Routing, net::Net, sock::Ends};
 
 /// Returns whether an address is the host's at the moment, in a VRF or not; `None` for the
 /// wildcard. If it is a service's own (`is_service`), it is enough that it may be for packets with

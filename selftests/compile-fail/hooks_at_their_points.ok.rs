@@ -5,10 +5,10 @@
 
 use kernel::prelude::*;
 use rlvs_kext::{
-    net::Device,
     netfilter::{Context, LocalIn, LocalOut, PreRouting},
     sk_assign::{Target, Way},
     skbuff::Skb,
+    sock::Device,
 };
 
 /// What all hooks have in common.

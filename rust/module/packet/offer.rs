@@ -16,10 +16,10 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     local::Routing,
-    net::{Device, Ends, Listener},
     netfilter::{Context, LocalIn},
     random,
     sk_assign::{Syn, Target, Way},
+    sock::{Device, Ends, Listener},
 };
 
 use kernel::sync::Arc;

@@ -12,11 +12,7 @@ use rlvs_core::{
     heard::MANY,
     packet::{self, lax, sctp::Chunk, Packet, Signal},
 };
-use rlvs_kext::{
-    net::{self, Ends},
-    netfilter::Verdict,
-    skbuff::Skb,
-};
+use rlvs_kext::{net, netfilter::Verdict, skbuff::Skb, sock::Ends};
 
 use super::{
     passage::{backend_end, Passage},

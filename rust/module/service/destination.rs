@@ -16,12 +16,7 @@ use rlvs_core::{
     schedule::{slow_start, threshold::Thresholds},
     udp::Flows,
 };
-use rlvs_kext::{
-    memory::KEPT,
-    net::{Listener, Net},
-    rwonce::Once,
-    user::User,
-};
+use rlvs_kext::{memory::KEPT, net::Net, rwonce::Once, sock::Listener, user::User};
 
 use super::{
     marks::Mark, progress::DrainProgress, reported::Reported, shared::Shared,

@@ -20,8 +20,9 @@ use rlvs_core::{
 use rlvs_kext::{
     bh::LocalBhDisabled,
     flow_table::{EntryCache, Flow, FlowTable},
-    net::{Net, TcpSocket},
+    net::Net,
     rwonce::Once,
+    sock::TcpSocket,
 };
 
 use crate::{

@@ -3,7 +3,10 @@
 //! What the host's TCP sockets show of a connection besides its packets.
 
 use rlvs_core::{address::Endpoint, connection::state::Window};
-use rlvs_kext::net::{Device, Net, TcpSocket};
+use rlvs_kext::{
+    net::Net,
+    sock::{Device, TcpSocket},
+};
 
 use crate::family::Family;
 

@@ -17,11 +17,11 @@ use rlvs_core::{
 };
 use rlvs_kext::{
     flow_table::Hashed,
-    net::{Device, Ends},
     netfilter::{self, Context, Hook, LocalIn, Verdict},
     random,
     sk_assign::{Socket, Syn, Target},
     skbuff::Skb,
+    sock::{Device, Ends},
 };
 
 use crate::{
