@@ -215,6 +215,14 @@ void rlvs_kept_sent(struct net *net, struct sk_buff *skb);
 /* kept_sender.c */
 bool rlvs_kept_set_sender(struct net *net, struct sk_buff *skb, int ifindex);
 
+/* net.c */
+bool rlvs_has_ipv6(void);
+bool rlvs_is_local4(struct net *net, const u8 *address);
+bool rlvs_is_local6(struct net *net, const u8 *address);
+bool rlvs_is_vrf_local4(struct net *net, const u8 *address);
+bool rlvs_is_vrf_local6(struct net *net, const u8 *address);
+bool rlvs_route_localnet(struct net *net);
+
 /* sock.c */
 /* In this order: the more of a connection there is, the greater. */
 enum rlvs_tcp_socket {
@@ -224,12 +232,6 @@ enum rlvs_tcp_socket {
 	RLVS_TCP_SOCKET_LIVE,
 };
 
-bool rlvs_has_ipv6(void);
-bool rlvs_is_local4(struct net *net, const u8 *address);
-bool rlvs_is_local6(struct net *net, const u8 *address);
-bool rlvs_is_vrf_local4(struct net *net, const u8 *address);
-bool rlvs_is_vrf_local6(struct net *net, const u8 *address);
-bool rlvs_route_localnet(struct net *net);
 /* The addresses have 4 or 16 octets. */
 struct rlvs_ends {
 	const u8 *local;
