@@ -13,7 +13,6 @@ use crate::{
     bh::{with_bh_disabled, LocalBhDisabled},
     bindings,
     net::Net,
-    refusal::Mark,
     skbuff::Skb,
     sock::Device,
 };
@@ -270,46 +269,6 @@ impl Context<'_> {
         // SAFETY: `state` is valid during the hook, which runs in a read-side section, in which the VRF
         // of the device is looked for.
         Device(unsafe { bindings::rlvs_hook_input_device(self.state.as_ptr()) })
-    }
-
-    /// Answers a TCP segment with a reset, which has `mark` unless connection tracking has seen the
-    /// segment. The caller still has to drop the packet.
-    pub fn reset(&self, skb: &mut Skb<'_>, mark: &Mark) {
-        // SAFETY: `state` is valid during the hook, which runs in a read-side section and with bottom
-        // halves off; `skb` is the hook's packet, which we may change, with its network header set
-        // by the IP layer. Where it has no route the function finds one. The mark outlives the call.
-        unsafe { bindings::rlvs_hook_reset(skb.as_ptr(), self.state.as_ptr(), mark.as_ptr()) };
-    }
-
-    /// Answers the packet with an ICMP port unreachable, which has `mark` unless connection tracking
-    /// has seen the packet. The caller still has to drop the packet.
-    pub fn port_unreachable(&self, skb: &mut Skb<'_>, mark: &Mark) {
-        let (skb, state) = (skb.as_ptr(), self.state.as_ptr());
-        // SAFETY: As in `reset`.
-        unsafe { bindings::rlvs_hook_port_unreachable(skb, state, mark.as_ptr()) };
-    }
-
-    /// Answers the packet with an IP packet of `protocol`, an IP protocol number, that holds
-    /// `payload` and has `mark`: from the packet's destination address to its source address, if
-    /// that is one that answers are sent to. Short of memory or a route nothing is sent. The caller
-    /// still has to drop the packet.
-    pub fn answer(&self, skb: &Skb<'_>, protocol: u8, payload: &[u8], mark: &Mark) {
-        let Ok(len) = u16::try_from(payload.len()) else {
-            return;
-        };
-        // SAFETY: `state` is valid during the hook, which runs in a read-side section; `skb` is the
-        // hook's packet, with its network header set by the IP layer; `payload` is readable for `len`
-        // bytes; the mark outlives the call.
-        unsafe {
-            bindings::rlvs_hook_answer(
-                skb.as_ptr(),
-                self.state.as_ptr(),
-                protocol,
-                payload.as_ptr(),
-                len,
-                mark.as_ptr(),
-            )
-        };
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The mark by which the answer of a refusal is known when it passes this host's hooks.
+//! Answers of refused packets, and the mark by which they are known when they pass this host's hooks.
 //!
 //! Connection tracking has not seen what is refused before it, and would find the answer invalid.
 //! The kernel sends the answer by itself, at once, through all hooks of `LOCAL_OUT`; with it leave
@@ -45,7 +45,7 @@ impl Mark {
 
     /// The template, or null.
     #[inline]
-    pub(crate) fn as_ptr(&self) -> *mut bindings::rlvs_mark {
+    fn as_ptr(&self) -> *mut bindings::rlvs_mark {
         self.template
     }
 
@@ -80,5 +80,47 @@ impl Drop for Mark {
         // SAFETY: By the type's invariant the reference is ours to give back. Packets that wait
         // somewhere have references of their own.
         unsafe { bindings::rlvs_mark_free(self.template) };
+    }
+}
+
+impl Context<'_> {
+    /// Answers a TCP segment with a reset, which has `mark` unless connection tracking has seen the
+    /// segment. The caller still has to drop the packet.
+    pub fn reset(&self, skb: &mut Skb<'_>, mark: &Mark) {
+        // SAFETY: `state` is valid during the hook, which runs in a read-side section and with bottom
+        // halves off; `skb` is the hook's packet, which we may change, with its network header set
+        // by the IP layer. Where it has no route the function finds one. The mark outlives the call.
+        unsafe { bindings::rlvs_hook_reset(skb.as_ptr(), self.as_raw(), mark.as_ptr()) };
+    }
+
+    /// Answers the packet with an ICMP port unreachable, which has `mark` unless connection tracking
+    /// has seen the packet. The caller still has to drop the packet.
+    pub fn port_unreachable(&self, skb: &mut Skb<'_>, mark: &Mark) {
+        let (skb, state) = (skb.as_ptr(), self.as_raw());
+        // SAFETY: As in `reset`.
+        unsafe { bindings::rlvs_hook_port_unreachable(skb, state, mark.as_ptr()) };
+    }
+
+    /// Answers the packet with an IP packet of `protocol`, an IP protocol number, that holds
+    /// `payload` and has `mark`: from the packet's destination address to its source address, if
+    /// that is one that answers are sent to. Short of memory or a route nothing is sent. The caller
+    /// still has to drop the packet.
+    pub fn answer(&self, skb: &Skb<'_>, protocol: u8, payload: &[u8], mark: &Mark) {
+        let Ok(len) = u16::try_from(payload.len()) else {
+            return;
+        };
+        // SAFETY: `state` is valid during the hook, which runs in a read-side section; `skb` is the
+        // hook's packet, with its network header set by the IP layer; `payload` is readable for `len`
+        // bytes; the mark outlives the call.
+        unsafe {
+            bindings::rlvs_hook_answer(
+                skb.as_ptr(),
+                self.as_raw(),
+                protocol,
+                payload.as_ptr(),
+                len,
+                mark.as_ptr(),
+            )
+        };
     }
 }
