@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen reads for the crate rlvs_kext. */
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <net/ipv6.h>
 #include <uapi/linux/ip_vs.h>
 #include <uapi/linux/rlvs.h>

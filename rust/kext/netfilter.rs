@@ -76,6 +76,20 @@ mod point {
     }
 }
 
+/// The priority of a hook after the raw table (-300) and right before connection tracking (-200).
+pub const BEFORE_CONNTRACK: i32 = {
+    const IPV4: i32 = bindings::nf_ip_hook_priorities_NF_IP_PRI_CONNTRACK;
+    assert!(IPV4 == bindings::nf_ip6_hook_priorities_NF_IP6_PRI_CONNTRACK);
+    IPV4 - 1
+};
+
+/// The priority of a hook after all others, the filter (0) and security (50) among them.
+pub const LAST: i32 = {
+    const IPV4: i32 = bindings::nf_ip_hook_priorities_NF_IP_PRI_LAST;
+    assert!(IPV4 == bindings::nf_ip6_hook_priorities_NF_IP6_PRI_LAST);
+    IPV4
+};
+
 /// What becomes of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

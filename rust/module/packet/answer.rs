@@ -16,7 +16,7 @@ use rlvs_kext::{
 };
 
 use super::{
-    passage::{Passage, LAST},
+    passage::Passage,
     read::{may_be, parse},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) struct Reply<A>(PhantomData<A>);
 impl<A: InState> Hook<State> for Reply<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = LocalOut;
-    const PRIORITY: i32 = LAST;
+    const PRIORITY: i32 = netfilter::LAST;
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {

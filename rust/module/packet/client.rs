@@ -19,7 +19,7 @@ use rlvs_kext::{
 };
 
 use super::{
-    passage::{Passage, BEFORE_CONNTRACK},
+    passage::Passage,
     read::{may_be, parse},
 };
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) struct Incoming<A>(PhantomData<A>);
 impl<A: InState> Hook<State> for Incoming<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = PreRouting;
-    const PRIORITY: i32 = BEFORE_CONNTRACK;
+    const PRIORITY: i32 = netfilter::BEFORE_CONNTRACK;
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
@@ -64,7 +64,7 @@ pub(crate) struct LocalClient<A>(PhantomData<A>);
 impl<A: InState> Hook<State> for LocalClient<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = LocalOut;
-    const PRIORITY: i32 = BEFORE_CONNTRACK;
+    const PRIORITY: i32 = netfilter::BEFORE_CONNTRACK;
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {

@@ -25,11 +25,6 @@ use crate::{
     },
 };
 
-/// After the raw table (-300), before connection tracking (`NF_IP_PRI_CONNTRACK`, -200).
-pub(super) const BEFORE_CONNTRACK: i32 = -201;
-/// After every other hook, the filter (0) and security (50) among them.
-pub(super) const LAST: i32 = i32::MAX;
-
 /// What it takes to handle one packet in a hook.
 pub(super) struct Passage<'a, A: InState> {
     pub(super) state: &'a State,

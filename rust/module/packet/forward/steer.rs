@@ -27,7 +27,7 @@ use rlvs_kext::{
 use crate::{
     packet::{
         offer::{self, Delivery, Offer},
-        passage::{Passage, LAST},
+        passage::Passage,
         read::{may_be, parse},
     },
     service::{Destination, Pool, Service},
@@ -43,7 +43,7 @@ impl<A: InState> Hook<State> for Steering<A> {
     const FAMILY: netfilter::Family = A::HOOKS;
     type At = LocalIn;
     /// After the filter: what that drops is not scheduled.
-    const PRIORITY: i32 = LAST;
+    const PRIORITY: i32 = netfilter::LAST;
 
     #[inline]
     fn wants(state: &State, skb: &Skb<'_>) -> bool {
