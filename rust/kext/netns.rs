@@ -12,7 +12,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, memory::KEPT, net::Net, netfilter::Entry, proc, sysctl};
+use crate::{bindings, memory::KEPT, net::Net, netfilter::Entry, sysctl};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -30,7 +30,7 @@ pub trait Namespace: Send + Sync + Sized + 'static {
     const HOOKS: &'static [Entry<Self>];
 
     /// The files of the namespace below `/proc/net`.
-    const FILES: &'static [proc::Entry<Self>];
+    const FILES: &'static [FileSpec<Self>];
 
     /// Time between two calls of [`tick`](Self::tick), in milliseconds.
     const TICK_MS: u32;
@@ -206,7 +206,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
         })?;
         *hooks = NonNull::new(registered).map(Registered);
         // SAFETY: `init` has made the files, and `pre_exit` removes them when no handle is left.
-        unsafe { proc::own::<T>(self.raw) };
+        unsafe { own_files::<T>(self.raw) };
         self.schedule_tick();
         Ok(())
     }
@@ -250,6 +250,75 @@ impl<'a, T: Namespace> Handle<'a, T> {
 fn hook_count<T: Namespace>() -> u32 {
     const { assert!(T::HOOKS.len() <= 64) };
     T::HOOKS.len() as u32
+}
+
+/// One line of [`Namespace::FILES`]: a file of a namespace whose state is a `T`.
+#[repr(transparent)]
+pub struct FileSpec<T> {
+    raw: &'static bindings::rlvs_proc_ops,
+    state: PhantomData<fn(&T)>,
+}
+
+impl<T: Namespace> FileSpec<T> {
+    /// The line for a file with these callbacks.
+    ///
+    /// # Safety
+    ///
+    /// The callbacks must be sound to call for a namespace whose state is a `T`, between the making
+    /// of that and its end, in process context, and with what their own `open` has returned.
+    pub(crate) const unsafe fn from_raw(raw: &'static bindings::rlvs_proc_ops) -> Self {
+        Self {
+            raw,
+            state: PhantomData,
+        }
+    }
+}
+
+/// Number of files, as C counts them.
+fn file_count<T: Namespace>() -> u32 {
+    const { assert!(T::FILES.len() <= 64) };
+    T::FILES.len() as u32
+}
+
+/// Makes the files of a namespace.
+///
+/// # Errors
+///
+/// `ENOMEM`; then there are none.
+///
+/// # Safety
+///
+/// `ns` must be valid, its namespace being made, and its state a `T` that lives until
+/// [`remove_files`].
+unsafe fn create_files<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) -> Result {
+    // SAFETY: The caller promises `ns`; the callbacks are static and for a state of type `T`; a
+    // line is a transparent wrapper of a reference.
+    to_result(unsafe {
+        bindings::rlvs_proc_register(ns.as_ptr(), T::FILES.as_ptr().cast(), file_count::<T>())
+    })
+}
+
+/// Gives the private files of a namespace to its root, whom it may not have had when it was made.
+///
+/// # Safety
+///
+/// `ns` must be valid, and this called between the begin of [`create_files`] and that of
+/// [`remove_files`] of the same `T`, or in one of their files.
+unsafe fn own_files<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::rlvs_proc_own(ns.as_ptr(), file_count::<T>()) };
+}
+
+/// Removes the files of a namespace; no callback of theirs runs afterwards, and what readers had is
+/// freed.
+///
+/// # Safety
+///
+/// `ns` must be valid, and this the only call after [`create_files`] of the same `T`; if that has
+/// failed, there is nothing to remove.
+unsafe fn remove_files<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::rlvs_proc_unregister(ns.as_ptr(), file_count::<T>()) };
 }
 
 /// Keeps a state of type `T` in every network namespace while it lives.
@@ -331,7 +400,7 @@ unsafe extern "C" fn init<T: Namespace>(
         // A reader of the first of the files may attach the hooks before the last one is there. If
         // that cannot be made, the state is left to `pre_exit` and `exit`.
         // SAFETY: The state was set just now; `pre_exit` removes the files before `exit` frees it.
-        unsafe { proc::create::<T>(valid) }.map(|()| 0)
+        unsafe { create_files::<T>(valid) }.map(|()| 0)
     })
 }
 
@@ -344,7 +413,7 @@ unsafe extern "C" fn init<T: Namespace>(
 unsafe extern "C" fn pre_exit<T: Namespace>(ns: *mut bindings::rlvs_netns) {
     if let Some(ns) = NonNull::new(ns) {
         // SAFETY: `init` has made the files, or none, and this is called once.
-        unsafe { proc::remove::<T>(ns) };
+        unsafe { remove_files::<T>(ns) };
         // SAFETY: `init` has set the state, and `exit` comes after; both are called in process
         // context, as this is.
         let ns = unsafe { Handle::<T>::from_raw(ns) };

@@ -13,11 +13,10 @@
 use crate::{
     bindings,
     memory::KEPT,
-    netns::{Handle, Namespace},
+    netns::{FileSpec, Handle, Namespace},
 };
 use core::{fmt, marker::PhantomData, ptr::NonNull};
 use kernel::{
-    error::to_result,
     ffi::{c_int, c_void},
     prelude::*,
     str::as_char_ptr_in_const_context,
@@ -81,20 +80,12 @@ struct Reader<F> {
     text: Text,
 }
 
-/// One file of [`Namespace::FILES`].
-#[repr(transparent)]
-pub struct Entry<T> {
-    raw: &'static bindings::rlvs_proc_ops,
-    state: PhantomData<fn(&T)>,
-}
-
-impl<T: Namespace> Entry<T> {
+impl<T: Namespace> FileSpec<T> {
     /// The file `F`.
     pub const fn of<F: File<T>>() -> Self {
-        Self {
-            raw: Callbacks::<T, F>::OPS,
-            state: PhantomData,
-        }
+        // SAFETY: The callbacks take a namespace whose state is a `T`, and what their own `open`
+        // gave.
+        unsafe { Self::from_raw(Callbacks::<T, F>::OPS) }
     }
 }
 
@@ -109,52 +100,6 @@ impl<T: Namespace, F: File<T>> Callbacks<T, F> {
         fill: Some(fill::<T, F>),
         close: Some(close::<T, F>),
     };
-}
-
-/// Number of files, as C counts them.
-fn file_count<T: Namespace>() -> u32 {
-    const { assert!(T::FILES.len() <= 64) };
-    T::FILES.len() as u32
-}
-
-/// Makes the files of a namespace.
-///
-/// # Errors
-///
-/// `ENOMEM`; then there are none.
-///
-/// # Safety
-///
-/// `ns` must be valid, its namespace being made, and its state a `T` that lives until [`remove`].
-pub(crate) unsafe fn create<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) -> Result {
-    // SAFETY: The caller promises `ns`; the callbacks are static and for a state of type `T`; an
-    // entry is a transparent wrapper of a reference.
-    to_result(unsafe {
-        bindings::rlvs_proc_register(ns.as_ptr(), T::FILES.as_ptr().cast(), file_count::<T>())
-    })
-}
-
-/// Gives the private files of a namespace to its root, whom it may not have had when it was made.
-///
-/// # Safety
-///
-/// `ns` must be valid, and this called between the begin of [`create`] and that of [`remove`] of the
-/// same `T`, or in one of their files.
-pub(crate) unsafe fn own<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
-    // SAFETY: The caller promises it.
-    unsafe { bindings::rlvs_proc_own(ns.as_ptr(), file_count::<T>()) };
-}
-
-/// Removes the files of a namespace; no callback of theirs runs afterwards, and what readers had is
-/// freed.
-///
-/// # Safety
-///
-/// `ns` must be valid, and this the only call after [`create`] of the same `T`; if that has failed,
-/// there is nothing to remove.
-pub(crate) unsafe fn remove<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) {
-    // SAFETY: The caller promises it.
-    unsafe { bindings::rlvs_proc_unregister(ns.as_ptr(), file_count::<T>()) };
 }
 
 /// Begins to read a file: what C keeps for it, or null when memory is short.

@@ -7,8 +7,7 @@ use kernel::{prelude::*, sync::Arc};
 use rlvs_core::address::{V4, V6};
 use rlvs_kext::{
     netfilter::Entry,
-    netns::{Handle, Namespace, Setup},
-    proc,
+    netns::{FileSpec, Handle, Namespace, Setup},
 };
 
 use crate::{
@@ -34,7 +33,7 @@ impl Namespace for State {
         Entry::of::<Steering<V6>>(),
     ];
 
-    const FILES: &'static [proc::Entry<Self>] = ipvs::FILES;
+    const FILES: &'static [FileSpec<Self>] = ipvs::FILES;
 
     const TICK_MS: u32 = 1000;
 

@@ -21,9 +21,9 @@ use rlvs_core::{
 use rlvs_kext::{
     clock,
     flow_table::NoReply,
-    netns::Handle,
+    netns::{FileSpec, Handle},
     percpu,
-    proc::{Entry, File, Text},
+    proc::{File, Text},
 };
 
 use super::write;
@@ -39,12 +39,12 @@ use crate::{
 };
 
 /// Every file.
-pub(crate) const FILES: &[Entry<State>] = &[
-    Entry::of::<Services>(),
-    Entry::of::<Connections<false>>(),
-    Entry::of::<Connections<true>>(),
-    Entry::of::<Totals>(),
-    Entry::of::<Cpus>(),
+pub(crate) const FILES: &[FileSpec<State>] = &[
+    FileSpec::of::<Services>(),
+    FileSpec::of::<Connections<false>>(),
+    FileSpec::of::<Connections<true>>(),
+    FileSpec::of::<Totals>(),
+    FileSpec::of::<Cpus>(),
 ];
 
 /// `ip_vs`: the services with their destinations.
