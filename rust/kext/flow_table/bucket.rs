@@ -6,7 +6,11 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::sync::rcu::Guard;
 
-use super::{Flow, FlowTable, Key, Link, Second};
+use super::{
+    flow::{Flow, Link, Second},
+    key::Key,
+    table::FlowTable,
+};
 use crate::bindings;
 
 /// The flows that have a link in one bucket. One with both links there comes twice, one that is
