@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Messages to all that have joined the multicast group of the module's own family.
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
+//!
+//! Upstream: "rust: netlink: add raw netlink abstraction"; not merged.
+
+use super::writer::Writer;
+use crate::{bindings, net::Net};
+use core::ptr::NonNull;
+use kernel::{error::to_result, prelude::*, task::might_sleep};
+
+/// How often somebody has joined the family's multicast group, in any namespace; wraps at 2^32. It
+/// is counted a moment before the group's messages reach the one who joins. Any context.
+pub fn join_count() -> u32 {
+    // SAFETY: An FFI call with no preconditions.
+    unsafe { bindings::rlvs_genl_join_count() }
+}
+
+/// Whether anybody in the namespace has joined the family's multicast group; nobody has while the
+/// family is not registered.
+///
+/// # Context
+///
+/// Process context; may sleep.
+pub fn has_listeners(net: &Net) -> bool {
+    might_sleep();
+    // SAFETY: The namespace is alive, and this function's context allows to sleep.
+    unsafe { bindings::rlvs_genl_has_listeners(net.as_ptr()) }
+}
+
+/// Sends a message to all in the namespace who have joined the family's multicast group: the
+/// attributes that `fill` writes, in `room` bytes at most.
+///
+/// # Errors
+///
+/// `ESRCH` when nobody has joined, `ENOBUFS` when somebody's buffer is full, and `ENOMEM`: those
+/// who have not got it are told so. `ENODEV` when the family is not registered, `EMSGSIZE` when
+/// there is not enough room.
+///
+/// # Context
+///
+/// Process context; may sleep.
+pub fn multicast(
+    net: &Net,
+    command: u8,
+    room: u32,
+    fill: impl FnOnce(&mut Writer<'_>) -> Result,
+) -> Result {
+    might_sleep();
+    // SAFETY: An FFI call that may sleep, which this function's context allows.
+    let Some(skb) = NonNull::new(unsafe { bindings::rlvs_genl_notice_new(room) }) else {
+        // SAFETY: The namespace is alive, and this function's context allows to sleep.
+        unsafe { bindings::rlvs_genl_lost(net.as_ptr()) };
+        return Err(ENOMEM);
+    };
+    // SAFETY: `skb` is a new message.
+    let header = unsafe { bindings::rlvs_genl_put_notice(skb.as_ptr(), command) };
+    let filled = if header.is_null() {
+        Err(EMSGSIZE)
+    } else {
+        // SAFETY: The message is new and ours, with a header in it, and is not used until `fill` has
+        // returned.
+        fill(&mut unsafe { Writer::new(skb) })
+    };
+    match filled {
+        Ok(()) => {
+            // SAFETY: `header` was put into `skb`.
+            unsafe { bindings::rlvs_genl_end(skb.as_ptr(), header) };
+            // SAFETY: The namespace is alive, the message is finished, and the function takes it.
+            to_result(unsafe { bindings::rlvs_genl_multicast(net.as_ptr(), skb.as_ptr()) })
+        }
+        Err(error) => {
+            // SAFETY: The message is ours and was not sent.
+            unsafe { bindings::rlvs_genl_message_free(skb.as_ptr()) };
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that are not dumps, their replies, and why requests are refused.
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
+//!
+//! Upstream: none.
+
+use super::{
+    attribute::{Attribute, Attributes, Nest},
+    writer::Writer,
+};
+use crate::bindings;
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{error::to_result, ffi::c_int, prelude::*, task::might_sleep};
+
+/// Where the fault of a refused request lies.
+enum Cause<'a> {
+    Request,
+    Attribute(Attribute<'a>),
+    Missing(u16),
+}
+
+/// Why a request was refused: an errno, a text that tells the user what to change, and the
+/// attribute it is about.
+pub struct Refusal<'a> {
+    error: Error,
+    text: Option<&'static CStr>,
+    cause: Cause<'a>,
+}
+
+impl<'a> Refusal<'a> {
+    /// A refusal with a text.
+    pub fn new(error: Error, text: &'static CStr) -> Self {
+        Self {
+            error,
+            text: Some(text),
+            cause: Cause::Request,
+        }
+    }
+
+    /// A refusal because the attribute of type `attribute` is missing.
+    pub fn missing(attribute: u16, text: &'static CStr) -> Self {
+        Self {
+            error: EINVAL,
+            text: Some(text),
+            cause: Cause::Missing(attribute),
+        }
+    }
+
+    /// The errno.
+    pub fn error(&self) -> Error {
+        self.error
+    }
+
+    /// The text, if there is one.
+    pub fn text(&self) -> Option<&'static CStr> {
+        self.text
+    }
+
+    /// The same refusal, pointing to the attribute that is at fault, when the request has it.
+    pub fn about(mut self, attribute: Option<Attribute<'a>>) -> Self {
+        if let Some(attribute) = attribute {
+            self.cause = Cause::Attribute(attribute);
+        }
+        self
+    }
+
+    /// Writes the extended acknowledgement; the errno.
+    ///
+    /// # Safety
+    ///
+    /// `extack` must be null or valid.
+    pub(super) unsafe fn report(self, extack: *mut kernel::bindings::netlink_ext_ack) -> c_int {
+        if !extack.is_null() {
+            if let Some(text) = self.text {
+                // SAFETY: The caller promises that `extack` is valid; the text is static.
+                unsafe { (*extack)._msg = text.as_char_ptr() };
+            }
+            match self.cause {
+                Cause::Request => {}
+                Cause::Attribute(attribute) => {
+                    // SAFETY: `extack` is valid; the attribute is in the request, which the
+                    // acknowledgement is about.
+                    unsafe { (*extack).bad_attr = attribute.raw.as_ptr() };
+                }
+                // SAFETY: `extack` is valid.
+                Cause::Missing(id) => unsafe { bindings::rlvs_extack_miss(extack, id) },
+            }
+        }
+        self.error.to_errno()
+    }
+}
+
+impl From<Error> for Refusal<'_> {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            text: None,
+            cause: Cause::Request,
+        }
+    }
+}
+
+impl From<kernel::alloc::AllocError> for Refusal<'_> {
+    fn from(_: kernel::alloc::AllocError) -> Self {
+        ENOMEM.into()
+    }
+}
+
+/// A request that is not a dump.
+///
+/// # Invariants
+///
+/// `info` is valid during `'a`.
+pub struct Request<'a> {
+    pub(super) info: NonNull<bindings::genl_info>,
+    pub(super) command: u8,
+    pub(super) message: PhantomData<&'a bindings::genl_info>,
+}
+
+impl<'a> Request<'a> {
+    /// The command's number.
+    pub fn command(&self) -> u8 {
+        self.command
+    }
+
+    /// The attribute `id`, if the request has it.
+    pub fn get(&self, id: u16) -> Option<Attribute<'a>> {
+        // SAFETY: By the type's invariant `info` is valid, and its attributes passed the policy.
+        unsafe { Attribute::from_raw(bindings::rlvs_genl_attr(self.info.as_ptr(), id)) }
+    }
+
+    /// The attributes nested in the attribute `id`, if the request has it.
+    pub fn nested(&self, id: u16, nest: Nest) -> Result<Option<Attributes<'a>>> {
+        self.get(id)
+            // SAFETY: The acknowledgement of `info` is null or valid.
+            .map(|around| unsafe { Attributes::parse(around, nest, self.extack()) })
+            .transpose()
+    }
+
+    pub(super) fn extack(&self) -> *mut kernel::bindings::netlink_ext_ack {
+        // SAFETY: By the type's invariant `info` is valid.
+        unsafe { bindings::rlvs_genl_extack(self.info.as_ptr()) }
+    }
+
+    /// Has the acknowledgement of a request that is carried out say what its sender should know of
+    /// it. A refusal's own text goes first.
+    pub fn warn(&self, text: &'static CStr) {
+        let extack = self.extack();
+        if !extack.is_null() {
+            // SAFETY: The acknowledgement of `info` is valid if it is not null; the text is static.
+            unsafe { (*extack)._msg = text.as_char_ptr() };
+        }
+    }
+
+    /// Sends a reply with what `fill` writes. May sleep.
+    pub fn reply(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
+        self.reply_as(self.command, fill)
+    }
+
+    /// The same, as another command than the request's.
+    pub fn reply_as(&self, command: u8, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
+        might_sleep();
+        // SAFETY: An FFI call that may sleep, which this function's context allows.
+        let skb = NonNull::new(unsafe { bindings::rlvs_genl_message_new() }).ok_or(ENOMEM)?;
+        // SAFETY: `skb` is a new message and `info` valid.
+        let header =
+            unsafe { bindings::rlvs_genl_put_reply(skb.as_ptr(), self.info.as_ptr(), command) };
+        let filled = if header.is_null() {
+            Err(EMSGSIZE)
+        } else {
+            // SAFETY: The message is new and ours, with a header in it, and is not used until `fill`
+            // has returned.
+            fill(&mut unsafe { Writer::new(skb) })
+        };
+        match filled {
+            Ok(()) => {
+                // SAFETY: `header` was put into `skb`.
+                unsafe { bindings::rlvs_genl_end(skb.as_ptr(), header) };
+                // SAFETY: The message is finished; the function takes it.
+                to_result(unsafe { bindings::rlvs_genl_reply(skb.as_ptr(), self.info.as_ptr()) })
+            }
+            Err(error) => {
+                // SAFETY: The message is ours and was not sent.
+                unsafe { bindings::rlvs_genl_message_free(skb.as_ptr()) };
+                Err(error)
+            }
+        }
+    }
+}
