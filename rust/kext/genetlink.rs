@@ -32,6 +32,7 @@ pub use writer::Writer;
 mod attribute;
 mod dump;
 mod ipvs;
+mod message;
 mod multicast;
 mod request;
 mod writer;

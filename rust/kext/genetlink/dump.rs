@@ -8,6 +8,7 @@
 
 use super::{
     attribute::{Attribute, Attributes, Nest},
+    message::Message,
     writer::Writer,
 };
 use crate::bindings;
@@ -79,32 +80,17 @@ impl<'a> DumpMessage<'a> {
         let (skb, cb) = (self.skb.as_ptr(), self.cb.as_ptr());
         // SAFETY: By the type's invariant `skb` and `cb` are valid.
         let header = unsafe { bindings::rlvs_genl_put_dump(skb, cb, command) };
-        let filled = if header.is_null() {
-            Err(EMSGSIZE)
-        } else {
-            // SAFETY: By the type's invariant `skb` is valid; a header was put into it, and it is
-            // not used until `fill` has returned.
-            fill(&mut unsafe { Writer::new(self.skb) })
-        };
-        match filled {
+        // SAFETY: The header was put into `skb`, which by the type's invariant is valid and not used
+        // before the message has ended.
+        let message = unsafe { Message::new(self.skb, header) };
+        match message.and_then(|message| message.fill(fill)) {
             Ok(()) => {
-                // SAFETY: `header` was put into `skb`.
-                unsafe { bindings::rlvs_genl_end(self.skb.as_ptr(), header) };
                 self.records = self.records.saturating_add(1);
                 Ok(Record::Written)
             }
-            Err(error) => {
-                if !header.is_null() {
-                    // SAFETY: `header` was put into `skb` and not finished.
-                    unsafe { bindings::rlvs_genl_cancel(self.skb.as_ptr(), header) };
-                }
-                // A record that does not fit an empty message never will.
-                if error == EMSGSIZE && self.records > 0 {
-                    Ok(Record::Full)
-                } else {
-                    Err(error)
-                }
-            }
+            // A record that does not fit an empty message never will.
+            Err(error) if error == EMSGSIZE && self.records > 0 => Ok(Record::Full),
+            Err(error) => Err(error),
         }
     }
 

@@ -6,9 +6,11 @@
 //!
 //! Upstream: "rust: netlink: add raw netlink abstraction"; not merged.
 
-use super::writer::Writer;
+use super::{
+    message::{Buffer, Message},
+    writer::Writer,
+};
 use crate::{bindings, net::Net};
-use core::ptr::NonNull;
 use kernel::{error::to_result, prelude::*, task::might_sleep};
 
 /// How often somebody has joined the family's multicast group, in any namespace; wraps at 2^32. It
@@ -49,32 +51,20 @@ pub fn multicast(
     fill: impl FnOnce(&mut Writer<'_>) -> Result,
 ) -> Result {
     might_sleep();
-    // SAFETY: An FFI call that may sleep, which this function's context allows.
-    let Some(skb) = NonNull::new(unsafe { bindings::rlvs_genl_notice_new(room) }) else {
+    // SAFETY: An FFI call that may sleep, which this function's context allows; it returns a buffer
+    // for the caller to free, or null.
+    let buffer = unsafe { Buffer::from_raw(bindings::rlvs_genl_notice_new(room)) };
+    let Some(buffer) = buffer else {
         // SAFETY: The namespace is alive, and this function's context allows to sleep.
         unsafe { bindings::rlvs_genl_lost(net.as_ptr()) };
         return Err(ENOMEM);
     };
-    // SAFETY: `skb` is a new message.
+    let skb = buffer.as_raw();
+    // SAFETY: `skb` is a new buffer.
     let header = unsafe { bindings::rlvs_genl_put_notice(skb.as_ptr(), command) };
-    let filled = if header.is_null() {
-        Err(EMSGSIZE)
-    } else {
-        // SAFETY: The message is new and ours, with a header in it, and is not used until `fill` has
-        // returned.
-        fill(&mut unsafe { Writer::new(skb) })
-    };
-    match filled {
-        Ok(()) => {
-            // SAFETY: `header` was put into `skb`.
-            unsafe { bindings::rlvs_genl_end(skb.as_ptr(), header) };
-            // SAFETY: The namespace is alive, the message is finished, and the function takes it.
-            to_result(unsafe { bindings::rlvs_genl_multicast(net.as_ptr(), skb.as_ptr()) })
-        }
-        Err(error) => {
-            // SAFETY: The message is ours and was not sent.
-            unsafe { bindings::rlvs_genl_message_free(skb.as_ptr()) };
-            Err(error)
-        }
-    }
+    // SAFETY: The header was put into the buffer, which is ours and not used before the message has
+    // ended.
+    unsafe { Message::new(skb, header) }?.fill(fill)?;
+    // SAFETY: The namespace is alive, the message is finished, and the function takes the buffer.
+    to_result(unsafe { bindings::rlvs_genl_multicast(net.as_ptr(), buffer.into_raw()) })
 }

@@ -8,6 +8,7 @@
 
 use super::{
     attribute::{Attribute, Attributes, Nest},
+    message::{Buffer, Message},
     writer::Writer,
 };
 use crate::bindings;
@@ -162,30 +163,18 @@ impl<'a> Request<'a> {
     /// The same, as another command than the request's.
     pub fn reply_as(&self, command: u8, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
         might_sleep();
-        // SAFETY: An FFI call that may sleep, which this function's context allows.
-        let skb = NonNull::new(unsafe { bindings::rlvs_genl_message_new() }).ok_or(ENOMEM)?;
-        // SAFETY: `skb` is a new message and `info` valid.
-        let header =
-            unsafe { bindings::rlvs_genl_put_reply(skb.as_ptr(), self.info.as_ptr(), command) };
-        let filled = if header.is_null() {
-            Err(EMSGSIZE)
-        } else {
-            // SAFETY: The message is new and ours, with a header in it, and is not used until `fill`
-            // has returned.
-            fill(&mut unsafe { Writer::new(skb) })
-        };
-        match filled {
-            Ok(()) => {
-                // SAFETY: `header` was put into `skb`.
-                unsafe { bindings::rlvs_genl_end(skb.as_ptr(), header) };
-                // SAFETY: The message is finished; the function takes it.
-                to_result(unsafe { bindings::rlvs_genl_reply(skb.as_ptr(), self.info.as_ptr()) })
-            }
-            Err(error) => {
-                // SAFETY: The message is ours and was not sent.
-                unsafe { bindings::rlvs_genl_message_free(skb.as_ptr()) };
-                Err(error)
-            }
-        }
+        let info = self.info.as_ptr();
+        // SAFETY: An FFI call that may sleep, which this function's context allows; it returns a
+        // buffer for the caller to free, or null.
+        let buffer = unsafe { Buffer::from_raw(bindings::rlvs_genl_message_new()) };
+        let buffer = buffer.ok_or(ENOMEM)?;
+        let skb = buffer.as_raw();
+        // SAFETY: `skb` is a new buffer and `info` valid.
+        let header = unsafe { bindings::rlvs_genl_put_reply(skb.as_ptr(), info, command) };
+        // SAFETY: The header was put into the buffer, which is ours and not used before the message
+        // has ended.
+        unsafe { Message::new(skb, header) }?.fill(fill)?;
+        // SAFETY: The message is finished; the function takes the buffer.
+        to_result(unsafe { bindings::rlvs_genl_reply(buffer.into_raw(), info) })
     }
 }
