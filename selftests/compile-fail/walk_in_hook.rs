@@ -12,6 +12,6 @@ use rlvs_kext::{
 
 /// Walks over a table.
 pub fn walk(_: &Context<'_>, table: &Arc<FlowTable<[u64; 2], u32>>) -> Result {
-    Walker::new(table.clone())?.batch(1, |_| true);
+    Walker::new(table.clone())?.batch(|_| true);
     Ok(())
 }

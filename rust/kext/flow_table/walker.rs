@@ -15,9 +15,13 @@ use crate::{
     bindings,
     memory::KEPT,
     netns::{Handle, Namespace},
+    task,
 };
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::Arc, types::Opaque};
+
+/// Flows that are shown in one read-side section.
+const BATCH: usize = 256;
 
 /// A walk over a table that can be interrupted and taken up again.
 ///
@@ -71,17 +75,43 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
         self.again = false;
     }
 
-    /// Shows up to `limit` flows to `f`, until it returns false: that flow comes again in the next
-    /// batch. True when there may be more flows.
+    /// Shows all flows to `f`, from where the walk is; others may run after each batch.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` when the namespace ends, which waits for the caller.
+    ///
+    /// # Context
+    ///
+    /// Process context, not in a hook; may sleep. `f` is called as by [`batch`](Self::batch).
+    pub fn for_each<S: Namespace>(
+        &mut self,
+        ns: &Handle<'_, S>,
+        mut f: impl FnMut(&Flow<K, T, R>),
+    ) -> Result {
+        while self.batch(|flow| {
+            f(flow);
+            true
+        }) {
+            if ns.is_ending() {
+                return Err(EINTR);
+            }
+            task::cond_resched();
+        }
+        Ok(())
+    }
+
+    /// Shows the next flows, 256 at most, to `f`, until it returns `false`: that flow comes again in
+    /// the next batch. Returns `true` if there may be more flows.
     ///
     /// # Context
     ///
     /// Process context, not in a hook. `f` runs inside a read-side section and must not sleep, nor wait
     /// for a grace period: the walk would go on in what was freed meanwhile.
-    pub fn batch(&mut self, limit: usize, mut f: impl FnMut(&Flow<K, T, R>) -> bool) -> bool {
+    pub fn batch(&mut self, mut f: impl FnMut(&Flow<K, T, R>) -> bool) -> bool {
         let iter = self.iter.get();
         let mut more = true;
-        let mut left = limit;
+        let mut left = BATCH;
         // SAFETY: The iterator was entered; this starts a read-side section.
         unsafe { bindings::rlvs_flow_walk_start(iter) };
         while left > 0 {

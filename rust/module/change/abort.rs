@@ -31,9 +31,6 @@ use crate::{
     },
 };
 
-/// Flows visited in one RCU read-side section, between two calls of `cond_resched()`.
-const BATCH: usize = 256;
-
 /// Flows that are ended between two batches.
 const AT_ONCE: usize = 64;
 
@@ -148,7 +145,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
             walker.restart();
             let mut more = true;
             while more {
-                more = walker.batch(BATCH, |flow| match find(flow) {
+                more = walker.batch(|flow| match find(flow) {
                     None => true,
                     // With a full list, the next batch begins with this flow.
                     Some(what) => found.push_within_capacity(what).is_ok(),

@@ -7,11 +7,7 @@ use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::{
     flow_table::{Flow, FlowTable, Key, Link, Second, Walker},
     netns::{Handle, Namespace},
-    task,
 };
-
-/// Entries that are looked at in one read-side section.
-const BATCH: usize = 256;
 
 /// Shows every flow of a table to `look`, which must not sleep. Process context; may sleep.
 ///
@@ -21,22 +17,12 @@ const BATCH: usize = 256;
 pub(crate) fn all<K: Key, T: Send + Sync + 'static, R: Second<K>>(
     ns: &Handle<'_, impl Namespace>,
     table: &Arc<FlowTable<K, T, R>>,
-    mut look: impl FnMut(&Flow<K, T, R>),
+    look: impl FnMut(&Flow<K, T, R>),
 ) -> Result {
     if table.is_empty() {
         return Ok(());
     }
-    let mut walker = Walker::new(table.clone(), ns)?;
-    while walker.batch(BATCH, |flow| {
-        look(flow);
-        true
-    }) {
-        if ns.is_ending() {
-            return Err(EINTR);
-        }
-        task::cond_resched();
-    }
-    Ok(())
+    Walker::new(table.clone(), ns)?.for_each(ns, look)
 }
 
 /// How far a walk has come.
@@ -70,7 +56,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walk<K, T, R> {
         };
         let mut result = Ok(true);
         loop {
-            let more = walker.batch(BATCH, |entry| {
+            let more = walker.batch(|entry| {
                 result = write(entry);
                 matches!(result, Ok(true))
             });
