@@ -133,15 +133,15 @@ pub trait Hook<T> {
 
 /// One line of a table of hooks.
 #[repr(transparent)]
-pub struct Entry<T> {
+pub struct HookSpec<T> {
     raw: bindings::rlvs_hook,
     state: PhantomData<fn(&T)>,
 }
 
 // SAFETY: The entry is constant data: a function pointer and numbers.
-unsafe impl<T> Sync for Entry<T> {}
+unsafe impl<T> Sync for HookSpec<T> {}
 
-impl<T: Sync> Entry<T> {
+impl<T: Sync> HookSpec<T> {
     /// The line for the hook `H`.
     pub const fn of<H: Hook<T>>() -> Self {
         Self {
@@ -160,7 +160,7 @@ impl<T: Sync> Entry<T> {
 
     /// The table as C reads it.
     pub(crate) fn as_raw(table: &'static [Self]) -> *const bindings::rlvs_hook {
-        // CAST: `Entry` is a transparent wrapper of `rlvs_hook`.
+        // CAST: `HookSpec` is a transparent wrapper of `rlvs_hook`.
         table.as_ptr().cast()
     }
 }
@@ -339,7 +339,7 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
     let verdict = with_bh_disabled(|bh| {
         let rcu = rcu::read_lock();
         // INVARIANT: `state` is valid during the call, and this function was registered at the
-        // place that `H` says, by `Entry::of`.
+        // place that `H` says, by `HookSpec::of`.
         let context = Context::<'_, H::At> {
             state: hook_state,
             vrf: Cell::new(None),

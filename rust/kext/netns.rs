@@ -12,7 +12,7 @@
 //!
 //! Upstream: none.
 
-use crate::{bindings, memory::KEPT, net::Net, netfilter::Entry, sysctl};
+use crate::{bindings, memory::KEPT, net::Net, netfilter::HookSpec, sysctl};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -27,7 +27,7 @@ use kernel::{
 /// The state of one network namespace.
 pub trait Namespace: Send + Sync + Sized + 'static {
     /// The hooks, registered while [`Handle::attach`] is in force.
-    const HOOKS: &'static [Entry<Self>];
+    const HOOKS: &'static [HookSpec<Self>];
 
     /// The files of the namespace below `/proc/net`.
     const FILES: &'static [FileSpec<Self>];
@@ -199,7 +199,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
         let registered = from_err_ptr(unsafe {
             bindings::rlvs_hooks_register(
                 self.net.as_ptr(),
-                Entry::as_raw(T::HOOKS),
+                HookSpec::as_raw(T::HOOKS),
                 hook_count::<T>(),
                 state.cast_mut().cast(),
             )

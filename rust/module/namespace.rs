@@ -6,7 +6,7 @@
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::address::{V4, V6};
 use rlvs_kext::{
-    netfilter::Entry,
+    netfilter::HookSpec,
     netns::{FileSpec, Handle, Namespace, Setup},
 };
 
@@ -22,15 +22,15 @@ impl Namespace for State {
     /// The memory of the entries of all namespaces.
     type Shared = Arc<Cache>;
 
-    const HOOKS: &'static [Entry<Self>] = &[
-        Entry::of::<Incoming<V4>>(),
-        Entry::of::<Incoming<V6>>(),
-        Entry::of::<LocalClient<V4>>(),
-        Entry::of::<LocalClient<V6>>(),
-        Entry::of::<Reply<V4>>(),
-        Entry::of::<Reply<V6>>(),
-        Entry::of::<Steering<V4>>(),
-        Entry::of::<Steering<V6>>(),
+    const HOOKS: &'static [HookSpec<Self>] = &[
+        HookSpec::of::<Incoming<V4>>(),
+        HookSpec::of::<Incoming<V6>>(),
+        HookSpec::of::<LocalClient<V4>>(),
+        HookSpec::of::<LocalClient<V6>>(),
+        HookSpec::of::<Reply<V4>>(),
+        HookSpec::of::<Reply<V6>>(),
+        HookSpec::of::<Steering<V4>>(),
+        HookSpec::of::<Steering<V6>>(),
     ];
 
     const FILES: &'static [FileSpec<Self>] = ipvs::FILES;
