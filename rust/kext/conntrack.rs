@@ -12,7 +12,7 @@
 use crate::{
     bindings,
     net::Net,
-    netfilter::{Context, Family},
+    netfilter::{Context, NfProto},
     skbuff::Skb,
     sock::Ends,
 };
@@ -84,9 +84,9 @@ impl Context<'_> {
 
 impl Net {
     /// Whether connection tracking follows the packets of a family here. Any context.
-    pub fn is_tracking(&self, family: Family) -> bool {
+    pub fn is_tracking(&self, family: NfProto) -> bool {
         // SAFETY: The namespace is alive.
-        unsafe { bindings::rlvs_ct_is_active(self.as_ptr(), family == Family::Ipv6) }
+        unsafe { bindings::rlvs_ct_is_active(self.as_ptr(), family == NfProto::Ipv6) }
     }
 
     /// Whether connection tracking knows the TCP connection of a client, in its default zone, so

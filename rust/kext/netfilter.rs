@@ -29,7 +29,7 @@ use kernel::{
 
 /// Address family of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum NfProto {
     /// `NFPROTO_IPV4`
     Ipv4,
     /// `NFPROTO_IPV6`
@@ -107,7 +107,7 @@ pub enum Verdict {
 /// A hook for the packets of namespaces whose state is a `T`.
 pub trait Hook<T> {
     /// The address family whose packets it sees.
-    const FAMILY: Family;
+    const FAMILY: NfProto;
     /// Where it sees them.
     type At: Point;
     /// Its place among the hooks there; hooks run in ascending order.
@@ -149,8 +149,8 @@ impl<T: Sync> HookSpec<T> {
                 run: Some(trampoline::<T, H>),
                 priority: H::PRIORITY,
                 pf: match H::FAMILY {
-                    Family::Ipv4 => bindings::NFPROTO_IPV4 as u8,
-                    Family::Ipv6 => bindings::NFPROTO_IPV6 as u8,
+                    NfProto::Ipv4 => bindings::NFPROTO_IPV4 as u8,
+                    NfProto::Ipv6 => bindings::NFPROTO_IPV6 as u8,
                 },
                 hooknum: <H::At as point::Number>::NUMBER,
             },

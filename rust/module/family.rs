@@ -8,7 +8,7 @@ use rlvs_kext::{flow_table::Key, net::Net, netfilter, sock::Ends};
 /// An address family: its addresses, its keys, and how the kernel is asked by them.
 pub(crate) trait Family: Ip<Words: Key> {
     /// Number of the family in netfilter.
-    const HOOKS: netfilter::Family;
+    const HOOKS: netfilter::NfProto;
 
     /// Returns the ends of a connection, as sockets are looked up by them.
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a>;
@@ -18,7 +18,7 @@ pub(crate) trait Family: Ip<Words: Key> {
 }
 
 impl Family for V4 {
-    const HOOKS: netfilter::Family = netfilter::Family::Ipv4;
+    const HOOKS: netfilter::NfProto = netfilter::NfProto::Ipv4;
 
     #[inline]
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a> {
@@ -34,7 +34,7 @@ impl Family for V4 {
 }
 
 impl Family for V6 {
-    const HOOKS: netfilter::Family = netfilter::Family::Ipv6;
+    const HOOKS: netfilter::NfProto = netfilter::NfProto::Ipv6;
 
     #[inline]
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a> {

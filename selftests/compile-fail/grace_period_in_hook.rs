@@ -5,7 +5,7 @@
 //! handle of the namespace, which is lent where sleeping is allowed.
 
 use rlvs_kext::{
-    netfilter::{Context, Family, Hook, LocalIn, Verdict},
+    netfilter::{Context, Hook, LocalIn, NfProto, Verdict},
     rcu::{Pace, Retired},
     skbuff::Skb,
 };
@@ -13,7 +13,7 @@ use rlvs_kext::{
 struct Waits;
 
 impl<T> Hook<T> for Waits {
-    const FAMILY: Family = Family::Ipv4;
+    const FAMILY: NfProto = NfProto::Ipv4;
     type At = LocalIn;
     const PRIORITY: i32 = 0;
 

@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Reply<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for Reply<A> {
-    const FAMILY: netfilter::Family = A::HOOKS;
+    const FAMILY: netfilter::NfProto = A::HOOKS;
     type At = LocalOut;
     const PRIORITY: i32 = netfilter::LAST;
 

@@ -33,7 +33,7 @@ use crate::{
 pub(crate) struct Incoming<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for Incoming<A> {
-    const FAMILY: netfilter::Family = A::HOOKS;
+    const FAMILY: netfilter::NfProto = A::HOOKS;
     type At = PreRouting;
     const PRIORITY: i32 = netfilter::BEFORE_CONNTRACK;
 
@@ -62,7 +62,7 @@ impl<A: InState> Hook<State> for Incoming<A> {
 pub(crate) struct LocalClient<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for LocalClient<A> {
-    const FAMILY: netfilter::Family = A::HOOKS;
+    const FAMILY: netfilter::NfProto = A::HOOKS;
     type At = LocalOut;
     const PRIORITY: i32 = netfilter::BEFORE_CONNTRACK;
 

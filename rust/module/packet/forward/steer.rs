@@ -40,7 +40,7 @@ use crate::{
 pub(crate) struct Steering<A>(PhantomData<A>);
 
 impl<A: InState> Hook<State> for Steering<A> {
-    const FAMILY: netfilter::Family = A::HOOKS;
+    const FAMILY: netfilter::NfProto = A::HOOKS;
     type At = LocalIn;
     /// After the filter: what that drops is not scheduled.
     const PRIORITY: i32 = netfilter::LAST;
