@@ -88,10 +88,10 @@ void rlvs_flow_total_add(int by);
 u32 rlvs_flow_total(void);
 
 /* skbuff.c: offsets and lengths are bytes from the network header on. */
-enum rlvs_sums {
-	RLVS_SUMS_OTHER,
-	RLVS_SUMS_PARTIAL,
-	RLVS_SUMS_COMPLETE,
+enum rlvs_ip_summed {
+	RLVS_IP_SUMMED_OTHER,
+	RLVS_IP_SUMMED_PARTIAL,
+	RLVS_IP_SUMMED_COMPLETE,
 };
 
 /* A field of 16 bits, in a union without a name. */
@@ -103,7 +103,7 @@ bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len);
 struct rlvs_writable {
 	/* NULL if it is not. */
 	u8 *data;
-	enum rlvs_sums sums;
+	enum rlvs_ip_summed summed;
 };
 
 struct rlvs_writable rlvs_skb_writable(struct sk_buff *skb, u32 len,

@@ -27,18 +27,18 @@ bool rlvs_skb_copy(const struct sk_buff *skb, u32 offset, u8 *to, u32 len)
  * What the sums of the transport header at @offset stand for. In a tunnel packet
  * the partial sum may be an inner header's; the outer one is complete then.
  */
-static enum rlvs_sums rlvs_skb_sums(const struct sk_buff *skb, u32 offset)
+static enum rlvs_ip_summed rlvs_skb_summed(const struct sk_buff *skb, u32 offset)
 {
 	switch (skb->ip_summed) {
 	case CHECKSUM_PARTIAL:
 		if (skb_checksum_start_offset(skb) !=
 		    skb_network_offset(skb) + (int)offset)
-			return RLVS_SUMS_OTHER;
-		return RLVS_SUMS_PARTIAL;
+			return RLVS_IP_SUMMED_OTHER;
+		return RLVS_IP_SUMMED_PARTIAL;
 	case CHECKSUM_COMPLETE:
-		return RLVS_SUMS_COMPLETE;
+		return RLVS_IP_SUMMED_COMPLETE;
 	default:
-		return RLVS_SUMS_OTHER;
+		return RLVS_IP_SUMMED_OTHER;
 	}
 }
 
@@ -60,7 +60,7 @@ struct rlvs_writable rlvs_skb_writable(struct sk_buff *skb, u32 len,
 		return (struct rlvs_writable){};
 	return (struct rlvs_writable){
 		.data = skb_network_header(skb),
-		.sums = rlvs_skb_sums(skb, offset),
+		.summed = rlvs_skb_summed(skb, offset),
 	};
 }
 

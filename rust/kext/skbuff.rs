@@ -15,7 +15,7 @@ use kernel::{error::to_result, prelude::*};
 
 /// What the checksum fields of a packet stand for (`skb->ip_summed`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sums {
+pub enum IpSummed {
     /// The transport checksum field holds the pseudo-header's sum; the device or the stack
     /// completes it (`CHECKSUM_PARTIAL`).
     Partial,
@@ -140,25 +140,25 @@ impl Skb<'_> {
     /// The packet's data may move, which is why the slice borrows the packet: a slice that was
     /// taken before cannot be used after.
     #[inline]
-    pub fn writable(&mut self, len: usize, offset: usize) -> Option<(&mut [u8], Sums)> {
+    pub fn writable(&mut self, len: usize, offset: usize) -> Option<(&mut [u8], IpSummed)> {
         let (count, offset) = (u32::try_from(len).ok()?, u32::try_from(offset).ok()?);
         // SAFETY: By the type's invariant the buffer is valid and exclusively ours.
         let writable = unsafe { bindings::rlvs_skb_writable(self.as_ptr(), count, offset) };
         let data = NonNull::new(writable.data)?;
-        let sums = match writable.sums {
-            bindings::rlvs_sums_RLVS_SUMS_PARTIAL => Sums::Partial,
-            bindings::rlvs_sums_RLVS_SUMS_COMPLETE => Sums::Complete,
-            _ => Sums::Other,
+        let summed = match writable.summed {
+            bindings::rlvs_ip_summed_RLVS_IP_SUMMED_PARTIAL => IpSummed::Partial,
+            bindings::rlvs_ip_summed_RLVS_IP_SUMMED_COMPLETE => IpSummed::Complete,
+            _ => IpSummed::Other,
         };
         // SAFETY: A pointer that is not null has `len` linear bytes that belong to this buffer
         // alone, and it stays valid until the buffer is used again, for which the slice's borrow
         // of `self` must end.
         let bytes = unsafe { core::slice::from_raw_parts_mut(data.as_ptr(), len) };
-        Some((bytes, sums))
+        Some((bytes, summed))
     }
 
     /// Adds `delta`, a one's complement sum of big-endian 16-bit words, to the sum of the whole
-    /// packet ([`Sums::Complete`]).
+    /// packet ([`IpSummed::Complete`]).
     #[inline]
     pub fn adjust_complete(&mut self, delta: u16) {
         // SAFETY: By the type's invariant the buffer is valid and exclusively ours.
@@ -179,7 +179,7 @@ impl Skb<'_> {
         unsafe { bindings::rlvs_skb_has_receiver(self.as_ptr()) }
     }
 
-    /// Computes a checksum that is left to the device ([`Sums::Partial`]) and does nothing to any
+    /// Computes a checksum that is left to the device ([`IpSummed::Partial`]) and does nothing to any
     /// other.
     ///
     /// # Errors

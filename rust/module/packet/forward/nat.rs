@@ -179,9 +179,9 @@ pub(in crate::packet) fn rewrite_packet(
         return false;
     };
     let sums = match sums {
-        skbuff::Sums::Partial => Sums::Partial,
-        skbuff::Sums::Complete => Sums::Complete,
-        skbuff::Sums::Other => Sums::Other,
+        skbuff::IpSummed::Partial => Sums::Partial,
+        skbuff::IpSummed::Complete => Sums::Complete,
+        skbuff::IpSummed::Other => Sums::Other,
     };
     let Ok(delta) = write(header, sums) else {
         return false;
