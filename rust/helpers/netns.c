@@ -32,7 +32,7 @@ static void rlvs_netns_send(struct work_struct *work)
 		skb = skb_dequeue(&ns->unsent);
 		if (!skb)
 			return;
-		rlvs_kept_sent(ns->net, skb);
+		rlvs_replay_sent(ns->net, skb);
 	}
 	queue_work(system_bh_wq, work);
 }

@@ -9,7 +9,7 @@
 #include "rlvs_helpers.h"
 
 /* With its overhead a copy takes a page at most. */
-#define RLVS_KEPT_SIZE SKB_WITH_OVERHEAD(SZ_4K)
+#define RLVS_REPLAY_SIZE SKB_WITH_OVERHEAD(SZ_4K)
 
 /*
  * A copy of a packet as it is at a hook. It holds no reference to anything, and
@@ -17,13 +17,13 @@
  * packet, for one that the host has merged or will split, for one out of IPsec,
  * which a copy does not show, and without memory.
  */
-struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb)
+struct sk_buff *rlvs_replay_copy(const struct sk_buff *skb)
 {
 	u32 room = skb_headroom(skb);
 	struct sk_buff *copy;
 
 	if (skb_is_gso(skb) || skb_sec_path(skb) ||
-	    room + skb->len > RLVS_KEPT_SIZE)
+	    room + skb->len > RLVS_REPLAY_SIZE)
 		return NULL;
 	copy = skb_copy_expand(skb, room, 0, rlvs_packet_gfp() | __GFP_NOWARN);
 	if (!copy)
@@ -40,11 +40,11 @@ struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb)
  * The namespace that a packet is in, by a number that no other one ever gets,
  * and the device that it came in by, or that it is about to leave by.
  */
-struct rlvs_kept_place rlvs_kept_place(const struct nf_hook_state *state)
+struct rlvs_replay_place rlvs_replay_place(const struct nf_hook_state *state)
 {
 	const struct net_device *dev = state->in ?: state->out;
 
-	return (struct rlvs_kept_place){
+	return (struct rlvs_replay_place){
 		.net_cookie = state->net->net_cookie,
 		.device = dev ? dev->ifindex : 0,
 	};
@@ -55,7 +55,7 @@ struct rlvs_kept_place rlvs_kept_place(const struct nf_hook_state *state)
  * has seen it, and so have tc and XDP in the driver: it begins behind them. Takes
  * @skb. Under rcu_read_lock(), in any context but hard interrupt.
  */
-int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex)
+int rlvs_replay_receive(struct net *net, struct sk_buff *skb, int ifindex)
 {
 	struct net_device *dev = dev_get_by_index_rcu(net, ifindex);
 
@@ -75,9 +75,9 @@ int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex)
  * whose sender may hold locks, is done. @ifindex: where it was about to leave.
  * Takes @skb. Under rcu_read_lock(), in any context but hard interrupt.
  */
-int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex)
+int rlvs_replay_send(struct net *net, struct sk_buff *skb, int ifindex)
 {
-	if (!rlvs_kept_set_sender(net, skb, ifindex)) {
+	if (!rlvs_replay_set_sender(net, skb, ifindex)) {
 		kfree_skb(skb);
 		return -EHOSTUNREACH;
 	}
@@ -86,7 +86,7 @@ int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex)
 }
 
 /* What is sent later, when it is. In softirq, with nothing held. */
-void rlvs_kept_sent(struct net *net, struct sk_buff *skb)
+void rlvs_replay_sent(struct net *net, struct sk_buff *skb)
 {
 	rcu_read_lock();
 	if (skb->protocol == htons(ETH_P_IP))

@@ -201,19 +201,19 @@ bool rlvs_ct_shift(struct net *net, const struct rlvs_ends *ends, u32 *sequence,
 /* replay.c */
 
 /* Where a packet was seen. */
-struct rlvs_kept_place {
+struct rlvs_replay_place {
 	u64 net_cookie;
 	int device;
 };
 
-struct sk_buff *rlvs_kept_copy(const struct sk_buff *skb);
-struct rlvs_kept_place rlvs_kept_place(const struct nf_hook_state *state);
-int rlvs_kept_receive(struct net *net, struct sk_buff *skb, int ifindex);
-int rlvs_kept_send(struct net *net, struct sk_buff *skb, int ifindex);
-void rlvs_kept_sent(struct net *net, struct sk_buff *skb);
+struct sk_buff *rlvs_replay_copy(const struct sk_buff *skb);
+struct rlvs_replay_place rlvs_replay_place(const struct nf_hook_state *state);
+int rlvs_replay_receive(struct net *net, struct sk_buff *skb, int ifindex);
+int rlvs_replay_send(struct net *net, struct sk_buff *skb, int ifindex);
+void rlvs_replay_sent(struct net *net, struct sk_buff *skb);
 
-/* kept_sender.c */
-bool rlvs_kept_set_sender(struct net *net, struct sk_buff *skb, int ifindex);
+/* replay_sender.c */
+bool rlvs_replay_set_sender(struct net *net, struct sk_buff *skb, int ifindex);
 
 /* net.c */
 bool rlvs_has_ipv6(void);

@@ -17,30 +17,30 @@ use kernel::{error::to_result, prelude::*};
 /// # Invariants
 ///
 /// `skb` is a socket buffer that belongs to this value alone, with its network header set.
-pub struct Kept {
+pub struct Stashed {
     skb: NonNull<bindings::sk_buff>,
     /// The namespace, and the number of the device that the packet came in by or was about to leave
     /// by.
-    place: bindings::rlvs_kept_place,
+    place: bindings::rlvs_replay_place,
     /// This host sends it.
     sent: bool,
 }
 
 // SAFETY: The buffer belongs to the value, and any thread may free it.
-unsafe impl Send for Kept {}
+unsafe impl Send for Stashed {}
 
 impl Context<'_> {
     /// Copies the hook's packet. `None` for a packet that would take more than a page, for one that
     /// the host has merged or will split, for one that came in by IPsec, and when memory is short.
-    pub fn keep(&self, skb: &Skb<'_>) -> Option<Kept> {
+    pub fn keep(&self, skb: &Skb<'_>) -> Option<Stashed> {
         // SAFETY: `skb` is the hook's packet.
-        let copy = unsafe { bindings::rlvs_kept_copy(skb.as_ptr()) };
+        let copy = unsafe { bindings::rlvs_replay_copy(skb.as_ptr()) };
         // SAFETY: The hook's state is valid during the hook, and so are the namespace and the devices
         // that it names.
-        let place = unsafe { bindings::rlvs_kept_place(self.as_raw()) };
+        let place = unsafe { bindings::rlvs_replay_place(self.as_raw()) };
         // INVARIANT: A pointer that is not null is a buffer of our own, and a copy has the headers
         // of what it is copied from.
-        Some(Kept {
+        Some(Stashed {
             skb: NonNull::new(copy)?,
             place,
             sent: self.is_local_out(),
@@ -57,27 +57,27 @@ impl Context<'_> {
     /// `ENODEV`, `ENOBUFS` or `EHOSTUNREACH` when the device is gone, too much is waiting, or there
     /// is no route, and `EXDEV` when the packet is another namespace's, where a device has the same
     /// number; the packet is freed then.
-    pub fn handle_again(&self, kept: Kept) -> Result {
+    pub fn handle_again(&self, stashed: Stashed) -> Result {
         // SAFETY: As in `keep`.
-        let here = unsafe { bindings::rlvs_kept_place(self.as_raw()) };
-        if kept.place.net_cookie != here.net_cookie {
+        let here = unsafe { bindings::rlvs_replay_place(self.as_raw()) };
+        if stashed.place.net_cookie != here.net_cookie {
             return Err(EXDEV);
         }
-        let (device, sent) = (kept.place.device, kept.sent);
-        let (net, skb) = (self.net().as_ptr(), kept.into_raw());
+        let (device, sent) = (stashed.place.device, stashed.sent);
+        let (net, skb) = (self.net().as_ptr(), stashed.into_raw());
         to_result(if sent {
             // SAFETY: The namespace is alive and has hooks registered, so that its state in C is
             // there; the hook runs in a read-side section, and in no hard interrupt; `skb` is ours
             // to give away, has its network header, and no route.
-            unsafe { bindings::rlvs_kept_send(net, skb, device) }
+            unsafe { bindings::rlvs_replay_send(net, skb, device) }
         } else {
             // SAFETY: As above; `skb` begins at its network header, as at the hook.
-            unsafe { bindings::rlvs_kept_receive(net, skb, device) }
+            unsafe { bindings::rlvs_replay_receive(net, skb, device) }
         })
     }
 }
 
-impl Kept {
+impl Stashed {
     /// Copies the bytes at `offset`, counted from the network header on, to `into`; false when the
     /// packet ends before.
     pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
@@ -96,7 +96,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for Stashed {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant the buffer belongs to this value, which ends here.
         unsafe { bindings::rlvs_hook_consume(self.skb.as_ptr()) };

@@ -10,7 +10,7 @@ use rlvs_core::{
     packet::{self, icmp::IcmpError, Bytes, Packet},
     schedule::flags::Flags,
 };
-use rlvs_kext::{netfilter::Verdict, random, replay::Kept, skbuff::Skb};
+use rlvs_kext::{netfilter::Verdict, random, replay::Stashed, skbuff::Skb};
 
 use kernel::alloc::KBox;
 
@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// The bytes of a packet that was kept, for the parser.
-struct KeptBytes<'a>(&'a Kept);
+struct StashedBytes<'a>(&'a Stashed);
 
-impl Bytes for KeptBytes<'_> {
+impl Bytes for StashedBytes<'_> {
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
         self.0.copy_to(offset, into)
     }
@@ -90,7 +90,7 @@ impl<A: InState> Passage<'_, A> {
         verdict
     }
 
-    fn keep(&self, entry: &Entry<A>, copy: Kept) {
+    fn keep(&self, entry: &Entry<A>, copy: Stashed) {
         let mut refusers = self.refusers.copied().unwrap_or_default();
         refusers.add(entry.destination());
         if let Some(first) = Unanswered::new(entry.hashed_key(), refusers, copy, self.now) {
@@ -159,9 +159,9 @@ impl<A: InState> Passage<'_, A> {
     fn with_packet(
         &self,
         first: &Unanswered<A>,
-        ask: impl FnOnce(&Packet<A>, &KeptBytes<'_>) -> bool,
+        ask: impl FnOnce(&Packet<A>, &StashedBytes<'_>) -> bool,
     ) -> bool {
-        let Some(bytes) = first.packet().map(KeptBytes) else {
+        let Some(bytes) = first.packet().map(StashedBytes) else {
             return false;
         };
         packet::parse(&bytes).is_ok_and(|packet| ask(&packet, &bytes))

@@ -18,7 +18,7 @@ use rlvs_kext::{
     flow_table::Hashed,
     memory::kept_by_packet,
     new_spinlock_bh,
-    replay::Kept,
+    replay::Stashed,
     rwonce::Once,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Unanswered<A: Family> {
     /// When it was put here, in seconds since boot.
     since: u32,
     /// The first packet; none while it is on its way again.
-    packet: Option<Kept>,
+    packet: Option<Stashed>,
 }
 
 impl<A: Family> Unanswered<A> {
@@ -47,7 +47,7 @@ impl<A: Family> Unanswered<A> {
     pub(crate) fn new(
         key: Hashed<A::Words>,
         refusers: Refusers,
-        packet: Kept,
+        packet: Stashed,
         now: u32,
     ) -> Option<KBox<Self>> {
         let first = Self {
@@ -65,12 +65,12 @@ impl<A: Family> Unanswered<A> {
     }
 
     /// Returns the first packet, while it is here.
-    pub(crate) fn packet(&self) -> Option<&Kept> {
+    pub(crate) fn packet(&self) -> Option<&Stashed> {
         self.packet.as_ref()
     }
 
     /// Takes the first packet out.
-    pub(crate) fn take_packet(&mut self) -> Option<Kept> {
+    pub(crate) fn take_packet(&mut self) -> Option<Stashed> {
         self.packet.take()
     }
 

@@ -147,7 +147,7 @@ static struct dst_entry *rlvs_sent_route6(struct net *net,
  * its socket again, if that is still there, and a route. False without one. Under
  * rcu_read_lock(), in any context but hard interrupt.
  */
-bool rlvs_kept_set_sender(struct net *net, struct sk_buff *skb, int ifindex)
+bool rlvs_replay_set_sender(struct net *net, struct sk_buff *skb, int ifindex)
 {
 	struct rlvs_sent sent = rlvs_sent_by(skb);
 	struct sock *sk = rlvs_sent_socket(net, &sent, ifindex);
