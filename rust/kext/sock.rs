@@ -11,10 +11,8 @@ use crate::{bindings, net::Net, user::User};
 use core::marker::PhantomData;
 use kernel::{ffi::c_int, task::might_sleep};
 
-/// An address's octets, in network byte order, and a port, in host byte order.
-pub type End<'a, const N: usize> = (&'a [u8; N], u16);
-
-/// The two ends of a connection, seen from this host; the addresses are where they are.
+/// The two ends of a connection, seen from this host: of each the octets of the address, in network
+/// byte order, which stay where they are, and the port, in host byte order.
 ///
 /// # Invariants
 ///
@@ -27,14 +25,14 @@ pub struct Ends<'a> {
 impl<'a> Ends<'a> {
     /// Of IPv4.
     #[inline]
-    pub fn v4(local: End<'a, 4>, remote: End<'a, 4>) -> Self {
+    pub fn v4(local: (&'a [u8; 4], u16), remote: (&'a [u8; 4], u16)) -> Self {
         // INVARIANT: Four octets each.
         Self::new((local.0, local.1), (remote.0, remote.1), false)
     }
 
     /// Of IPv6.
     #[inline]
-    pub fn v6(local: End<'a, 16>, remote: End<'a, 16>) -> Self {
+    pub fn v6(local: (&'a [u8; 16], u16), remote: (&'a [u8; 16], u16)) -> Self {
         // INVARIANT: Sixteen octets each.
         Self::new((local.0, local.1), (remote.0, remote.1), true)
     }
