@@ -43,14 +43,14 @@ use kernel::{
 /// Bottom halves are disabled for the current thread while a value of this type exists, it does not
 /// change its CPU, and `cpu` is of this CPU.
 pub struct LocalBhDisabled {
-    /// What [`rlvs_local_bh_disable`](bindings) has told of the CPU.
+    /// What [`rlvs_local_bh_disable`](bindings) has returned for the CPU.
     cpu: bindings::rlvs_bh,
     thread: NotThreadSafe,
 }
 
 impl LocalBhDisabled {
-    /// How far it is from a per-CPU pointer to what is this CPU's, in bytes. With `PREEMPT_RT`
-    /// that would be no proof that nothing else uses it.
+    /// Returns the distance from a per-CPU pointer to what is this CPU's, in bytes. With
+    /// `PREEMPT_RT` that would be no proof that nothing else uses it.
     #[cfg(not(CONFIG_PREEMPT_RT))]
     #[inline]
     pub(crate) fn percpu_offset(&self) -> usize {

@@ -3,6 +3,8 @@
 //! Bindings that bindgen made from `rust/bindings/rlvs_bindings.h`.
 //!
 //! Not for use outside this crate. Types that the `kernel` crate's bindings have are theirs.
+//!
+//! Upstream: none; the `kernel` crate generates its own bindings from its own headers.
 
 #![allow(
     clippy::all,

@@ -8,13 +8,14 @@
 
 use crate::bindings;
 
-/// How many of the kernel's ticks (jiffies) the time is, or the most there can be. Any context.
+/// Converts a time to ticks of the kernel's clock (jiffies), as many as there can be at most. Any
+/// context.
 pub fn ticks(seconds: u32) -> u32 {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_ticks(seconds) }
 }
 
-/// Seconds since boot, wrapping at 2^32, cheap enough to be asked for every packet. Any context.
+/// Returns the seconds since boot, wrapping at 2^32; cheap enough for every packet. Any context.
 #[inline]
 pub fn seconds() -> u32 {
     // SAFETY: An FFI call with no preconditions.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Connection tracking and address translation beside us.
+//! Connection tracking and network address translation of the kernel.
 //!
 //! Without `CONFIG_NF_CONNTRACK` nothing is tracked.
 //!
@@ -31,16 +31,16 @@ impl Peer {
         port: 0,
     };
 
-    /// The first octets of the address, in network byte order: 4 of IPv4, 16 of IPv6. `None` for
-    /// more than 16.
+    /// Returns the first octets of the address, in network byte order: 4 of IPv4, 16 of IPv6.
+    /// `None` for more than 16.
     pub fn octets(&self, count: usize) -> Option<&[u8]> {
         self.octets.get(..count)
     }
 }
 
 impl Context<'_> {
-    /// Has a packet tracked that was given its destination, as connection tracking would do it a
-    /// moment later: of a new flow no rule of the table nat translates the destination any more.
+    /// Tracks a packet that was given its destination, as connection tracking would do it a moment
+    /// later: of a new flow no rule of the table nat translates the destination any more.
     /// Does nothing for a packet that is tracked, or is not to be. Connection tracking must be
     /// active ([`Net::is_tracking`]); if it has ceased to be just now, that does no harm.
     ///
@@ -53,23 +53,23 @@ impl Context<'_> {
         unsafe { bindings::rlvs_ct_track(skb.as_ptr(), self.as_raw()) };
     }
 
-    /// Whether a packet that comes in was sent by a socket in a VRF to the host itself, so that
-    /// connection tracking, which passes over it where it is sent, sees it for the first time. For
-    /// hooks before connection tracking.
+    /// Returns `true` if a packet that comes in was sent by a socket in a VRF to the host itself,
+    /// so that connection tracking, which passes over it where it is sent, sees it for the first
+    /// time. For hooks before connection tracking.
     pub fn begins_late(&self, skb: &Skb<'_>) -> bool {
         // SAFETY: `skb` is the hook's packet, and `state` is valid during the hook.
         unsafe { bindings::rlvs_ct_begins_late(skb.as_ptr(), self.as_raw()) }
     }
 
-    /// Whether the packet is SYNPROXY's, which opens a client's connection to a server in the
-    /// client's name. For hooks before connection tracking.
+    /// Returns `true` if the packet is SYNPROXY's, which opens a client's connection to a server in
+    /// the client's name. For hooks before connection tracking.
     pub fn is_synproxy(&self, skb: &Skb<'_>) -> bool {
         // SAFETY: `skb` is the hook's packet, which keeps what it has of connection tracking.
         unsafe { bindings::rlvs_ct_is_synproxy(skb.as_ptr()) }
     }
 
-    /// The peer that an answer was sent to by the process, if that is not the client that it goes
-    /// to: source NAT has shown it another one. For hooks after the table nat.
+    /// Returns the peer that an answer was sent to by the process, if that is not the client that
+    /// it goes to: source NAT has shown it another one. For hooks after the table nat.
     pub fn other_peer(&self, skb: &Skb<'_>) -> Option<Peer> {
         let mut peer = Peer::NONE;
         // SAFETY: `skb` is the hook's packet, which keeps what it has of connection tracking, and
@@ -83,14 +83,15 @@ impl Context<'_> {
 }
 
 impl Net {
-    /// Whether connection tracking follows the packets of a family here. Any context.
+    /// Returns `true` if connection tracking follows the packets of a family in this namespace. Any
+    /// context.
     pub fn is_tracking(&self, family: NfProto) -> bool {
         // SAFETY: The namespace is alive.
         unsafe { bindings::rlvs_ct_is_active(self.as_ptr(), family == NfProto::Ipv6) }
     }
 
-    /// Whether connection tracking knows the TCP connection of a client, in its default zone, so
-    /// that it is known which peer the process has. Any context but hard interrupt.
+    /// Returns `true` if connection tracking knows the TCP connection of a client, in its default
+    /// zone, so that it is known which peer the process has. Any context but hard interrupt.
     pub fn is_tracked(&self, ends: &Ends<'_>) -> bool {
         let mut peer = Peer::NONE;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
@@ -98,8 +99,8 @@ impl Net {
         unsafe { bindings::rlvs_ct_peer(self.as_ptr(), ends.as_raw(), &mut peer) }
     }
 
-    /// The sequence number and the acknowledgement of a client's TCP segment as the process sees
-    /// them, if they are shifted on the way. Any context but hard interrupt.
+    /// Returns the sequence number and the acknowledgement of a client's TCP segment as the process
+    /// sees them, if they are shifted on the way. Any context but hard interrupt.
     pub fn shifted(
         &self,
         ends: &Ends<'_>,

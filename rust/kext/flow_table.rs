@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A table of flows, each found by two keys: one for the packets of either side; or by the first
-//! one alone, where nobody looks for the other.
+//! one alone, where the other is not looked for.
 //!
 //! It is the kernel's resizable hash table with a link in each entry for each key, as the flow table
 //! of netfilter has them. Readers take no lock and no reference: RCU keeps an entry readable for the

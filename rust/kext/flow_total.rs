@@ -12,7 +12,7 @@
 
 use crate::bindings;
 
-/// The number of flows, too low or too high by 64 for each processor at most. Any context.
+/// Returns the number of flows, too low or too high by 64 for each processor at most. Any context.
 #[inline]
 pub fn flows() -> u32 {
     // SAFETY: An FFI call with no preconditions.
@@ -27,9 +27,10 @@ pub(crate) fn made() {
     unsafe { bindings::rlvs_flow_total_add(1) };
 }
 
-/// Counts one less. As [`made`].
+/// Counts a flow whose memory is given back. Any context but a hard interrupt's.
 #[inline]
 pub(crate) fn gone() {
-    // SAFETY: As above; flows go in softirq and process context.
+    // SAFETY: An FFI call with no preconditions but the context: flows go in softirq and process
+    // context.
     unsafe { bindings::rlvs_flow_total_add(-1) };
 }

@@ -46,7 +46,7 @@ pub enum Name {
     Ipvs,
 }
 
-/// A family: who answers its requests.
+/// A family, and how its requests are answered.
 pub trait Family: 'static {
     /// Which one.
     const NAME: Name;
@@ -64,11 +64,11 @@ pub trait Family: 'static {
     /// Process context; may sleep. Several may run at once, also for one namespace.
     fn request<'a>(ns: &Handle<'_, Self::State>, request: &Request<'a>) -> Result<(), Refusal<'a>>;
 
-    /// Fills `out` with the next records of a dump; true when there are no more.
+    /// Fills `out` with the next records of a dump. Returns `true` if there are no more.
     ///
     /// # Context
     ///
-    /// As [`request`](Self::request).
+    /// Process context; may sleep. Several dumps may run at once, also of one namespace.
     fn dump<'a>(
         ns: &Handle<'_, Self::State>,
         dump: &mut Self::Dump,
@@ -90,12 +90,16 @@ impl<F: Family> Registration<F> {
         done: Some(done::<F>),
     };
 
-    /// Answers from these states. May sleep.
+    /// Registers the family, whose requests are answered from these states.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep.
     pub fn new(states: Arc<netns::Registration<F::State>>) -> Result<Self> {
         match F::NAME {
             // SAFETY: The callbacks are static and of the family whose states are registered.
             Name::Rlvs => to_result(unsafe { bindings::rlvs_genl_register(Self::OPS) })?,
-            // SAFETY: As above.
+            // SAFETY: The callbacks are static and of the family whose states are registered.
             Name::Ipvs => to_result(unsafe { bindings::rlvs_ipvs_open(Self::OPS) })?,
         }
         Ok(Self { _states: states })
@@ -107,7 +111,7 @@ impl<F: Family> Drop for Registration<F> {
         match F::NAME {
             // SAFETY: The value exists because registering succeeded, and it is unregistered once.
             Name::Rlvs => unsafe { bindings::rlvs_genl_unregister() },
-            // SAFETY: As above, for opening.
+            // SAFETY: The value exists because opening succeeded, and it is closed once.
             Name::Ipvs => unsafe { bindings::rlvs_ipvs_close() },
         }
     }
@@ -174,7 +178,8 @@ unsafe extern "C" fn dumpit<F: Family>(
     else {
         return EINVAL.to_errno();
     };
-    // SAFETY: As in `doit`.
+    // SAFETY: The socket that asks keeps its namespace alive, and the states are registered longer
+    // than the family. Dumps are filled in process context.
     let ns = unsafe { Handle::<F::State>::from_raw(ns) };
     // SAFETY: `start` put a `F::Dump` there; netlink runs one callback of a dump at a time.
     let state = unsafe { &mut *(*dump_state(cb.as_ptr())).cast::<F::Dump>() };

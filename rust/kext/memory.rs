@@ -16,9 +16,9 @@ use kernel::alloc::{flags, Flags};
 /// Not for what is given back before the request ends.
 pub const KEPT: Flags = flags::GFP_KERNEL_ACCOUNT;
 
-/// The flags of what a packet leaves behind besides flows ([`crate::flow_table`]), which goes by the
-/// same: it is charged to the control group of the task that sends the packet, and to none if it
-/// comes by the network. Any context.
+/// Returns the flags of the memory that a packet leaves behind besides flows
+/// ([`crate::flow_table`], whose memory is accounted alike): it is charged to the control group of
+/// the task that sends the packet, and to none if it comes by the network. Any context.
 pub fn kept_by_packet() -> Flags {
     // SAFETY: An FFI call with no preconditions.
     match unsafe { bindings::rlvs_packet_is_charged() } {
@@ -27,13 +27,13 @@ pub fn kept_by_packet() -> Flags {
     }
 }
 
-/// Pages that are free or hold buffers of block devices. Any context.
+/// Returns the number of pages that are free or hold buffers of block devices. Any context.
 pub fn available_pages() -> u64 {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_available_pages() }
 }
 
-/// Pages that the host has, used or not. Any context.
+/// Returns the number of pages that the host has, used or not. Any context.
 pub fn all_pages() -> u64 {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_all_pages() }

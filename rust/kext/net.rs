@@ -41,53 +41,54 @@ impl Net {
         self.0.get()
     }
 
-    /// The number by which lsns(8) and `/proc/PID/ns/net` name the namespace.
+    /// Returns the inode number by which lsns(8) and `/proc/PID/ns/net` name the namespace.
     pub fn inode(&self) -> u32 {
         // SAFETY: The namespace is alive.
         unsafe { bindings::rlvs_netns_inode(self.as_ptr()) }
     }
 
-    /// Whether it is the initial namespace, the host's own.
+    /// Returns `true` for the initial namespace, the host's own. Any context.
     pub fn is_first(&self) -> bool {
         // SAFETY: The namespace is alive while it is borrowed.
         unsafe { bindings::rlvs_netns_is_first(self.as_ptr()) }
     }
 
-    /// Whether the IPv4 address is one of this host's outside of VRFs. Any context but hard
-    /// interrupt.
+    /// Returns `true` if the IPv4 address is one of this host's outside of VRFs. Any context but
+    /// hard interrupt.
     pub fn is_local4(&self, address: &[u8; 4]) -> bool {
         // SAFETY: The namespace is alive and `address` has four bytes.
         unsafe { bindings::rlvs_is_local4(self.as_ptr(), address.as_ptr()) }
     }
 
-    /// Whether the IPv6 address is one of this host's outside of VRFs. Any context but hard
-    /// interrupt.
+    /// Returns `true` if the IPv6 address is one of this host's outside of VRFs. Any context but
+    /// hard interrupt.
     pub fn is_local6(&self, address: &[u8; 16]) -> bool {
         // SAFETY: The namespace is alive and `address` has sixteen bytes.
         unsafe { bindings::rlvs_is_local6(self.as_ptr(), address.as_ptr()) }
     }
 
-    /// Whether the IPv4 address is one of this host's in a VRF. Any context but hard interrupt.
+    /// Returns `true` if the IPv4 address is one of this host's in a VRF. Any context but hard
+    /// interrupt.
     pub fn is_vrf_local4(&self, address: &[u8; 4]) -> bool {
         // SAFETY: The namespace is alive and `address` has four bytes.
         unsafe { bindings::rlvs_is_vrf_local4(self.as_ptr(), address.as_ptr()) }
     }
 
-    /// Whether the IPv6 address is one of this host's in a VRF; asks every VRF. Any context but
-    /// hard interrupt.
+    /// Returns `true` if the IPv6 address is one of this host's in a VRF; looks at every VRF. Any
+    /// context but hard interrupt.
     pub fn is_vrf_local6(&self, address: &[u8; 16]) -> bool {
         // SAFETY: The namespace is alive and `address` has sixteen bytes.
         unsafe { bindings::rlvs_is_vrf_local6(self.as_ptr(), address.as_ptr()) }
     }
 
-    /// Whether `net.ipv4.conf.all.route_localnet` is on. Any context.
+    /// Returns `true` if `net.ipv4.conf.all.route_localnet` is on. Any context.
     pub fn route_localnet(&self) -> bool {
         // SAFETY: The namespace is alive.
         unsafe { bindings::rlvs_route_localnet(self.as_ptr()) }
     }
 
-    /// Whether there is a VRF in the namespace. Looks at each device; any context but hard
-    /// interrupt.
+    /// Returns `true` if there is a VRF in the namespace. Looks at each device; any context but
+    /// hard interrupt.
     pub fn has_vrf(&self) -> bool {
         // SAFETY: The namespace is alive.
         unsafe { bindings::rlvs_has_vrf(self.as_ptr()) }

@@ -97,7 +97,7 @@ pub enum Verdict {
     Accept,
     /// It is freed.
     Drop,
-    /// It is freed, and a local sender is told that the connection was refused (`ECONNREFUSED`).
+    /// It is freed, and its local sender gets `ECONNREFUSED`.
     Refuse,
     /// It was sent in another form ([`Context::send_segments`]), or has served its purpose, and is
     /// freed; that is no loss.
@@ -113,8 +113,8 @@ pub trait Hook<T> {
     /// Its place among the hooks there; hooks run in ascending order.
     const PRIORITY: i32;
 
-    /// A glance at a packet: false when the hook has nothing to do with it, which then goes on.
-    /// Most packets of a host do, so this must be cheap.
+    /// Returns `false` for a packet that the hook has nothing to do with, which then goes on. Most
+    /// packets of a host do, so this must be cheap.
     ///
     /// # Context
     ///
@@ -197,13 +197,13 @@ impl<'a, P: Point> Deref for Context<'a, P> {
 }
 
 impl Context<'_> {
-    /// The hook's state, valid during the hook.
+    /// Returns the hook's state, valid during the hook.
     #[inline]
     pub(crate) fn as_raw(&self) -> *const bindings::nf_hook_state {
         self.state.as_ptr()
     }
 
-    /// Whether the hook is for IPv6.
+    /// Returns `true` if the hook is for IPv6.
     #[inline]
     pub(crate) fn is_ipv6(&self) -> bool {
         // SAFETY: `state` is valid during the hook.
@@ -211,7 +211,7 @@ impl Context<'_> {
         u32::from(family) == bindings::NFPROTO_IPV6
     }
 
-    /// Whether the hook is for packets that this host sends.
+    /// Returns `true` if the hook is for packets that this host sends.
     #[inline]
     pub(crate) fn is_local_out(&self) -> bool {
         // SAFETY: `state` is valid during the hook.
@@ -219,7 +219,7 @@ impl Context<'_> {
         u32::from(hook) == bindings::nf_inet_hooks_NF_INET_LOCAL_OUT
     }
 
-    /// The namespace that the packet is in.
+    /// Returns the namespace that the packet is in.
     #[inline]
     pub fn net(&self) -> &Net {
         // SAFETY: `state` is valid during the hook, and so is the namespace it names, which has
@@ -227,11 +227,11 @@ impl Context<'_> {
         unsafe { Net::from_raw((*self.state.as_ptr()).net) }
     }
 
-    /// Whether the packet is to be handled at this hook. One that this host sends is, unless it
-    /// passes `LOCAL_OUT` once more: that of a socket in a VRF, at the VRF's device. One that comes
-    /// in is if it is for this host ([`Context::is_for_host`]) and has not been through hooks of
-    /// this very namespace: it was sent by this host (loopback device), or passes `PRE_ROUTING` a
-    /// second time for the VRF that the device it came in by belongs to.
+    /// Returns `true` if the packet is to be handled at this hook. One that this host sends is,
+    /// unless it passes `LOCAL_OUT` once more: that of a socket in a VRF, at the VRF's device. One
+    /// that comes in is if it is for this host ([`Context::is_for_host`]) and has not been through
+    /// hooks of this very namespace: it was sent by this host (loopback device), or passes
+    /// `PRE_ROUTING` a second time for the VRF that the device it came in by belongs to.
     #[inline]
     pub fn concerns(&self, skb: &Skb<'_>) -> bool {
         let mut vrf = 0;
@@ -245,7 +245,7 @@ impl Context<'_> {
         concerns
     }
 
-    /// The index of the VRF that the packet comes in by, or goes out by; 0 outside of VRFs.
+    /// Returns the index of the VRF that the packet comes in by, or goes out by; 0 outside of VRFs.
     #[inline]
     pub fn vrf(&self) -> u32 {
         self.vrf.get().unwrap_or_else(|| {
@@ -256,8 +256,8 @@ impl Context<'_> {
         })
     }
 
-    /// The index of the link that the packet is on, an IPv6 packet from or to a client with a
-    /// link-local address. One of the host's own is on the link that has the address.
+    /// Returns the index of the link that the packet is on, an IPv6 packet from or to a client with
+    /// a link-local address. One of the host's own is on the link that has the address.
     #[cold]
     pub fn link(&self, skb: &Skb<'_>) -> u32 {
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, whose control
@@ -267,8 +267,8 @@ impl Context<'_> {
         link as u32
     }
 
-    /// Whether a packet that comes in was sent to this very host: not to all on the link, and not
-    /// to another one on the far side of a bridge.
+    /// Returns `true` if a packet that comes in was sent to this very host: not to all on the link,
+    /// and not to another host on the far side of a bridge.
     #[inline]
     pub fn is_for_host(&self, skb: &Skb<'_>) -> bool {
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet; what a bridge
@@ -276,8 +276,8 @@ impl Context<'_> {
         unsafe { bindings::rlvs_hook_for_host(skb.as_ptr(), self.state.as_ptr()) }
     }
 
-    /// Where the packet comes in; one that this host sends, where it comes back when it is for the
-    /// host itself.
+    /// Returns where the packet comes in; for one that this host sends, where it comes back when it
+    /// is for the host itself.
     #[inline]
     pub fn input_device(&self) -> Device {
         // SAFETY: `state` is valid during the hook, which runs in a read-side section, in which the VRF
@@ -355,8 +355,8 @@ unsafe extern "C" fn trampoline<T: Sync, H: Hook<T>>(
         // `NF_DROP_ERR()` of linux/netfilter.h: the error is in the upper half.
         Verdict::Refuse => bindings::NF_DROP | kernel::bindings::ECONNREFUSED << 16,
         Verdict::Sent => {
-            // SAFETY: Netfilter leaves the packet to who answers `NF_STOLEN`, and nothing uses it
-            // after this.
+            // SAFETY: Netfilter leaves the packet to a hook that returns `NF_STOLEN`, and nothing
+            // uses it after this.
             unsafe { bindings::rlvs_hook_consume(skb.as_ptr()) };
             bindings::NF_STOLEN
         }

@@ -71,12 +71,12 @@ pub struct Setup<'a, T: Namespace> {
 }
 
 impl<T: Namespace> Setup<'_, T> {
-    /// The namespace.
+    /// Returns the namespace.
     pub fn net(&self) -> &Net {
         self.net
     }
 
-    /// What [`Registration::new`] was given.
+    /// Returns what [`Registration::new`] was given.
     pub fn shared(&self) -> &T::Shared {
         self.shared
     }
@@ -171,12 +171,12 @@ impl<'a, T: Namespace> Handle<'a, T> {
         }
     }
 
-    /// The state.
+    /// Returns the state.
     pub fn state(&self) -> &'a T {
         &self.slot.state
     }
 
-    /// The namespace itself.
+    /// Returns the namespace itself.
     pub fn net(&self) -> &'a Net {
         self.net
     }
@@ -193,7 +193,7 @@ impl<'a, T: Namespace> Handle<'a, T> {
             return Ok(());
         }
         let state: *const T = &self.slot.state;
-        // SAFETY: The namespace is alive; the table is static and has as many lines as told; the
+        // SAFETY: The namespace is alive; the table is static and has this many lines; the
         // trampolines take `priv` for a `T`, which it is, and `pre_exit` unregisters the hooks
         // before `exit` frees it.
         let registered = from_err_ptr(unsafe {
@@ -211,8 +211,8 @@ impl<'a, T: Namespace> Handle<'a, T> {
         Ok(())
     }
 
-    /// Unregisters the hooks, if they are registered. Those that run go on until what is given was
-    /// dropped. The periodic work ends with the present or next tick.
+    /// Unregisters the hooks, if they are registered. Those that run go on until what is returned
+    /// was dropped. The periodic work ends with the present or next tick.
     ///
     /// # Context
     ///
@@ -298,7 +298,7 @@ unsafe fn create_files<T: Namespace>(ns: NonNull<bindings::rlvs_netns>) -> Resul
     })
 }
 
-/// Gives the private files of a namespace to its root, whom it may not have had when it was made.
+/// Gives the private files of a namespace to its root, which it may not have had when it was made.
 ///
 /// # Safety
 ///
@@ -394,7 +394,7 @@ unsafe extern "C" fn init<T: Namespace>(
         )?;
         // SAFETY: The box stays pinned: `exit` turns the pointer back into a pinned box.
         let slot = KBox::into_raw(unsafe { Pin::into_inner_unchecked(slot) });
-        // SAFETY: `ns` is valid, and nobody else uses a namespace that is being made.
+        // SAFETY: `ns` is valid, and nothing else uses a namespace that is being made.
         unsafe { (*ns).state = slot.cast() };
         let valid = NonNull::new(ns).ok_or(EINVAL)?;
         // A reader of the first of the files may attach the hooks before the last one is there. If

@@ -83,8 +83,8 @@ impl<const N: usize> PerCpuCounters<N> {
         }
     }
 
-    /// The counter `index` of one CPU, as of some moment during the call; 0 for a CPU that there
-    /// cannot be.
+    /// Returns the counter `index` of one CPU, as of some moment during the call; 0 for a CPU that
+    /// there cannot be.
     pub fn of(&self, cpu: u32, index: usize) -> u64 {
         match u32::try_from(index) {
             // SAFETY: By the type's invariant `base` has `N` words, and `index` is below `N`.
@@ -95,7 +95,7 @@ impl<const N: usize> PerCpuCounters<N> {
         }
     }
 
-    /// The sum of the counter `index` over all possible CPUs.
+    /// Returns the sum of the counter `index` over all possible CPUs.
     ///
     /// Exact once no CPU adds any more; until then, each CPU's share is as of some moment during
     /// the call.
@@ -108,13 +108,13 @@ impl<const N: usize> PerCpuCounters<N> {
     }
 }
 
-/// One more than the highest number of a CPU that there can be. Any context.
+/// Returns one more than the highest number of a CPU that there can be. Any context.
 pub fn cpus() -> u32 {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_percpu_cpus() }
 }
 
-/// Whether there can be a CPU of this number. Any context.
+/// Returns `true` if there can be a CPU of this number. Any context.
 pub fn is_possible(cpu: u32) -> bool {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_percpu_is_possible(cpu) }
@@ -122,7 +122,7 @@ pub fn is_possible(cpu: u32) -> bool {
 
 impl<const N: usize> Drop for PerCpuCounters<N> {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant this value owns the memory, and nobody borrows it.
+        // SAFETY: By the type's invariant this value owns the memory, and it is not borrowed.
         unsafe { bindings::rlvs_percpu_free(self.base.as_ptr()) };
     }
 }

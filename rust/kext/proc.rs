@@ -31,7 +31,7 @@ pub trait File<T: Namespace>: Default + Send + 'static {
     /// The name below `/proc/net`.
     const NAME: &'static CStr;
 
-    /// Whether only root of the namespace may read it.
+    /// Only root of the namespace may read it.
     const PRIVATE: bool = false;
 
     /// Writes the next lines, as many as fit; none when there are no more.
@@ -47,11 +47,12 @@ pub struct Text(KVec<u8>);
 
 impl Text {
     fn new() -> Result<Self> {
-        // Anybody may open a file: what it takes is on the reader's account.
+        // Every process may open a file: the memory is charged to the reader.
         Ok(Self(KVec::with_capacity(PIECE, KEPT)?))
     }
 
-    /// Writes a line, or lines that belong together, if they fit; otherwise nothing, and false.
+    /// Writes a line, or lines that belong together, and returns `true`; if they do not fit, writes
+    /// nothing and returns `false`.
     #[must_use = "what did not fit has to be written into the next piece"]
     pub fn fits(&mut self, line: impl fmt::Display) -> bool {
         let before = self.0.len();
@@ -74,7 +75,7 @@ impl fmt::Write for Text {
     }
 }
 
-/// Who has a file open.
+/// An open file and how far it was read.
 struct Reader<F> {
     file: F,
     text: Text,
@@ -137,7 +138,7 @@ unsafe extern "C" fn fill<T: Namespace, F: File<T>>(
     // SAFETY: The files are removed before the state is freed, which waits for this call. It is a
     // read(2), in process context.
     let ns = unsafe { Handle::<T>::from_raw(ns) };
-    // SAFETY: `open` gave a `Reader<F>`, and nobody else uses it meanwhile.
+    // SAFETY: `open` gave a `Reader<F>`, and one thread at a time reads a file.
     let reader = unsafe { &mut *cursor.cast::<Reader<F>>() };
     if first {
         reader.file = F::default();

@@ -8,7 +8,7 @@
 
 use crate::bindings;
 
-/// A random number that nobody can foretell. Any context.
+/// Returns a random number that cannot be predicted. Any context.
 pub fn u32() -> u32 {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_random_u32() }

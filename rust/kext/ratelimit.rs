@@ -12,9 +12,9 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 /// Seconds from one message to the next.
 const INTERVAL: u32 = 60;
 
-/// Whether to write a message about a namespace that a request or a packet has caused: false when
-/// the module has written too many just before. Namespaces that belong to the host's user namespace
-/// have a limit together, and all others have one, a lower one. Any context.
+/// Returns `true` if a message about a namespace that a request or a packet has caused may be
+/// written; `false` when the module has written too many just before. Namespaces that belong to the
+/// host's user namespace have a limit together, and all others have one, a lower one. Any context.
 pub fn passes(net: &Net) -> bool {
     // SAFETY: The namespace is alive.
     unsafe { bindings::rlvs_log_passes(net.as_ptr()) }
@@ -29,8 +29,8 @@ impl Limit {
         Self(Atomic::new(0))
     }
 
-    /// Whether to write the message, which is about `net`; true for one CPU only. `now` are seconds
-    /// since boot. Any context.
+    /// Returns `true` if the message, which is about `net`, is to be written, to one CPU only.
+    /// `now` is in seconds since boot. Any context.
     pub fn passes(&self, net: &Net, now: u32) -> bool {
         let last = self.0.load(Relaxed);
         if last != 0 && now.wrapping_sub(last) < INTERVAL {

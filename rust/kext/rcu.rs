@@ -72,14 +72,15 @@ impl<T: Send + Sync> Rcu<T> {
         }
     }
 
-    /// The current value; it stays readable, although it may be replaced, as long as `guard` lives.
+    /// Returns the current value, which stays readable, although it may be replaced, as long as
+    /// `guard` lives. Any context.
     #[inline]
     pub fn read<'a>(&'a self, _guard: &'a Guard) -> &'a T {
-        // As `rcu_dereference()`: who sees the pointer sees what it points to, since that is read
+        // As `rcu_dereference()`: a reader of the pointer sees what it points to, which is read
         // at an address that depends on it, after the full ordering in `replace`. An acquire load
         // is a fence in User Mode Linux, and a call of a C function.
-        // SAFETY: The pointer to the pointer is valid and aligned, as the atomic guarantees. Who
-        // writes meanwhile does it by an atomic operation, with which a volatile load is no data
+        // SAFETY: The pointer to the pointer is valid and aligned, as the atomic guarantees. A
+        // writer meanwhile uses an atomic operation, with which a volatile load is no data
         // race in the kernel's memory model.
         let pointer = unsafe { self.pointer.as_ptr().read_volatile() };
         // SAFETY: By the type's invariant the pointer is valid, and a value that `replace` takes
@@ -137,12 +138,12 @@ impl Default for Retired {
 unsafe impl Send for Retired {}
 
 impl Retired {
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there is no value.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -157,7 +158,8 @@ impl Retired {
         // SAFETY: The caller promises that the node is valid and its own: only its value is read
         // by others.
         let next = unsafe { addr_of_mut!((*old.as_ptr()).next) };
-        // SAFETY: As above, and a pointer to a field is aligned. There was nothing to drop.
+        // SAFETY: The caller promises that the node is its own, and a pointer to a field is
+        // aligned. There was nothing to drop.
         unsafe { next.write(self.first) };
         // INVARIANT: The caller promises what holds of a node.
         self.first = Some(old);
@@ -237,7 +239,8 @@ fn synchronize(pace: Pace) {
         // SAFETY: An FFI call that sleeps and must not be in a read-side section, which this
         // function's context says.
         Pace::Usual => unsafe { bindings::synchronize_rcu() },
-        // SAFETY: As above.
+        // SAFETY: An FFI call that sleeps and must not be in a read-side section, which this
+        // function's context says.
         Pace::Hurried => unsafe { crate::bindings::rlvs_synchronize_rcu_expedited() },
     }
 }

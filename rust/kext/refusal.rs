@@ -30,7 +30,7 @@ pub struct Mark {
 // SAFETY: The template is counted by an atomic and not written to; any thread may give it back.
 unsafe impl Send for Mark {}
 
-// SAFETY: As above.
+// SAFETY: The template is counted by an atomic and not written to by what shares the value.
 unsafe impl Sync for Mark {}
 
 impl Mark {
@@ -43,7 +43,7 @@ impl Mark {
         Ok(Self { template })
     }
 
-    /// The template, or null.
+    /// Returns the template, or null.
     #[inline]
     fn as_ptr(&self) -> *mut bindings::rlvs_mark {
         self.template
@@ -97,7 +97,9 @@ impl Context<'_> {
     /// has seen the packet. The caller still has to drop the packet.
     pub fn port_unreachable(&self, skb: &mut Skb<'_>, mark: &Mark) {
         let (skb, state) = (skb.as_ptr(), self.as_raw());
-        // SAFETY: As in `reset`.
+        // SAFETY: `state` is valid during the hook, which runs in a read-side section and with bottom
+        // halves off; `skb` is the hook's packet, which we may change, with its network header set
+        // by the IP layer. Where it has no route the function finds one. The mark outlives the call.
         unsafe { bindings::rlvs_hook_port_unreachable(skb, state, mark.as_ptr()) };
     }
 

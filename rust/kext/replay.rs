@@ -30,8 +30,9 @@ pub struct Stashed {
 unsafe impl Send for Stashed {}
 
 impl Context<'_> {
-    /// Copies the hook's packet. `None` for a packet that would take more than a page, for one that
-    /// the host has merged or will split, for one that came in by IPsec, and when memory is short.
+    /// Copies the hook's packet. Returns `None` for a packet that would take more than a page, for
+    /// one that the host has merged or will split, for one that came in by IPsec, and when memory
+    /// is short.
     pub fn keep(&self, skb: &Skb<'_>) -> Option<Stashed> {
         // SAFETY: `skb` is the hook's packet.
         let copy = unsafe { bindings::rlvs_replay_copy(skb.as_ptr()) };
@@ -47,10 +48,10 @@ impl Context<'_> {
         })
     }
 
-    /// Has a packet that was kept at a hook of this namespace handled again, from before the hooks
-    /// on. One that came in comes in again by the same device; captures there have seen it and do
-    /// not see it again. One that this host sends is given its socket again, if that is found,
-    /// routed, and sent when the present packet is done, whose sender may hold locks.
+    /// Sends or receives a packet again that was copied at a hook of this namespace, from before
+    /// the hooks on. One that came in comes in again by the same device; captures there have seen
+    /// it and do not see it again. One that this host sends is given its socket again, if that is
+    /// found, routed, and sent when the present packet is done, whose sender may hold locks.
     ///
     /// # Errors
     ///
@@ -58,7 +59,8 @@ impl Context<'_> {
     /// is no route, and `EXDEV` when the packet is another namespace's, where a device has the same
     /// number; the packet is freed then.
     pub fn handle_again(&self, stashed: Stashed) -> Result {
-        // SAFETY: As in `keep`.
+        // SAFETY: The hook's state is valid during the hook, and so are the namespace and the devices
+        // that it names.
         let here = unsafe { bindings::rlvs_replay_place(self.as_raw()) };
         if stashed.place.net_cookie != here.net_cookie {
             return Err(EXDEV);
@@ -71,15 +73,17 @@ impl Context<'_> {
             // to give away, has its network header, and no route.
             unsafe { bindings::rlvs_replay_send(net, skb, device) }
         } else {
-            // SAFETY: As above; `skb` begins at its network header, as at the hook.
+            // SAFETY: The namespace is alive; the hook runs in a read-side section, and in no hard
+            // interrupt; `skb` is ours to give away and begins at its network header, as at the
+            // hook.
             unsafe { bindings::rlvs_replay_receive(net, skb, device) }
         })
     }
 }
 
 impl Stashed {
-    /// Copies the bytes at `offset`, counted from the network header on, to `into`; false when the
-    /// packet ends before.
+    /// Copies the bytes at `offset`, counted from the network header on, to `into`. Returns `false`
+    /// if the packet ends before.
     pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
         let (Ok(offset), Ok(len)) = (u32::try_from(offset), u32::try_from(into.len())) else {
             return false;

@@ -11,7 +11,7 @@
 //! - taking a lock that softirq takes too while bottom halves are on ([`bh`]);
 //! - keeping a slice of a packet over a call that may move the packet's data ([`skbuff`]);
 //! - doing at a hook what is for another one: routing a packet anew that has no route, giving a
-//!   socket to one that is not on its way in ([`netfilter`], [`steer`]);
+//!   socket to one that is not on its way in ([`netfilter`], [`sk_assign`]);
 //! - freeing what a hook, a periodic work item or a netlink handler still uses ([`netns`],
 //!   [`netfilter`], [`flow_table`], [`rcu`]), the memory of a table's entries ([`flow_table`]), or a
 //!   namespace that has sysctls ([`sysctl`]);
@@ -27,6 +27,8 @@
 //! - what sleeps when it is dropped is dropped where that is allowed: [`rcu::Retired`],
 //!   [`netns::Detached`], and the last references to a [`flow_table::FlowTable`], to an
 //!   [`flow_table::EntryCache`] and to a [`flow_table::Walker`].
+//!
+//! Upstream: what each file says.
 
 #[doc(hidden)]
 pub use kernel as __kernel;

@@ -15,7 +15,7 @@ use kernel::sync::atomic::Atomic;
 
 /// Unordered access to an atomic, next to the operations that it has itself.
 pub trait Once<T> {
-    /// The value (`READ_ONCE`). Any context.
+    /// Returns the value (`READ_ONCE`). Any context.
     fn read_once(&self) -> T;
 
     /// Sets the value (`WRITE_ONCE`). Any context.
@@ -31,8 +31,8 @@ macro_rules! impl_once {
             #[inline(always)]
             fn read_once(&self) -> $type {
                 // SAFETY: The pointer is valid and aligned, as the type guarantees, and what is
-                // there is always a value of the type. Whoever writes meanwhile does it by an
-                // atomic or a volatile store, which is one instruction, as the type is no larger
+                // there is always a value of the type. A writer meanwhile uses an atomic
+                // or a volatile store, which is one instruction, as the type is no larger
                 // than a machine word: a volatile load is no data race with that in the kernel's
                 // memory model.
                 unsafe { self.as_ptr().read_volatile() }
@@ -41,8 +41,8 @@ macro_rules! impl_once {
             #[inline(always)]
             fn write_once(&self, value: $type) {
                 // SAFETY: The pointer is valid and aligned, as the type guarantees, and what is
-                // there may be written to through a shared reference. Whoever reads or writes
-                // meanwhile does it by an atomic or volatile access, which is one instruction, as
+                // there may be written to through a shared reference. A reader or writer
+                // meanwhile uses an atomic or volatile access, which is one instruction, as
                 // the type is no larger than a machine word: a volatile store is no data race with
                 // that in the kernel's memory model.
                 unsafe { self.as_ptr().write_volatile(value) }

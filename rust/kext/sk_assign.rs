@@ -80,7 +80,8 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Whether it has sent cookies in the last two minutes, so that it takes one back.
+    /// Returns `true` if the socket has sent SYN cookies in the last two minutes, so that it takes
+    /// one back.
     pub fn has_sent_cookies(&self) -> bool {
         // SAFETY: By the invariant the socket is there, and it listens for TCP.
         unsafe { bindings::rlvs_steer_sent_cookies(self.socket.as_ptr()) }
@@ -93,14 +94,14 @@ impl Target<'_> {
 pub struct Way<'a> {
     /// The packet's own.
     pub ends: &'a Ends<'a>,
-    /// The same remote end, and where the process listens.
+    /// The packet's remote end, and where the process listens.
     pub at: &'a Ends<'a>,
     /// Where the packet comes in: [`Context::delivery_device`].
     pub device: Device,
 }
 
 impl Skb<'_> {
-    /// The socket that the packet has.
+    /// Returns which socket the packet has.
     #[inline]
     pub fn socket(&self) -> Socket {
         // SAFETY: The packet is the hook's.
@@ -113,8 +114,8 @@ impl Skb<'_> {
 }
 
 impl Context<'_> {
-    /// Whether a segment that is no SYN, with its TCP header at `offset`, returns a cookie that
-    /// this host has sent to its sender. Does not change the packet.
+    /// Returns `true` if a segment that is no SYN, with its TCP header at `offset`, returns a SYN
+    /// cookie that this host has sent to its sender. Does not change the packet.
     pub fn is_cookie(&self, skb: &Skb<'_>, offset: usize) -> bool {
         let Ok(offset) = u32::try_from(offset) else {
             return false;
@@ -127,7 +128,7 @@ impl Context<'_> {
 }
 
 impl<'a> Context<'a, LocalIn> {
-    /// Where the packet comes in, as TCP will look sockets up.
+    /// Returns where the packet comes in, as TCP will look sockets up.
     #[inline]
     pub fn delivery_device(&self, skb: &Skb<'_>) -> Device {
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet, which, being at
@@ -136,7 +137,7 @@ impl<'a> Context<'a, LocalIn> {
     }
 
     /// Gives a packet without a socket that of its connection, if there is one, so that TCP need
-    /// not look for it; what the packet has then. `ends` are the packet's.
+    /// not look for it. Returns what the packet has then. `ends` are the packet's.
     pub fn demux(&self, skb: &mut Skb<'_>, ends: &Ends<'_>, device: Device) -> Socket {
         // TCP takes a socket of the other family for one of its own.
         if ends.as_raw().ipv6 != self.is_ipv6() {
@@ -150,8 +151,8 @@ impl<'a> Context<'a, LocalIn> {
         })
     }
 
-    /// Whether the checksum of a packet whose TCP header is at `offset` is right, or left to us to
-    /// trust: TCP drops the packet otherwise.
+    /// Returns `true` if the checksum of a packet whose TCP header is at `offset` is right, or was
+    /// verified before: TCP drops the packet otherwise.
     pub fn has_tcp_checksum(&self, skb: &mut Skb<'_>, offset: usize) -> bool {
         let Ok(offset) = u32::try_from(offset) else {
             return false;
@@ -162,9 +163,9 @@ impl<'a> Context<'a, LocalIn> {
             && unsafe { bindings::rlvs_steer_checksum(skb.as_ptr(), self.as_raw(), offset) }
     }
 
-    /// Whether a SYN whose TCP header is at `offset` opens a new connection in place of the one in
-    /// TIME_WAIT that the packet has (RFC 9293 section 3.10.7.4, RFC 6191, as
-    /// `tcp_timewait_state_process()` has them). False of a packet that has none.
+    /// Returns `true` if a SYN whose TCP header is at `offset` opens a new connection in place of
+    /// the one in TIME_WAIT that the packet has (RFC 9293 section 3.10.7.4, RFC 6191, as
+    /// `tcp_timewait_state_process()` has them); `false` if it has none.
     pub fn reopens(&self, skb: &mut Skb<'_>, offset: usize) -> bool {
         let Ok(offset) = u32::try_from(offset) else {
             return false;
@@ -190,8 +191,8 @@ impl<'a> Context<'a, LocalIn> {
         unsafe { bindings::rlvs_steer_give(skb.as_ptr(), target.socket.as_ptr()) };
     }
 
-    /// The socket for [`Context::steer`] at the end of the way; of a group of sockets on one port
-    /// the one that TCP chooses, unless a BPF program does.
+    /// Returns the socket for [`Context::steer`] at the end of the way; of a group of sockets on
+    /// one port the one that TCP chooses, unless a BPF program does.
     pub fn steer_target(&self, way: &Way<'_>) -> Option<Target<'a>> {
         let ipv6 = self.is_ipv6();
         if way.ends.as_raw().ipv6 != ipv6 || way.at.as_raw().ipv6 != ipv6 {

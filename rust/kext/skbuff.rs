@@ -29,7 +29,7 @@ pub enum IpSummed {
 ///
 /// # Invariants
 ///
-/// `skb` points to a socket buffer whose network header is set and that nobody else uses or frees
+/// `skb` points to a socket buffer whose network header is set and that nothing else uses or frees
 /// during `'a`.
 pub struct Skb<'a> {
     skb: NonNull<bindings::sk_buff>,
@@ -54,14 +54,14 @@ impl Skb<'_> {
         self.skb.as_ptr()
     }
 
-    /// Length of the packet in bytes; of a large segment, all of it.
+    /// Returns the length of the packet in bytes; of a large segment, all of it.
     #[inline]
     pub fn length(&self) -> u32 {
         let (_, offset) = self.network_header();
         self.len().wrapping_sub(offset as u32)
     }
 
-    /// The first bytes of the packet: as many as are linear.
+    /// Returns the first bytes of the packet: as many as are linear.
     #[inline]
     pub fn linear(&self) -> &[u8] {
         let (header, offset) = self.network_header();
@@ -73,20 +73,20 @@ impl Skb<'_> {
         if isize::try_from(len).is_err() || header.is_null() {
             return &[];
         }
-        // SAFETY: `len` bytes from the header on belong to the buffer, and nobody writes to them or
-        // moves them while the slice borrows `self`: that needs `&mut self`.
+        // SAFETY: `len` bytes from the header on belong to the buffer, and nothing writes to them
+        // or moves them while the slice borrows `self`: that needs `&mut self`.
         unsafe { core::slice::from_raw_parts(header, len) }
     }
 
-    /// Length of the buffer's data, all of it.
+    /// Returns the length of the buffer's data, all of it, in bytes.
     #[inline]
     fn len(&self) -> u32 {
         // SAFETY: By the type's invariant the buffer is valid.
         unsafe { (*self.as_ptr()).len }
     }
 
-    /// The network header, and how far behind the start of the buffer's data it is: modulo 2^64, as
-    /// it may be before that.
+    /// Returns the network header, and how far behind the start of the buffer's data it is: modulo
+    /// 2^64, as it may be before that.
     #[inline]
     fn network_header(&self) -> (*const u8, usize) {
         const FIELD: usize = bindings::rlvs_skb_offset_RLVS_SKB_NETWORK_HEADER as usize;
@@ -96,14 +96,14 @@ impl Skb<'_> {
         let from_head = usize::from(unsafe { field.read() });
         // SAFETY: By the type's invariant the buffer is valid.
         let head = unsafe { (*self.as_ptr()).head };
-        // SAFETY: As above.
+        // SAFETY: By the type's invariant the buffer is valid.
         let data = unsafe { (*self.as_ptr()).data };
         let header = head.wrapping_add(from_head);
         (header, header.addr().wrapping_sub(data.addr()))
     }
 
-    /// Where connection tracking's entry of the packet is, or what holds settings for it; 0 without
-    /// one.
+    /// Returns where connection tracking's entry of the packet is, or the template that holds
+    /// settings for it; 0 without one.
     #[cfg(CONFIG_NF_CONNTRACK)]
     #[inline]
     pub(crate) fn conntrack_entry(&self) -> usize {
@@ -112,7 +112,7 @@ impl Skb<'_> {
         unsafe { (*self.as_ptr())._nfct & !INFO }
     }
 
-    /// The number of the device that the packet came in by (`skb_iif`).
+    /// Returns the index of the device that the packet came in by (`skb->skb_iif`).
     #[cfg(CONFIG_NF_CONNTRACK)]
     #[inline]
     pub(crate) fn input_index(&self) -> i32 {
@@ -123,7 +123,7 @@ impl Skb<'_> {
         unsafe { field.read() }
     }
 
-    /// Copies the bytes at `offset` to `into`; false when the packet ends before.
+    /// Copies the bytes at `offset` to `into`. Returns `false` if the packet ends before.
     #[inline]
     pub fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
         let (Ok(offset), Ok(len)) = (u32::try_from(offset), u32::try_from(into.len())) else {
@@ -134,8 +134,9 @@ impl Skb<'_> {
         unsafe { bindings::rlvs_skb_copy(self.as_ptr(), offset, into.as_mut_ptr(), len) }
     }
 
-    /// The first `len` bytes, linear and private to this packet, and what the checksum of the
-    /// transport header at `offset` stands for; `None` when the packet is shorter or memory is short.
+    /// Returns the first `len` bytes, linear and private to this packet, and what the checksum of
+    /// the transport header at `offset` stands for; `None` if the packet is shorter or memory is
+    /// short.
     ///
     /// The packet's data may move, which is why the slice borrows the packet: a slice that was
     /// taken before cannot be used after.
@@ -165,15 +166,15 @@ impl Skb<'_> {
         unsafe { bindings::rlvs_skb_adjust_complete(self.as_ptr(), delta) };
     }
 
-    /// Whether this is a large segment, which the device or the stack splits on its way out.
+    /// Returns `true` for a large segment, which the device or the stack splits on its way out.
     #[inline]
     pub fn is_gso(&self) -> bool {
         // SAFETY: By the type's invariant the buffer is valid.
         unsafe { bindings::rlvs_skb_is_gso(self.as_ptr()) }
     }
 
-    /// Whether a packet that comes in has been given the socket that gets it, before any was looked
-    /// for: by a transparent proxy's rule or a BPF program.
+    /// Returns `true` if a packet that comes in has been given the socket that gets it, before any
+    /// was looked for: by a transparent proxy's rule or a BPF program.
     pub fn has_receiver(&self) -> bool {
         // SAFETY: By the type's invariant the buffer is valid.
         unsafe { bindings::rlvs_skb_has_receiver(self.as_ptr()) }

@@ -23,14 +23,14 @@ pub struct Ends<'a> {
 }
 
 impl<'a> Ends<'a> {
-    /// Of IPv4.
+    /// Makes the ends of an IPv4 connection.
     #[inline]
     pub fn v4(local: (&'a [u8; 4], u16), remote: (&'a [u8; 4], u16)) -> Self {
         // INVARIANT: Four octets each.
         Self::new((local.0, local.1), (remote.0, remote.1), false)
     }
 
-    /// Of IPv6.
+    /// Makes the ends of an IPv6 connection.
     #[inline]
     pub fn v6(local: (&'a [u8; 16], u16), remote: (&'a [u8; 16], u16)) -> Self {
         // INVARIANT: Sixteen octets each.
@@ -62,7 +62,7 @@ impl<'a> Ends<'a> {
 #[derive(Clone, Copy)]
 pub struct Device(pub(crate) bindings::rlvs_device);
 
-/// Who waits for new connections or datagrams, and how much is waiting, at this moment.
+/// A socket that waits for new connections or datagrams, and how much waits there at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Connections that wait for accept(2); of UDP, bytes that wait to be read.
@@ -71,7 +71,7 @@ pub struct Listener {
     pub handshakes: u32,
     /// What `queued` must not exceed: more is dropped.
     pub limit: u32,
-    /// The user who has made the socket.
+    /// The user that owns the socket.
     pub user: Option<User>,
 }
 
@@ -136,8 +136,8 @@ impl Listener {
 }
 
 impl Net {
-    /// Looks for the socket of a connection, whichever process has it: the one that gets packets
-    /// that come in by `device`, or without that any. Any context but hard interrupt.
+    /// Returns what the socket of a connection is, whichever process has it: the one that gets
+    /// packets that come in by `device`, or without that any. Any context but hard interrupt.
     pub fn tcp_socket(&self, ends: &Ends<'_>, device: Option<Device>) -> TcpSocket {
         let ifindex = device.map_or(0, |device| device.0.index);
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
@@ -146,9 +146,9 @@ impl Net {
         TcpSocket::from_raw(kind)
     }
 
-    /// Looks for the socket of a connection in a zone: the index of a link or of a VRF that its
-    /// packets come in by; or 0, for which this is [`Net::tcp_socket`] with any device. Any context
-    /// but hard interrupt.
+    /// Returns what the socket of a connection in a zone is: the index of a link or of a VRF that
+    /// its packets come in by; or 0, for which this is [`Net::tcp_socket`] with any device. Any
+    /// context but hard interrupt.
     pub fn tcp_socket_in(&self, ends: &Ends<'_>, zone: u32) -> TcpSocket {
         if zone == 0 {
             return self.tcp_socket(ends, None);
@@ -161,8 +161,8 @@ impl Net {
         TcpSocket::from_raw(kind)
     }
 
-    /// Where a connection is, from the socket that [`Net::tcp_socket`] finds, one in TIME_WAIT or a
-    /// handshake too. Any context but hard interrupt.
+    /// Returns how far a connection has come, from the socket that [`Net::tcp_socket`] finds, one
+    /// in TIME_WAIT or a handshake too. Any context but hard interrupt.
     pub fn tcp_window(&self, ends: &Ends<'_>, device: Option<Device>) -> Option<TcpWindow> {
         let ifindex = device.map_or(0, |device| device.0.index);
         let mut found = bindings::rlvs_tcp_window {
@@ -187,10 +187,10 @@ impl Net {
         })
     }
 
-    /// The socket that a client's SYN, or datagram if `udp`, between these ends is for, which comes
-    /// in by `device`: bound to the address or to the wildcard one, of either family, one of a group
-    /// that shares the port. Of a group whose socket a BPF program chooses by the packet's bytes it
-    /// is some socket. Any context but hard interrupt.
+    /// Returns the socket that a client's SYN, or datagram if `udp`, between these ends is for,
+    /// which comes in by `device`: bound to the address or to the wildcard one, of either family,
+    /// one of a group that shares the port. Of a group whose socket a BPF program chooses by the
+    /// packet's bytes it is some socket. Any context but hard interrupt.
     pub fn queue(&self, ends: &Ends<'_>, device: Device, udp: bool) -> Option<Listener> {
         let mut found = Listener::NOTHING;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
@@ -201,9 +201,9 @@ impl Net {
         exists.then(|| Listener::from_raw(found))
     }
 
-    /// A TCP socket that listens, or a UDP socket that is bound, at the local end, for packets that
-    /// come in by any device; the remote end is not specified. Of a group that shares the port it is
-    /// one of them. Any context but hard interrupt.
+    /// Returns a TCP socket that listens, or a UDP socket that is bound, at the local end, for
+    /// packets that come in by any device; the remote end is not specified. Of a group that shares
+    /// the port it is one of them. Any context but hard interrupt.
     pub fn any_queue(&self, ends: &Ends<'_>, udp: bool) -> Option<Listener> {
         let mut found = Listener::NOTHING;
         // SAFETY: The namespace is alive, the addresses, as long as the family says, live as long
@@ -213,9 +213,9 @@ impl Net {
         exists.then(|| Listener::from_raw(found))
     }
 
-    /// Whether packets between either ends that come in by `device`, datagrams if `udp`, get to one
-    /// and the same socket, or group of sockets, that listens on the wildcard address. Any context
-    /// but hard interrupt.
+    /// Returns `true` if packets between either ends that come in by `device`, datagrams if `udp`,
+    /// get to one and the same socket, or group of sockets, that listens on the wildcard address.
+    /// Any context but hard interrupt.
     pub fn share_socket(
         &self,
         one: &Ends<'_>,
@@ -230,8 +230,8 @@ impl Net {
         }
     }
 
-    /// Whether the socket that a datagram between these ends is for, which comes in by `device`, is
-    /// connected to its sender. Any context but hard interrupt.
+    /// Returns `true` if the socket that a datagram between these ends is for, which comes in by
+    /// `device`, is connected to its sender. Any context but hard interrupt.
     pub fn udp_connected(&self, ends: &Ends<'_>, device: Device) -> bool {
         // SAFETY: The namespace is alive, and the addresses, as long as the family says, live as
         // long as `ends`.

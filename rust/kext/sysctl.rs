@@ -41,12 +41,12 @@ impl Spec {
         })
     }
 
-    /// One that takes any number.
+    /// A sysctl that takes any number.
     pub const fn any(name: &'static CStr, default: i32) -> Self {
         Self::new(name, default, i32::MIN, i32::MAX)
     }
 
-    /// One that takes 1, 2, 4 and so on.
+    /// A sysctl that takes 1, 2, 4 and so on.
     pub const fn power_of_two(name: &'static CStr, default: i32) -> Self {
         let kind = bindings::rlvs_sysctl_kind_RLVS_SYSCTL_POWER_OF_2;
         Self::new(name, default, 1, i32::MAX).of_kind(kind)
@@ -64,21 +64,21 @@ impl Spec {
         Self::new(name, 0, first, second).of_kind(bindings::rlvs_sysctl_kind_RLVS_SYSCTL_PAIR)
     }
 
-    /// A number of pages, by default one of 32 that are free for buffers when the namespace is made.
-    /// As [`Spec::pair`] without a value, and at most one.
+    /// A number of pages, by default one of 32 that are free for buffers when the namespace is
+    /// made. The module has no value of it. At most one of a list.
     pub const fn pages(name: &'static CStr) -> Self {
         Self::any(name, 0).of_kind(bindings::rlvs_sysctl_kind_RLVS_SYSCTL_PAGES)
     }
 
-    /// A list of processors, by default those on which the kernel's threads run. As [`Spec::pair`]
-    /// without a value, and at most one.
+    /// A list of processors, by default those on which the kernel's threads run. The module
+    /// has no value of it. At most one of a list.
     pub const fn processors(name: &'static CStr) -> Self {
         Self::any(name, 0).of_kind(bindings::rlvs_sysctl_kind_RLVS_SYSCTL_CPUS)
     }
 
     /// One value for all namespaces together, which only the host's administrator (CAP_NET_ADMIN in
-    /// the initial user namespace) may set, in the first namespace; others show it. Its default is what `value` has. Read `value` itself:
-    /// [`Sysctls::get`] does not know it.
+    /// the initial user namespace) may set, in the first namespace; others show it. Its
+    /// default is what `value` has. Read `value` itself: [`Sysctls::get`] does not know it.
     pub const fn shared(name: &'static CStr, value: &'static Atomic<i32>, max: i32) -> Self {
         let Self(mut spec) = Self::new(name, 0, 0, max);
         // CAST: `Atomic<i32>` is a transparent wrapper whose inside may be written to.
@@ -86,16 +86,16 @@ impl Spec {
         Self(spec)
     }
 
-    /// The same with another default in network namespaces that are not the first one.
+    /// Sets another default in network namespaces that are not the first one.
     pub const fn elsewhere(self, default: i32) -> Self {
         let Self(mut spec) = self;
         spec.others = default;
         Self(spec)
     }
 
-    /// The same, but an administrator of the namespace who is not the host's (CAP_NET_ADMIN in the
-    /// initial user namespace) may set it to its cap at most: to the default, or to what the host's
-    /// administrator has set there last.
+    /// Caps the sysctl: an administrator of the namespace that is not the host's (CAP_NET_ADMIN in
+    /// the initial user namespace) may set it to its cap at most: to the default, or to what the
+    /// host's administrator has set there last.
     pub const fn capped(self) -> Self {
         let Self(mut spec) = self;
         spec.capped = true;
@@ -117,7 +117,7 @@ impl Spec {
     }
 }
 
-/// What `N` sysctls have been set to.
+/// The values that `N` sysctls have.
 struct Numbers<const N: usize> {
     values: [Atomic<i32>; N],
     /// For C alone.
@@ -187,7 +187,7 @@ impl<const N: usize> Sysctls<N> {
                 count,
                 // CAST: `Atomic<i32>` is a transparent wrapper whose inside may be written to.
                 values.cast_mut().cast(),
-                // CAST: As above.
+                // CAST: `Atomic<i32>` is a transparent wrapper whose inside may be written to.
                 caps.cast_mut().cast(),
             )
         };
@@ -200,7 +200,8 @@ impl<const N: usize> Sysctls<N> {
         Ok((Self(numbers), files))
     }
 
-    /// The value of the sysctl `index` of the list; 0 for one that is not in it.
+    /// Returns the value of the sysctl `index` of the list; 0 for one that is not in it. Any
+    /// context.
     #[inline]
     pub fn get(&self, index: usize) -> i32 {
         self.0.values.get(index).map_or(0, Once::read_once)

@@ -4,6 +4,8 @@
 //! from [`include/uapi/linux/ip_vs.h`](srctree/include/uapi/linux/ip_vs.h).
 //!
 //! The former is generated from `Documentation/netlink/specs/rlvs.yaml`.
+//!
+//! Upstream: none; the numbers are this module's own, and ip_vs's are not in the kernel's bindings.
 
 /// Gives the header's constants the types that the netlink code uses.
 macro_rules! numbers {

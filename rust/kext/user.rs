@@ -16,13 +16,13 @@ impl User {
     /// What stands for no user, where [`User::to_bits`] is kept.
     pub const NONE: u32 = u32::MAX;
 
-    /// The user that these bits stand for, [`User::to_bits`] of it.
+    /// Returns the user whose [`User::to_bits`] these are; `None` for [`User::NONE`].
     #[inline]
     pub fn from_bits(bits: u32) -> Option<Self> {
         (bits != Self::NONE).then_some(Self(bits))
     }
 
-    /// The user as a number of the whole host.
+    /// Returns the user as a number of the whole host.
     #[inline]
     pub fn to_bits(self) -> u32 {
         self.0
@@ -30,14 +30,15 @@ impl User {
 }
 
 impl Net {
-    /// The user with a number in the user namespace that owns this network namespace; `None` if
-    /// there is none. Any context.
+    /// Returns the user with a number in the user namespace that owns this network namespace;
+    /// `None` if there is none. Any context.
     pub fn user(&self, number: u32) -> Option<User> {
         // SAFETY: The namespace is alive, and so is the user namespace that it holds.
         User::from_bits(unsafe { bindings::rlvs_user_of(self.as_ptr(), number) })
     }
 
-    /// The number of a user there; that of the overflow user if there is none. Any context.
+    /// Returns the number of a user in the user namespace that owns this network namespace; that of
+    /// the overflow user if it has none there. Any context.
     pub fn number_of(&self, user: User) -> u32 {
         // SAFETY: The namespace is alive, and so is the user namespace that it holds.
         unsafe { bindings::rlvs_user_number(self.as_ptr(), user.to_bits()) }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The flows of one bucket: a sample of a table, for callers that need any few of its flows.
+//!
+//! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
+//!
+//! Upstream: none.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -26,7 +30,7 @@ pub struct Bucket<'a, K: Key, T, R: Second<K> = Link<K>> {
 }
 
 impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
-    /// The flows of the bucket with this number, modulo how many buckets there are.
+    /// Returns the flows of the bucket with this number, modulo how many buckets there are.
     pub fn bucket<'a>(&'a self, number: u32, _guard: &'a Guard) -> Bucket<'a, K, T, R> {
         Bucket {
             // INVARIANT: The guard proves the section, and is borrowed for `'a`.

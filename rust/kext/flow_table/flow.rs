@@ -47,10 +47,10 @@ impl<K: Key> Second<K> for NoReply {}
 
 /// What the table does with a second link. Not exported, so that no other type is one.
 pub trait Links<K>: Sized + 'static {
-    /// How many links a flow has.
+    /// The number of links that a flow has.
     const COUNT: u32;
 
-    /// The second link, or null if there is none.
+    /// Returns the second link, or null if there is none.
     fn link(this: *mut Self) -> *mut Link<K>;
 }
 
@@ -91,11 +91,11 @@ pub struct Flow<K: Key, T, R: Second<K> = Link<K>> {
 // head are touched only by C, under the table's own locks.
 unsafe impl<K: Key, T: Send + Sync, R: Second<K>> Sync for Flow<K, T, R> {}
 
-// SAFETY: As above; the memory may be freed by any thread.
+// SAFETY: A flow is sent as its value, which may be; its memory may be freed by any thread.
 unsafe impl<K: Key, T: Send + Sync, R: Second<K>> Send for Flow<K, T, R> {}
 
 impl<K: Key, T> Flow<K, T> {
-    /// The key of the packets that answer.
+    /// Returns the key of the packets that answer.
     #[inline]
     pub fn reply_key(&self) -> K {
         bare(self.reply.key)
@@ -103,7 +103,7 @@ impl<K: Key, T> Flow<K, T> {
 }
 
 impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
-    /// The key of the packets that opened the flow.
+    /// Returns the key of the packets that opened the flow.
     #[inline]
     pub fn inbound_key(&self) -> K {
         bare(self.inbound.key)
@@ -116,7 +116,8 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         size_of::<Self>() as u32
     };
 
-    /// Memory for a flow, without anything in it yet. `None` when memory is short. Any context.
+    /// Allocates memory for a flow, without anything in it yet. Returns `None` when memory is
+    /// short. Any context.
     ///
     /// # Safety
     ///
@@ -143,13 +144,13 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         unsafe { kernel::bindings::kfree(flow.as_ptr().cast()) };
     }
 
-    /// The key of the packets that opened the flow, as it finds the flow.
+    /// Returns the key of the packets that opened the flow, as it finds the flow.
     #[inline]
     pub fn hashed_key(&self) -> Hashed<K> {
         Hashed(self.inbound.key)
     }
 
-    /// The flow that has `link`.
+    /// Returns the flow that has `link`.
     ///
     /// # Safety
     ///
@@ -164,12 +165,12 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         } else {
             offset_of!(Self, reply)
         };
-        // SAFETY: By the flow's invariant the bit tells which of its links this is, so that the
+        // SAFETY: By the flow's invariant the bit says which of its links this is, so that the
         // flow starts that many bytes before.
         unsafe { link.byte_sub(offset) }.cast()
     }
 
-    /// The head by which RCU has the flow.
+    /// Returns the head by which RCU has the flow.
     ///
     /// # Safety
     ///

@@ -61,7 +61,7 @@ impl Words for [u64; 5] {
     }
 }
 
-/// The bit of a key that tells the two links of a flow apart.
+/// The bit of a key by which the two links of a flow differ: set in that of [`Side::Reply`].
 pub(super) const REPLY_BIT: u64 = 1 << 63;
 
 /// How many bits a hash has.
@@ -73,14 +73,14 @@ const HASH_SHIFT: u32 = 35;
 /// The bits of a key's last word that are the table's own.
 const OWN_BITS: u64 = !0 << HASH_SHIFT;
 
-/// `key` without what is the table's own.
+/// Returns `key` without the bits that are the table's own.
 #[inline]
 pub(super) fn bare<K: Key>(mut key: K) -> K {
     *key.last_mut() &= !OWN_BITS;
     key
 }
 
-/// The hash that a key has in it.
+/// Returns the hash that a key has in it.
 #[inline]
 fn hash_in<K: Key>(key: K) -> u32 {
     u32::try_from((key.last() & !REPLY_BIT) >> HASH_SHIFT).unwrap_or(0)
@@ -92,14 +92,14 @@ fn hash_in<K: Key>(key: K) -> u32 {
 pub struct Hashed<K>(pub(super) K);
 
 impl<K: Key> Hashed<K> {
-    /// The hash.
+    /// Returns the hash.
     #[inline]
     pub fn hash(&self) -> u32 {
         hash_in(self.0)
     }
 
-    /// The key in a zone, of which there are 2^28, if it was in zone 0: flows in different zones are
-    /// different ones even if their keys have the same words.
+    /// Returns the key in a zone, of which there are 2^28, if it was in zone 0: flows in different
+    /// zones are different ones even if their keys have the same words.
     ///
     /// The zone is in the key's hash, which is compared along with the words. Keys of the same words
     /// have the same hash before, and so another one in each zone.
@@ -109,19 +109,20 @@ impl<K: Key> Hashed<K> {
         self
     }
 
-    /// The zone of a key whose words in zone 0 are `unzoned`.
+    /// Returns the zone of a key that in zone 0 is `unzoned`.
     #[inline]
     pub fn zone(&self, unzoned: &Self) -> u32 {
         self.hash() ^ unzoned.hash()
     }
 
-    /// The words of the key, without the hash.
+    /// Returns the words of the key, without the hash.
     #[inline]
     pub fn words(&self) -> K {
         bare(self.0)
     }
 
-    /// The key with the bit of a side, whatever side it was hashed for: the hash is the same.
+    /// Returns the key with the bit of a side, whatever side it was hashed for: the hash is the
+    /// same.
     #[inline]
     pub(super) fn of(mut self, side: Side) -> Self {
         let last = self.0.last_mut();
@@ -145,15 +146,15 @@ pub struct Digest<'a> {
 }
 
 impl<'a> Digest<'a> {
-    /// The numbers of the table, for a hash of the rest of a key.
+    /// Returns the numbers of the table, for a hash of the rest of a key.
     #[inline]
     pub fn secret(&self) -> &'a Secret {
         self.secret
     }
 
-    /// `key` as the table keeps it for `side`. `spread` is a hash of the rest of the key, of which
-    /// the highest 28 bits count. A client that chooses the rest must not be able to choose that
-    /// hash either.
+    /// Returns `key` as the table keeps it for `side`. `spread` is a hash of the rest of the key,
+    /// of which the highest 28 bits count. A client that chooses the rest must not be able to
+    /// choose that hash either.
     #[inline]
     pub fn hashed<K: Key>(self, side: Side, key: K, spread: u64) -> Hashed<K> {
         let hash = (self.hash ^ spread).wrapping_shr(u64::BITS.wrapping_sub(HASH_BITS));

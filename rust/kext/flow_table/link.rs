@@ -72,17 +72,19 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
                 };
                 // SAFETY: What is in the table are links of such flows.
                 let existing = unsafe { Flow::<K, T, R>::from_link(link) };
-                // SAFETY: As in `lookup`: the guard keeps what was found.
+                // SAFETY: A flow that was in the table is freed after a grace period, which
+                // `_guard` holds off, or with the table, which is borrowed.
                 return Err(Refused::Conflict(unsafe { existing.as_ref() }));
             }
         }
         // SAFETY: The link belongs to the flow and is in no table.
         match unsafe { self.link(&raw mut (*raw).inbound) } {
-            // SAFETY: As in `lookup`: the flow is freed after a grace period or with the table.
+            // SAFETY: A flow that was in the table is freed after a grace period, which `_guard`
+            // holds off, or with the table, which is borrowed.
             Ok(None) => Ok(unsafe { flow.as_ref() }),
             other => {
-                // SAFETY: The link was inserted above, and without an inbound link nobody else
-                // removes the flow.
+                // SAFETY: The link was inserted above, and only a caller that has removed
+                // an inbound link, which this flow has not in the table, removes the other.
                 unsafe { self.unlink_second(flow) };
                 // SAFETY: The flow is out of the table; a reader may still see it.
                 unsafe { self.free_later(flow) };
@@ -91,13 +93,14 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
                 };
                 // SAFETY: What is in the table are links of such flows.
                 let existing = unsafe { Flow::<K, T, R>::from_link(link) };
-                // SAFETY: As in `lookup`: the guard keeps what was found.
+                // SAFETY: A flow that was in the table is freed after a grace period, which
+                // `_guard` holds off, or with the table, which is borrowed.
                 Err(Refused::Exists(unsafe { existing.as_ref() }))
             }
         }
     }
 
-    /// Takes `flow` out of the table; true for the one caller that did.
+    /// Takes `flow` out of the table. Returns `true` to the one caller that did.
     ///
     /// Packets that have found it may go on using it; its value is dropped after a grace period.
     pub fn remove(&self, flow: &Flow<K, T, R>, _bh: &LocalBhDisabled) -> bool {
@@ -107,15 +110,15 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         if !unsafe { self.unlink(&raw mut (*raw).inbound) } {
             return false;
         }
-        // SAFETY: The flow is alive. Whoever removed the inbound link removes this one, so it is
-        // there if the flow has it.
+        // SAFETY: The flow is alive. The caller that removed the inbound link removes this one, so
+        // it is there if the flow has it.
         unsafe { self.unlink_second(NonNull::from(flow)) };
         // SAFETY: The flow is out of the table, by this caller alone.
         unsafe { self.free_later(NonNull::from(flow)) };
         true
     }
 
-    /// Inserts a link, or tells which one has its key.
+    /// Inserts a link. Returns the one that has its key if there is one, and then inserts nothing.
     ///
     /// # Safety
     ///
@@ -129,7 +132,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         .map(NonNull::new)
     }
 
-    /// Takes a link out; whether it was in the table.
+    /// Takes a link out. Returns `true` if it was in the table.
     ///
     /// # Safety
     ///
@@ -212,7 +215,11 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
 }
 
 impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T, NoReply> {
-    /// The same for a flow that has one key.
+    /// Inserts a flow with one key, hashed for [`Side::Inbound`], which then finds it until it is
+    /// removed.
+    ///
+    /// `value` is dropped when it is refused. Values are dropped in softirq context, here or after
+    /// a grace period: their destructor must not sleep or take long.
     pub fn insert<'a>(
         &'a self,
         key: Hashed<K>,

@@ -38,7 +38,7 @@ pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
     pub(super) table: Opaque<rhashtable>,
     /// What the hashes are made with: random, and not known outside of this table.
     secret: bindings::rlvs_flow_secret,
-    /// Whether a flow was ever handed to RCU to be freed.
+    /// A flow was handed to RCU to be freed.
     pub(super) freeing: AtomicFlag,
     /// Where flows' memory is from, `kmalloc()` if it is null: beside what every insertion reads.
     pub(super) memory: *mut bindings::kmem_cache,
@@ -64,7 +64,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         Self::with_memory(None)
     }
 
-    /// The same with entries from a slab cache.
+    /// Prepares an empty table whose entries are from a slab cache. May sleep.
     pub fn cached(cache: Arc<EntryCache<K, T, R>>) -> impl PinInit<Self, Error> {
         Self::with_memory(Some(cache))
     }
@@ -99,7 +99,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         secret
     }
 
-    /// The keyed hash of these words, for keys of this table.
+    /// Returns the keyed hash of these words, for keys of this table.
     #[inline]
     pub fn digest(&self, words: &[u64]) -> Digest<'_> {
         let secret = &raw const self.secret.key;
@@ -107,7 +107,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
             // SAFETY: The secret is valid.
             unsafe { bindings::hsiphash_2u32(*word as u32, (*word >> u32::BITS) as u32, secret) }
         } else {
-            // CAST: Nobody hashes more than the five words that a key has at most.
+            // CAST: A key has five words at most.
             let count = words.len() as u32;
             // SAFETY: The secret is valid, and there are at least as many words as this.
             unsafe { bindings::rlvs_flow_digest(secret, words.as_ptr(), count) }
@@ -118,8 +118,8 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         }
     }
 
-    /// Has the processor fetch the bucket of a key, which nearly always is in none of its caches,
-    /// while it goes on with something else.
+    /// Prefetches the bucket of a key, which nearly always is in no cache of the processor. Any
+    /// context.
     #[inline]
     pub fn prefetch(&self, key: &Hashed<K>, _guard: &Guard) {
         // SAFETY: The table is initialised with this key length, the key has as many bytes, and the
@@ -129,25 +129,25 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         };
     }
 
-    /// Number of flows; another CPU may be changing it.
+    /// Returns the number of flows; another CPU may be changing it.
     pub fn len(&self) -> u32 {
         // SAFETY: The table is initialised.
         let links = unsafe { bindings::rlvs_flow_count(self.table.get()) };
         links / R::COUNT
     }
 
-    /// Number of buckets; it changes with the number of flows.
+    /// Returns the number of buckets; it changes with the number of flows.
     pub fn buckets(&self) -> u32 {
         // SAFETY: The table is initialised.
         unsafe { bindings::rlvs_flow_buckets(self.table.get()) }
     }
 
-    /// Whether there is none; another CPU may be changing it.
+    /// Returns `true` if the table has no flow; another CPU may be changing that.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Finds the flow that has `key`.
+    /// Returns the flow that has `key`. Any context but hard interrupt.
     #[inline]
     pub fn find<'a>(&'a self, key: &Hashed<K>, _guard: &'a Guard) -> Option<&'a Flow<K, T, R>> {
         // SAFETY: The table is initialised with this key length, `key` has as many bytes and no

@@ -19,6 +19,11 @@ use kernel::{prelude::*, sync::atomic::Relaxed, types::Opaque};
 const REMOVE_BATCH: usize = 4096;
 
 impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
+    /// Removes all flows.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep. No flow may be added meanwhile.
     fn remove_all(&self) {
         let iter = Opaque::<bindings::rhashtable_iter>::uninit();
         // A pass may miss links that a resize moves meanwhile, hence the loop: nothing is added.
@@ -34,7 +39,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         }
     }
 
-    /// Removes the flows of the next links; false at the end of the table.
+    /// Removes the flows of the next links. Returns `false` at the end of the table.
     ///
     /// # Safety
     ///
@@ -69,7 +74,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> PinnedDrop for FlowTable<K,
     /// when the last namespace of the batch has ended.
     fn drop(self: Pin<&mut Self>) {
         self.remove_all();
-        // SAFETY: The table is initialised, empty, and nobody borrows it.
+        // SAFETY: The table is initialised, empty, and not borrowed: this is its last use.
         unsafe { bindings::rhashtable_destroy(self.table.get()) };
         if self.freeing.load(Relaxed) {
             rcu::barrier_for_batch();

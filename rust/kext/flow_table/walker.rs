@@ -70,7 +70,8 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> Walker<K, T, R> {
         let iter = self.iter.get();
         // SAFETY: The iterator was entered and is stopped; the table is still there.
         unsafe { bindings::rhashtable_walk_exit(iter) };
-        // SAFETY: As in `new`; the iterator has just been left, so that its memory is free for use.
+        // SAFETY: The table is initialised and outlives the walker, which owns a reference; the
+        // iterator has just been left, and its memory does not move, being boxed.
         unsafe { bindings::rhashtable_walk_enter(self._table.table.get(), iter) };
         self.again = false;
     }

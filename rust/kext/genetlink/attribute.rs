@@ -33,7 +33,7 @@ impl<'a> Attribute<'a> {
         })
     }
 
-    /// The attribute's bytes.
+    /// Returns the attribute's bytes.
     pub fn payload(self) -> &'a [u8] {
         const HEADER: usize = core::mem::size_of::<kernel::bindings::nlattr>();
         // SAFETY: By the type's invariant the attribute is valid.
@@ -44,22 +44,22 @@ impl<'a> Attribute<'a> {
         unsafe { core::slice::from_raw_parts(data, length.saturating_sub(HEADER)) }
     }
 
-    /// The value, when the attribute has exactly one byte.
+    /// Returns the value, if the attribute has exactly one byte.
     pub fn u8(self) -> Option<u8> {
         self.payload().try_into().ok().map(u8::from_ne_bytes)
     }
 
-    /// The value of a 16-bit number in network byte order.
+    /// Returns the value of a 16-bit number in network byte order.
     pub fn u16_be(self) -> Option<u16> {
         self.payload().try_into().ok().map(u16::from_be_bytes)
     }
 
-    /// The value of a 32-bit number in host byte order.
+    /// Returns the value of a 32-bit number in host byte order.
     pub fn u32(self) -> Option<u32> {
         self.payload().try_into().ok().map(u32::from_ne_bytes)
     }
 
-    /// The bytes of a string, without what ends it.
+    /// Returns the bytes of a string, without the zero byte that ends it.
     pub fn string(self) -> &'a [u8] {
         let bytes = self.payload();
         bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
@@ -100,7 +100,7 @@ pub struct Attributes<'a> {
 const NESTED: usize = bindings::RLVS_NESTED as usize;
 
 impl<'a> Attributes<'a> {
-    /// Reads the attributes inside of another one; a fault of theirs is in `extack`.
+    /// Reads the attributes inside of another one; `extack` says which of them is at fault.
     ///
     /// # Safety
     ///
@@ -127,7 +127,7 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// The attribute `id`, if it is there.
+    /// Returns the attribute `id`, if it is there.
     pub fn get(&self, id: u16) -> Option<Attribute<'a>> {
         let raw = self.table.get(usize::from(id)).copied()?;
         // SAFETY: The parser checked what it put there, inside the message.

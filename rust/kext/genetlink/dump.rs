@@ -38,12 +38,17 @@ pub enum Record {
 }
 
 impl<'a> DumpMessage<'a> {
-    /// The command's number.
+    /// Returns the command's number.
     pub fn command(&self) -> u8 {
         self.command
     }
 
-    /// The attributes nested in the attribute `id`, if the request has it.
+    /// Returns the attributes nested in the attribute `id`, if the request has it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` or `ERANGE` for attributes that are not as the policy says; the acknowledgement
+    /// says which.
     pub fn nested(&self, id: u16, nest: Nest) -> Result<Option<Attributes<'a>>> {
         // SAFETY: By the type's invariant `cb` is valid; its attributes passed the policy.
         let around =
@@ -59,19 +64,23 @@ impl<'a> DumpMessage<'a> {
         unsafe { bindings::rlvs_genl_dump_extack(self.cb.as_ptr()) }
     }
 
-    /// Tells the generation of what is dumped, anew for each message: the reader is told when it
-    /// changes in the course of a dump. Not 0.
+    /// Sets the generation of what is dumped, anew for each message and not 0. A dump in whose
+    /// course it changes is marked as interrupted (`NLM_F_DUMP_INTR`).
     pub fn generation(&mut self, generation: u32) {
         // SAFETY: By the type's invariant `cb` is valid.
         unsafe { bindings::rlvs_genl_dump_generation(self.cb.as_ptr(), generation) };
     }
 
     /// Appends one record, or nothing of it. Does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if the record does not fit an empty message, and those of `fill`.
     pub fn record(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result<Record> {
         self.record_as(self.command, fill)
     }
 
-    /// The same, as another command than the request's.
+    /// Appends one record as another command than the request's, or nothing of it. Does not sleep.
     pub fn record_as(
         &mut self,
         command: u8,
@@ -94,8 +103,8 @@ impl<'a> DumpMessage<'a> {
         }
     }
 
-    /// Appends one record for each of the items that were not written yet, as far as they fit; true
-    /// when that was the rest. Does not sleep.
+    /// Appends one record for each of the items that were not written yet, as far as they fit.
+    /// Returns `true` if that was the rest. Does not sleep.
     pub fn records_as<T>(
         &mut self,
         command: u8,
@@ -113,7 +122,7 @@ impl<'a> DumpMessage<'a> {
     }
 }
 
-/// The place where `cb` keeps the dump's state.
+/// Returns the place where `cb` keeps the dump's state.
 ///
 /// # Safety
 ///

@@ -13,15 +13,15 @@ use super::{
 use crate::{bindings, net::Net};
 use kernel::{error::to_result, prelude::*, task::might_sleep};
 
-/// How often somebody has joined the family's multicast group, in any namespace; wraps at 2^32. It
-/// is counted a moment before the group's messages reach the one who joins. Any context.
+/// Returns how many sockets have joined the family's multicast group so far, in all namespaces;
+/// wraps at 2^32. A socket is counted a moment before the group's messages reach it. Any context.
 pub fn join_count() -> u32 {
     // SAFETY: An FFI call with no preconditions.
     unsafe { bindings::rlvs_genl_join_count() }
 }
 
-/// Whether anybody in the namespace has joined the family's multicast group; nobody has while the
-/// family is not registered.
+/// Returns `true` if a socket of the namespace has joined the family's multicast group; `false`
+/// while the family is not registered.
 ///
 /// # Context
 ///
@@ -32,14 +32,14 @@ pub fn has_listeners(net: &Net) -> bool {
     unsafe { bindings::rlvs_genl_has_listeners(net.as_ptr()) }
 }
 
-/// Sends a message to all in the namespace who have joined the family's multicast group: the
-/// attributes that `fill` writes, in `room` bytes at most.
+/// Sends a message to all sockets of the namespace that have joined the family's multicast group:
+/// the attributes that `fill` writes, in `room` bytes at most.
 ///
 /// # Errors
 ///
-/// `ESRCH` when nobody has joined, `ENOBUFS` when somebody's buffer is full, and `ENOMEM`: those
-/// who have not got it are told so. `ENODEV` when the family is not registered, `EMSGSIZE` when
-/// there is not enough room.
+/// `ESRCH` if no socket has joined; `ENOBUFS` if the buffer of one is full, and `ENOMEM`, after
+/// which the sockets that did not get the message report `ENOBUFS`. `ENODEV` if the family is not
+/// registered, `EMSGSIZE` if there is not enough room.
 ///
 /// # Context
 ///

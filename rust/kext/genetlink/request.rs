@@ -22,8 +22,8 @@ enum Cause<'a> {
     Missing(u16),
 }
 
-/// Why a request was refused: an errno, a text that tells the user what to change, and the
-/// attribute it is about.
+/// Why a request was refused: an errno, a text that says what to change, and the attribute that is
+/// at fault.
 pub struct Refusal<'a> {
     error: Error,
     text: Option<&'static CStr>,
@@ -31,7 +31,7 @@ pub struct Refusal<'a> {
 }
 
 impl<'a> Refusal<'a> {
-    /// A refusal with a text.
+    /// Makes a refusal with a text.
     pub fn new(error: Error, text: &'static CStr) -> Self {
         Self {
             error,
@@ -40,7 +40,7 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// A refusal because the attribute of type `attribute` is missing.
+    /// Makes a refusal (`EINVAL`) because the attribute of type `attribute` is missing.
     pub fn missing(attribute: u16, text: &'static CStr) -> Self {
         Self {
             error: EINVAL,
@@ -49,17 +49,17 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// The errno.
+    /// Returns the errno.
     pub fn error(&self) -> Error {
         self.error
     }
 
-    /// The text, if there is one.
+    /// Returns the text, if there is one.
     pub fn text(&self) -> Option<&'static CStr> {
         self.text
     }
 
-    /// The same refusal, pointing to the attribute that is at fault, when the request has it.
+    /// Points to the attribute that is at fault, if the request has it.
     pub fn about(mut self, attribute: Option<Attribute<'a>>) -> Self {
         if let Some(attribute) = attribute {
             self.cause = Cause::Attribute(attribute);
@@ -67,7 +67,7 @@ impl<'a> Refusal<'a> {
         self
     }
 
-    /// Writes the extended acknowledgement; the errno.
+    /// Writes the extended acknowledgement and returns the errno.
     ///
     /// # Safety
     ///
@@ -121,18 +121,23 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The command's number.
+    /// Returns the command's number.
     pub fn command(&self) -> u8 {
         self.command
     }
 
-    /// The attribute `id`, if the request has it.
+    /// Returns the attribute `id`, if the request has it.
     pub fn get(&self, id: u16) -> Option<Attribute<'a>> {
         // SAFETY: By the type's invariant `info` is valid, and its attributes passed the policy.
         unsafe { Attribute::from_raw(bindings::rlvs_genl_attr(self.info.as_ptr(), id)) }
     }
 
-    /// The attributes nested in the attribute `id`, if the request has it.
+    /// Returns the attributes nested in the attribute `id`, if the request has it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` or `ERANGE` for attributes that are not as the policy says; the acknowledgement
+    /// says which.
     pub fn nested(&self, id: u16, nest: Nest) -> Result<Option<Attributes<'a>>> {
         self.get(id)
             // SAFETY: The acknowledgement of `info` is null or valid.
@@ -145,8 +150,8 @@ impl<'a> Request<'a> {
         unsafe { bindings::rlvs_genl_extack(self.info.as_ptr()) }
     }
 
-    /// Has the acknowledgement of a request that is carried out say what its sender should know of
-    /// it. A refusal's own text goes first.
+    /// Sets the text of the acknowledgement of a request that is carried out: what its sender
+    /// should know of it. A refusal's own text replaces it.
     pub fn warn(&self, text: &'static CStr) {
         let extack = self.extack();
         if !extack.is_null() {
@@ -155,12 +160,21 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Sends a reply with what `fill` writes. May sleep.
+    /// Sends a reply with what `fill` writes. Errors and context are those of
+    /// [`reply_as`](Self::reply_as).
     pub fn reply(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
         self.reply_as(self.command, fill)
     }
 
-    /// The same, as another command than the request's.
+    /// Sends a reply with what `fill` writes, as another command than the request's.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `EMSGSIZE` if it does not fit a message, those of `fill`, and those of sending.
+    ///
+    /// # Context
+    ///
+    /// Process context; may sleep.
     pub fn reply_as(&self, command: u8, fill: impl FnOnce(&mut Writer<'_>) -> Result) -> Result {
         might_sleep();
         let info = self.info.as_ptr();

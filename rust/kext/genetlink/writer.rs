@@ -79,7 +79,7 @@ impl Writer<'_> {
         to_result(unsafe { bindings::rlvs_nla_put_u64(self.skb.as_ptr(), id, value, pad) })
     }
 
-    /// Writes an attribute that says something by being there.
+    /// Writes an attribute without a value, which says something by being there.
     pub fn flag(&mut self, id: u16) -> Result {
         self.bytes(id, &[])
     }
@@ -94,8 +94,8 @@ impl Writer<'_> {
         self.nest_marked(id, true, fill)
     }
 
-    /// The same without the mark that there are others inside, which families that are older than
-    /// the mark do not set.
+    /// Writes an attribute that has those inside that `fill` writes, without the mark that there
+    /// are others inside (`NLA_F_NESTED`), which families that are older than the mark do not set.
     pub fn nest_unmarked(&mut self, id: u16, fill: impl FnOnce(&mut Self) -> Result) -> Result {
         self.nest_marked(id, false, fill)
     }
