@@ -7,7 +7,7 @@
 
 #include "rlvs_helpers.h"
 
-/* What the caller, which stays on this CPU, is told. */
+/* Returns what the caller, which stays on this CPU, has to know of it. */
 static struct rlvs_bh rlvs_bh(bool enable)
 {
 	return (struct rlvs_bh){

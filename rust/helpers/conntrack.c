@@ -17,8 +17,9 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 /*
- * Whether it tracks the packets of a family in this namespace. Its last hook is
- * the only one with a name that modules may use. Any context.
+ * Returns true if connection tracking follows the packets of a family in this
+ * namespace. Its last hook is the only one with a name that modules may use. Any
+ * context.
  */
 bool rlvs_ct_is_active(const struct net *net, bool ipv6)
 {
@@ -75,8 +76,8 @@ void rlvs_ct_track(struct sk_buff *skb, const struct nf_hook_state *state)
 }
 
 /*
- * Whether a packet that comes in is one of a socket in a VRF to the host itself.
- * It is not tracked where it is sent, and connection tracking begins here.
+ * Returns true if a packet that comes in is one of a socket in a VRF to the host
+ * itself. It is not tracked where it is sent: connection tracking begins here.
  */
 bool rlvs_ct_begins_late(const struct sk_buff *skb,
 			 const struct nf_hook_state *state)
@@ -85,7 +86,7 @@ bool rlvs_ct_begins_late(const struct sk_buff *skb,
 	       !skb_get_nfct(skb);
 }
 
-/* Whether SYNPROXY sends the packet, to open a client's connection. */
+/* Returns true if SYNPROXY sends the packet, to open a client's connection. */
 bool rlvs_ct_is_synproxy(const struct sk_buff *skb)
 {
 	enum ip_conntrack_info info;

@@ -163,7 +163,7 @@ struct rlvs_flow_link *rlvs_flow_insert(struct rhashtable *table, u32 key_len,
 						 rlvs_flow6);
 }
 
-/* True for the one caller that took @link out of @table. */
+/* Takes @link out of @table. Returns true to the one caller that did. */
 bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
 		      struct rlvs_flow_link *link)
 {

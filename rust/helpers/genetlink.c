@@ -10,12 +10,12 @@
 
 static const struct rlvs_genl_ops *rlvs_genl_callbacks;
 
-/* How often somebody has joined the group, in any namespace. */
+/* Sockets that have joined the group so far, in all namespaces. */
 static atomic_t rlvs_genl_joins = ATOMIC_INIT(0);
 
 /*
- * Whether the group has its number: what is sent holds the lock, so that
- * nothing goes to the family that may have the number afterwards.
+ * The group has its number. What is sent holds the lock, so that nothing goes to
+ * the family that may have the number afterwards.
  */
 static DECLARE_RWSEM(rlvs_genl_sending);
 static bool rlvs_genl_has_group;
@@ -319,7 +319,7 @@ u32 rlvs_genl_join_count(void)
 	return atomic_read(&rlvs_genl_joins);
 }
 
-/* Whether anybody of the namespace has joined the group. May sleep. */
+/* Returns true if a socket of the namespace has joined the group. May sleep. */
 bool rlvs_genl_has_listeners(struct net *net)
 {
 	bool has;
@@ -331,7 +331,7 @@ bool rlvs_genl_has_listeners(struct net *net)
 	return has;
 }
 
-/* A message that nobody has asked for, with room for @payload bytes. */
+/* Allocates a message with room for @payload bytes. May sleep. */
 struct sk_buff *rlvs_genl_notice_new(u32 payload)
 {
 	return genlmsg_new(payload, GFP_KERNEL);
@@ -342,7 +342,7 @@ void *rlvs_genl_put_notice(struct sk_buff *skb, u8 cmd)
 	return genlmsg_put(skb, 0, 0, &rlvs_nl_family, 0, cmd);
 }
 
-/* Tells those who have joined that they have lost a message. May sleep. */
+/* Sets ENOBUFS at the sockets that have joined: a message is lost. May sleep. */
 void rlvs_genl_lost(struct net *net)
 {
 	down_read(&rlvs_genl_sending);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The generic netlink family of ip_vs, so that its clients need no other
- * program for this module: the numbers, the types of attributes and who may
- * ask are those of include/uapi/linux/ip_vs.h and of ip_vs's own table.
+ * program for this module: the numbers, the types of attributes and the
+ * permissions are those of include/uapi/linux/ip_vs.h and of ip_vs's own table.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whether what has an address is delivered on this host, by its routes. */
+/* Where packets are routed: to this host or elsewhere. */
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
 #include <net/addrconf.h>
@@ -120,9 +120,9 @@ static bool rlvs_routes_here_by(struct net *net, const struct rlvs_routing *by,
 }
 
 /*
- * Whether a packet from the remote to the local end would be delivered on this
- * host: by the rules and tables that it is going to be routed by. A routing
- * table has no tentative IPv6 address.
+ * Returns true if a packet from the remote to the local end would be delivered
+ * on this host: by the rules and tables that it is going to be routed by. A
+ * routing table has no tentative IPv6 address.
  */
 bool rlvs_routes_here(struct net *net, const struct rlvs_routing *by,
 		      const struct rlvs_ends *ends, u8 protocol)
@@ -151,8 +151,9 @@ static const struct fib_rules_ops *rlvs_custom_rules(const struct net *net,
 #define RLVS_MARKED_RULES 64
 
 /*
- * The same if it is given the mark of one of the rules, as the mangle table may
- * do it later. Asks for each rule that has a mark, 64 at most.
+ * Returns true if a packet from the remote to the local end would be delivered
+ * on this host with the mark of one of the rules, which the mangle table may give
+ * it later. Looks the route up for each rule that has a mark, 64 at most.
  */
 bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,
 			     const struct rlvs_ends *ends, u8 protocol)
@@ -178,7 +179,7 @@ bool rlvs_routes_here_marked(struct net *net, const struct rlvs_routing *by,
 	return local;
 }
 
-/* Whether a device has the address, be it tentative. */
+/* Returns true if a device has the address, be it tentative. */
 bool rlvs_has_address6(struct net *net, const u8 *address)
 {
 	struct in6_addr addr = rlvs_addr6(address);

@@ -22,8 +22,8 @@ u64 rlvs_all_pages(void)
 }
 
 /*
- * Whether a process is charged for what a packet leaves behind: the one that
- * is about to send it. None is for one that comes by the network, and the
+ * Returns true if a process is charged for what a packet leaves behind: the one
+ * that is about to send it. None is for one that comes by the network, and the
  * flag would only cost memory, as each entry then has a place for a name.
  */
 bool rlvs_packet_is_charged(void)

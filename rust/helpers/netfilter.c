@@ -106,7 +106,10 @@ void rlvs_hooks_free(struct rlvs_hooks *registered)
 	kfree(registered);
 }
 
-/* The same without waiting: the caller keeps what the hooks use. */
+/*
+ * Frees the unregistered hooks after a grace period, without waiting: the caller
+ * keeps what they use.
+ */
 void rlvs_hooks_free_later(struct rlvs_hooks *registered)
 {
 	kfree_rcu(registered, rcu);
@@ -138,8 +141,9 @@ static bool rlvs_comes_again(const struct sk_buff *skb,
 #define RLVS_UPPERS 64
 
 /*
- * Whether a device of the namespace on top of a bridge, like a macvlan, has a
- * link address. Its frames come by the bridge's hooks, and by none after them.
+ * Returns true if a device of the namespace on top of a bridge, like a macvlan,
+ * has a link address. Its frames come by the bridge's hooks, and by none after
+ * them.
  */
 static bool rlvs_is_above(struct net_device *bridge, const u8 *address)
 {
@@ -182,7 +186,10 @@ static bool rlvs_bridge_takes(const struct sk_buff *skb,
 }
 #endif
 
-/* A frame to all, or one that is on its way through a bridge, is not. */
+/*
+ * Returns true if a packet that comes in was sent to this host: not in a frame to
+ * all, nor in one that is on its way through a bridge.
+ */
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state)
 {
@@ -193,8 +200,8 @@ bool rlvs_hook_for_host(const struct sk_buff *skb,
 }
 
 /*
- * Whether a packet is to be handled here, and not at another hook. @vrf gets the
- * VRF that it is in, on the way, as the device is looked at for both.
+ * Returns true if a packet is to be handled here, and not at another hook. @vrf
+ * gets the VRF that it is in, as the device is looked at for both.
  */
 bool rlvs_hook_concerns(const struct sk_buff *skb,
 			const struct nf_hook_state *state, int *vrf)
@@ -271,7 +278,10 @@ void rlvs_hook_reset(struct sk_buff *skb, const struct nf_hook_state *state,
 	rlvs_mark_restore(skb, before);
 }
 
-/* Answers a packet with port unreachable in the same way. */
+/*
+ * Answers a packet with port unreachable, which has @mark when it is sent. @skb
+ * stays the caller's.
+ */
 void rlvs_hook_port_unreachable(struct sk_buff *skb,
 				const struct nf_hook_state *state,
 				struct rlvs_mark *mark)

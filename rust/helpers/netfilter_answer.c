@@ -51,7 +51,10 @@ static struct dst_entry *rlvs_way_back4(const struct sk_buff *skb,
 	return &rt->dst;
 }
 
-/* The same. A link-local client is on the link that @skb came in by. */
+/*
+ * The route back to where an IPv6 packet comes from; NULL if there is none. A
+ * link-local client is on the link that @skb came in by.
+ */
 static struct dst_entry *rlvs_way_back6(const struct sk_buff *skb,
 					const struct nf_hook_state *state,
 					u8 protocol)

@@ -105,8 +105,8 @@ static void rlvs_netns_exit_batch(struct list_head *list)
 }
 
 /*
- * Whether the caller need not wait for the callbacks that it has left to RCU, as
- * that is done at the end of the batch of namespaces that it is ending.
+ * Returns true if the caller need not wait for the callbacks that it has left to
+ * RCU, as that is done at the end of the batch of namespaces that it is ending.
  */
 bool rlvs_netns_barrier_follows(void)
 {
@@ -180,7 +180,7 @@ void rlvs_netns_unregister(void)
 	rlvs_netns_callbacks = NULL;
 }
 
-/* Whether the state is about to go, so that its periodic work is waited for. */
+/* Returns true if the state is about to go and its periodic work is waited for. */
 bool rlvs_netns_is_ending(const struct rlvs_netns *ns)
 {
 	return READ_ONCE(ns->ending);

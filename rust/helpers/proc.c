@@ -116,7 +116,7 @@ static const struct proc_ops rlvs_proc_file_operations = {
 	.proc_release = rlvs_proc_release,
 };
 
-/* Waits for who reads and closes the files for who has them open. May sleep. */
+/* Waits for reads under way and closes the files that are open. May sleep. */
 static void rlvs_proc_remove(struct rlvs_netns *ns, u32 count)
 {
 	while (count--)

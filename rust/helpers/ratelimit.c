@@ -15,7 +15,7 @@ static DEFINE_RATELIMIT_STATE(rlvs_log_host, 5 * HZ, 10);
 /* For all that users have made, together. */
 static DEFINE_RATELIMIT_STATE(rlvs_log_others, 60 * HZ, 5);
 
-/* Whether to write a message about a namespace. Any context. */
+/* Returns true if a message about a namespace may be written. Any context. */
 bool rlvs_log_passes(const struct net *net)
 {
 	return __ratelimit(net->user_ns == &init_user_ns ? &rlvs_log_host :

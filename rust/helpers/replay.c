@@ -51,8 +51,8 @@ struct rlvs_replay_place rlvs_replay_place(const struct nf_hook_state *state)
 }
 
 /*
- * Lets a packet come in again by the device of this number. Who captures there
- * has seen it, and so have tc and XDP in the driver: it begins behind them. Takes
+ * Lets a packet come in again by the device of this number. Captures there
+ * have seen it, and so have tc and XDP in the driver: it begins behind them. Takes
  * @skb. Under rcu_read_lock(), in any context but hard interrupt.
  */
 int rlvs_replay_receive(struct net *net, struct sk_buff *skb, int ifindex)

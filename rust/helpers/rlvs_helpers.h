@@ -3,7 +3,8 @@
  * The C side of the crate rlvs_kext: what the kernel offers only as macros,
  * inline functions or structures with a layout that depends on the
  * configuration. One file for each idea; each function does one step and
- * leaves every decision to its caller. Addresses are octets in network byte
+ * leaves every decision to its caller. This is the table of their prototypes, in
+ * one file as bindgen reads it as a whole. Addresses are octets in network byte
  * order, ports are numbers in host byte order unless a name says otherwise.
  */
 #ifndef _RLVS_HELPERS_H
@@ -257,7 +258,7 @@ bool rlvs_tcp_window(struct net *net, const struct rlvs_ends *ends, int ifindex,
 		     struct rlvs_tcp_window *window);
 void rlvs_tcp_abort(struct net *net, const struct rlvs_ends *ends, int zone);
 
-/* Who waits for new connections, or datagrams, and how much is waiting. */
+/* A socket that waits for new connections or datagrams, and how much waits there. */
 struct rlvs_listener {
 	/* TCP: connections that wait for accept(2). UDP: bytes. */
 	u32 queued;
@@ -376,7 +377,7 @@ bool rlvs_has_address6(struct net *net, const u8 *address);
 enum rlvs_steer_socket {
 	RLVS_STEER_SOCKET_NONE,
 	RLVS_STEER_SOCKET_TIME_WAIT,
-	/* Of a connection, of a handshake, or what somebody else has chosen. */
+	/* Of a connection, of a handshake, or what a program or rule has chosen. */
 	RLVS_STEER_SOCKET_OTHER,
 };
 

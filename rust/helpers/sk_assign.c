@@ -60,7 +60,7 @@ enum rlvs_steer_socket rlvs_steer_demux(struct sk_buff *skb, struct net *net,
 	return rlvs_steer_socket(skb);
 }
 
-/* Whether TCP, which drops it otherwise, will find the checksum right. */
+/* Returns true if the checksum is right: TCP drops the packet otherwise. */
 bool rlvs_steer_checksum(struct sk_buff *skb, const struct nf_hook_state *state,
 			 u32 offset)
 {
@@ -89,8 +89,8 @@ static bool rlvs_syn_options(struct sk_buff *skb, struct net *net, u32 offset,
 }
 
 /*
- * Whether a SYN opens a new connection in place of the one in TIME_WAIT that
- * the packet has: by the rules of tcp_timewait_state_process(), which then
+ * Returns true if a SYN opens a new connection in place of the one in TIME_WAIT
+ * that the packet has: by the rules of tcp_timewait_state_process(), which then
  * looks for a listener on the port that the packet was sent to.
  */
 bool rlvs_steer_reopens(struct sk_buff *skb, struct net *net, u32 offset)
@@ -219,13 +219,13 @@ struct sock *rlvs_steer_listener(struct net *net, const struct rlvs_ends *ends,
 	return sk;
 }
 
-/* Whether a listening socket takes a cookie back. */
+/* Returns true if a listening socket takes a cookie back. */
 bool rlvs_steer_sent_cookies(const struct sock *sk)
 {
 	return !tcp_synq_no_recent_overflow(sk);
 }
 
-/* Whether a segment returns a cookie that this host has sent in a SYN-ACK. */
+/* Returns true if a segment returns a cookie of a SYN-ACK of this host. */
 bool rlvs_steer_is_cookie(const struct sk_buff *skb,
 			  const struct nf_hook_state *state, u32 offset)
 {

@@ -84,8 +84,8 @@ int rlvs_skb_complete_checksum(struct sk_buff *skb)
 }
 
 /*
- * Whether a packet that comes in was given a socket before it is for it to look
- * for one, by TPROXY or a BPF program. What came over a bridge may have its
+ * Returns true if a packet that comes in was given a socket before any was looked
+ * for, by TPROXY or a BPF program. What came over a bridge may have its
  * sender's.
  */
 bool rlvs_skb_has_receiver(struct sk_buff *skb)

@@ -230,7 +230,7 @@ struct sock *rlvs_find_bound(struct net *net, const struct rlvs_ends *ends,
 				 device.vrf_port, NULL);
 }
 
-/* Whether the socket that gets the datagram is connected to its sender. */
+/* Returns true if the socket that gets the datagram is connected to its sender. */
 bool rlvs_udp_connected(struct net *net, const struct rlvs_ends *ends,
 			struct rlvs_device device)
 {
@@ -276,9 +276,10 @@ static bool rlvs_queue_of(const struct sock *sk, bool udp,
 }
 
 /*
- * Whether a process waits for a SYN, or a datagram, between @ends that comes in
- * by @device. Of a group of sockets on one port the one that would get it; a
- * program that chooses by the packet's bytes (BPF) is not asked.
+ * Returns true if a process waits for a SYN, or a datagram, between @ends that
+ * comes in by @device, and how much waits there in @found. Of a group of sockets
+ * on one port the one that would get it; a program that chooses by the packet's
+ * bytes (BPF) is not asked.
  */
 bool rlvs_queue(struct net *net, const struct rlvs_ends *ends,
 		struct rlvs_device device, bool udp,
@@ -294,8 +295,8 @@ bool rlvs_queue(struct net *net, const struct rlvs_ends *ends,
 }
 
 /*
- * Whether packets between either ends get to one socket that listens on the
- * wildcard address, or to one group of such.
+ * Returns true if packets between either ends get to one socket that listens on
+ * the wildcard address, or to one group of such.
  */
 bool rlvs_share_socket(struct net *net, const struct rlvs_ends *one,
 		       const struct rlvs_ends *other, struct rlvs_device device,
@@ -332,8 +333,8 @@ static struct sock *rlvs_find_any(struct net *net, const struct rlvs_ends *ends,
 }
 
 /*
- * Whether a process listens, on whichever device, and how much waits there.
- * @ends has an unspecified remote end.
+ * Returns true if a process listens, on whichever device, and how much waits
+ * there in @found. @ends has an unspecified remote end.
  */
 bool rlvs_any_queue(struct net *net, const struct rlvs_ends *ends, bool udp,
 		    struct rlvs_listener *found)

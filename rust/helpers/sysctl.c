@@ -28,9 +28,9 @@ struct rlvs_sysctls {
 };
 
 /*
- * Reads or writes one number. A namespace's own administrator may be somebody
- * whom the host does not trust with its memory: what is capped, he may set to
- * the cap at most, which is what the host's administrator has set last.
+ * Reads or writes one number. The host need not trust a namespace's own
+ * administrator with its memory: what is capped, that one may set to the cap at
+ * most, which is what the host's administrator has set last.
  */
 static int rlvs_sysctl_number(const struct ctl_table *table, int write,
 			      void *buffer, size_t *lenp, loff_t *ppos)
@@ -245,7 +245,7 @@ err_free:
 	return NULL;
 }
 
-/* Waits for those who read or write one of the files. May sleep. */
+/* Waits for reads and writes of the files that are under way. May sleep. */
 void rlvs_sysctl_unregister(struct rlvs_sysctls *sysctls)
 {
 	const struct ctl_table *table = sysctls->header->ctl_table_arg;

@@ -94,21 +94,24 @@ static struct sock *rlvs_find_bound_in(struct net *net,
 	return search.found;
 }
 
-/* As rlvs_find_bound_in(), also if source NAT has changed @ends->remote. */
+/*
+ * The socket of a connection in a zone, also if source NAT has changed
+ * @ends->remote. Returns a reference.
+ */
 struct sock *rlvs_find_in_zone(struct net *net, const struct rlvs_ends *ends,
 			       int zone)
 {
 	return rlvs_find_translated(net, ends, zone, rlvs_find_bound_in);
 }
 
-/* As rlvs_tcp_socket(), in a zone other than 0. */
+/* Returns what the socket of a connection in a zone other than 0 is. */
 enum rlvs_tcp_socket rlvs_tcp_socket_in(struct net *net,
 					const struct rlvs_ends *ends, int zone)
 {
 	return rlvs_tcp_kind(rlvs_find_in_zone(net, ends, zone));
 }
 
-/* Whether there is a VRF. */
+/* Returns true if there is a VRF in the namespace. Looks at each device. */
 bool rlvs_has_vrf(struct net *net)
 {
 	const struct net_device *dev;
@@ -124,7 +127,7 @@ bool rlvs_has_vrf(struct net *net)
 	return found;
 }
 
-/* Whether a socket is in a VRF. */
+/* Returns true if a socket is in a VRF. */
 bool rlvs_is_in_vrf(struct net *net, const struct sock *sk)
 {
 	int ifindex = READ_ONCE(sk->sk_bound_dev_if);
