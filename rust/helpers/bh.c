@@ -10,8 +10,10 @@
 /* Returns what the caller, which stays on this CPU, has to know of it. */
 static struct rlvs_bh rlvs_bh(bool enable)
 {
+	u8 __percpu *base = NULL;
+
 	return (struct rlvs_bh){
-		.percpu_offset = (unsigned long)this_cpu_ptr((u8 __percpu *)NULL),
+		.percpu_offset = (unsigned long)this_cpu_ptr(base),
 		.enable = enable,
 	};
 }
