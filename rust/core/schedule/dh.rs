@@ -6,9 +6,8 @@
 //! The choices are IPVS's, for the same destinations added in the same order.
 
 use super::{
-    eligible,
+    destinations::{eligible, Destinations, Request},
     hash::{fold, hash_32},
-    Destinations, Request,
 };
 
 /// IPVS's table has 2^8 slots, if its kernel has the default for `CONFIG_IP_VS_DH_TAB_BITS`.

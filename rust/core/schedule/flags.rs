@@ -2,7 +2,7 @@
 
 //! The flags of a service.
 
-use super::Kind;
+use super::kind::Kind;
 use crate::refusal::Refusal;
 
 /// Flags of a service, as a set of bits. Those that IPVS has too have its numbers.

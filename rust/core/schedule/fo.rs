@@ -4,7 +4,7 @@
 
 use core::cmp::Reverse;
 
-use super::{least::Smallest, Destinations, Memory};
+use super::{destinations::Destinations, least::Smallest, memory::Memory};
 use crate::refusal::Refusal;
 
 /// The failover scheduler. A choice takes O(log n) steps for each destination that has changed

@@ -3,7 +3,10 @@
 //! The hashes that IPVS's schedulers use, so that directors of both kinds make the same choices,
 //! and how a choice is looked up by one.
 
-use super::{eligible, flags::Flags, Destinations, Request};
+use super::{
+    destinations::{eligible, Destinations, Request},
+    flags::Flags,
+};
 use crate::{address::Address, heard::Sample};
 
 /// An address as one number in host byte order: IPv6's four words are combined by exclusive or.

@@ -4,7 +4,7 @@
 
 use core::ops::Range;
 
-use super::{sort::sort_by_key, Destinations, Memory};
+use super::{destinations::Destinations, memory::Memory, sort::sort_by_key};
 use crate::refusal::Refusal;
 
 /// How far a scheduler has come that goes on where another one is.

@@ -6,7 +6,12 @@
 use std::{vec, vec::Vec};
 
 use super::testing::{request, Host, Pool};
-use super::*;
+use super::{
+    flags::Flags,
+    mh::{Mh, TableSize},
+    *,
+};
+use crate::address::Address;
 
 /// No destination.
 const NONE: i8 = -1;

@@ -6,7 +6,10 @@
 //! (W. Winston, "Optimality of the Shortest Line Discipline", Journal of Applied Probability 14(1),
 //! 1977.)
 
-use super::{eligible, least::Load, Destinations, Request};
+use super::{
+    destinations::{eligible, Destinations, Request},
+    least::Load,
+};
 use crate::heard::Sample;
 
 /// The join the shortest queue scheduler. A choice asks for the queue of every destination: the

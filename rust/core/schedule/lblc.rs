@@ -6,9 +6,10 @@
 //! That means something for a service on the wildcard address; any other one has one address.
 
 use super::{
+    destinations::{Destinations, Request},
     identity::{Identities, Progress},
     locality::{Addresses, Loads},
-    Destinations, Memory, Request,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

@@ -8,10 +8,11 @@
 use core::cmp::Reverse;
 
 use super::{
+    destinations::{Destinations, Request},
     identity::{Identities, Progress},
     least::{least_of, Load},
     locality::{Addresses, Loads, EXPIRATION},
-    Destinations, Memory, Request,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

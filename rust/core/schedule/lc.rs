@@ -3,8 +3,9 @@
 //! Least connections: the destination with the fewest connections, whatever its weight.
 
 use super::{
+    destinations::Destinations,
     least::{overhead, Smallest},
-    Destinations, Memory,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

@@ -4,7 +4,11 @@
 
 use core::{cmp::Ordering, num::NonZeroU16};
 
-use super::{eligible, takes_new, tournament::Tournament, Destinations, Memory};
+use super::{
+    destinations::{eligible, takes_new, Destinations},
+    memory::Memory,
+    tournament::Tournament,
+};
 use crate::refusal::Refusal;
 
 /// The load of a destination that has a weight. Of two the one with less for its weight is the

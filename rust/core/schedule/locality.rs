@@ -4,13 +4,12 @@
 //! too much to do to be kept.
 
 use super::{
-    eligible,
+    destinations::{eligible, takes_new, Destinations},
     hash::{fold, hash_32},
     identity::Progress,
     least::Load,
-    takes_new,
+    memory::Memory,
     tournament::Tournament,
-    Destinations, Memory,
 };
 use crate::{address::Address, refusal::Refusal};
 

@@ -2,7 +2,10 @@
 
 //! Drawing a destination at random, each with the probability that its weight gives it.
 
-use super::{eligible, Destinations, Memory};
+use super::{
+    destinations::{eligible, Destinations},
+    memory::Memory,
+};
 use crate::{
     heard::{Sample, MANY},
     refusal::Refusal,

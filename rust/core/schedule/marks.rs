@@ -10,7 +10,7 @@ use core::{array, iter};
 
 use crate::{
     refusal::Refusal,
-    schedule::{sort::sort_by_key, Memory},
+    schedule::{memory::Memory, sort::sort_by_key},
 };
 
 /// 64 bits that several CPUs use. Any context.

@@ -14,10 +14,11 @@
 //! move besides its own.
 
 use super::{
+    destinations::{Destinations, Request},
     flags::Flags,
     hash::{self, fold, hsiphash, NOBODY},
+    memory::Memory,
     sort::sort_by_key,
-    Destinations, Memory, Request,
 };
 use crate::{
     address::{Address, Endpoint},

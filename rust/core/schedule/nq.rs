@@ -4,8 +4,9 @@
 //! shortest expected delay.
 
 use super::{
+    destinations::Destinations,
     least::{Load, Smallest},
-    Destinations, Memory,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

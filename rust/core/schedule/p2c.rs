@@ -10,9 +10,10 @@
 //! Parallel and Distributed Systems 12(10), 2001.)
 
 use super::{
+    destinations::{Destinations, Request},
     least::{least_of, Load},
     lottery::Lottery,
-    Destinations, Memory, Request,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

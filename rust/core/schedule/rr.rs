@@ -2,7 +2,7 @@
 
 //! Round robin: each destination in turn, whatever its weight, unless that is 0.
 
-use super::{least::Smallest, Destinations, Memory};
+use super::{destinations::Destinations, least::Smallest, memory::Memory};
 use crate::refusal::Refusal;
 
 /// In [`Rr::last`] of a destination that the old scheduler did not have.

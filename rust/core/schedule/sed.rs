@@ -4,8 +4,9 @@
 //! weight with this one more.
 
 use super::{
+    destinations::Destinations,
     least::{Load, Smallest},
-    Destinations, Memory,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

@@ -7,9 +7,10 @@
 //! another director keeps its destination, and its connections.
 
 use super::{
+    destinations::{Destinations, Request},
     flags::Flags,
     hash::{self, hash_32, NOBODY},
-    Destinations, Memory, Request,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

@@ -5,6 +5,7 @@
 use std::{vec, vec::Vec};
 
 use super::*;
+use crate::address::{Address, Endpoint};
 
 /// Memory of the host.
 pub(crate) struct Host;

@@ -3,7 +3,7 @@
 //! The first of many values that change, one at a time: a tournament tree (D. E. Knuth, "The Art of
 //! Computer Programming", volume 3, section 5.4.1).
 
-use super::Memory;
+use super::memory::Memory;
 use crate::refusal::Refusal;
 
 /// A node that nobody has won: no value below it.

@@ -5,9 +5,10 @@
 //! Techniques and Results", 2001.)
 
 use super::{
+    destinations::{Destinations, Request},
     least::{least_of, Load},
     lottery::Lottery,
-    Destinations, Memory, Request,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

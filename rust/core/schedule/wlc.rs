@@ -3,8 +3,9 @@
 //! Weighted least connections: the destination with the fewest connections for its weight.
 
 use super::{
+    destinations::Destinations,
     least::{Load, Smallest},
-    Destinations, Memory,
+    memory::Memory,
 };
 use crate::refusal::Refusal;
 

@@ -30,7 +30,11 @@
 //! the time, by a feedback agent for example, starve nobody. From then on picks keep to the weights
 //! to about one more.
 
-use super::{eligible, takes_new, tournament::Tournament, Destinations, Memory};
+use super::{
+    destinations::{eligible, takes_new, Destinations},
+    memory::Memory,
+    tournament::Tournament,
+};
 use crate::{heard::MANY, refusal::Refusal};
 
 /// The weighted round robin scheduler. A choice takes O(log n) steps for each destination that has
