@@ -2,128 +2,27 @@
 
 //! Reading a packet's headers.
 //!
-//! IPv4: RFC 791. IPv6 and its extension headers: RFC 8200. TCP: RFC 9293. UDP: RFC 768. SCTP:
-//! RFC 9260, in [`sctp`].
+//! A file each: [`ip`], [`tcp`], [`udp`], [`sctp`], [`icmp`]. [`lax`] reads what [`parse`] refuses.
+//! [`rewrite`] changes an address and a port.
 
-use core::ops::Range;
+use crate::address::{Endpoint, Ip, Protocol};
 
-use crate::address::{Endpoint, Family, Ip, Protocol};
+pub(crate) use bytes::read;
+pub use bytes::{Bytes, Unhandled};
+pub use ip::MAX_EXTENSIONS;
+pub use tcp::TcpFlags;
 
+mod bytes;
 pub mod checksum;
 pub mod crc32c;
+mod fields;
 pub mod icmp;
+mod ip;
 pub mod lax;
 pub mod rewrite;
 pub mod sctp;
-
-/// The bytes of a packet, from the start of its IP header on.
-pub trait Bytes {
-    /// Fills `into` with the bytes from `offset` on, counted from the start of the IP header.
-    ///
-    /// False, with `into` in any state, when the packet ends before.
-    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool;
-
-    /// The `N` bytes from `offset` on: where they are, or copied to `copy`. None when the packet
-    /// ends before.
-    #[inline]
-    fn chunk<'a, const N: usize>(
-        &'a self,
-        offset: usize,
-        copy: &'a mut [u8; N],
-    ) -> Option<&'a [u8; N]> {
-        self.copy_to(offset, copy).then_some(copy)
-    }
-}
-
-impl Bytes for [u8] {
-    #[inline]
-    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
-        let from = self.get(offset..).and_then(|tail| tail.get(..into.len()));
-        match from {
-            Some(from) => {
-                into.copy_from_slice(from);
-                true
-            }
-            None => false,
-        }
-    }
-
-    #[inline(always)]
-    fn chunk<'a, const N: usize>(
-        &'a self,
-        offset: usize,
-        _copy: &'a mut [u8; N],
-    ) -> Option<&'a [u8; N]> {
-        self.get(offset..)?.first_chunk()
-    }
-}
-
-impl Bytes for &[u8] {
-    #[inline]
-    fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool {
-        (**self).copy_to(offset, into)
-    }
-
-    #[inline(always)]
-    fn chunk<'a, const N: usize>(
-        &'a self,
-        offset: usize,
-        copy: &'a mut [u8; N],
-    ) -> Option<&'a [u8; N]> {
-        (**self).chunk(offset, copy)
-    }
-}
-
-/// The flags of a TCP header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TcpFlags(pub u8);
-
-impl TcpFlags {
-    /// The sender has no more data.
-    pub const FIN: u8 = 0x01;
-    /// The sender opens a connection.
-    pub const SYN: u8 = 0x02;
-    /// The connection is reset.
-    pub const RST: u8 = 0x04;
-    /// The acknowledgement number counts.
-    pub const ACK: u8 = 0x10;
-
-    /// Whether FIN is set.
-    #[inline]
-    pub const fn fin(self) -> bool {
-        self.0 & Self::FIN != 0
-    }
-
-    /// Whether SYN is set.
-    #[inline]
-    pub const fn syn(self) -> bool {
-        self.0 & Self::SYN != 0
-    }
-
-    /// Whether RST is set.
-    #[inline]
-    pub const fn rst(self) -> bool {
-        self.0 & Self::RST != 0
-    }
-
-    /// Whether ACK is set.
-    #[inline]
-    pub const fn ack(self) -> bool {
-        self.0 & Self::ACK != 0
-    }
-
-    /// Whether this is the first segment of a connection: SYN, and none of ACK, RST and FIN.
-    #[inline]
-    pub const fn opens(self) -> bool {
-        self.syn() && !self.ack() && !self.rst() && !self.fin()
-    }
-
-    /// Whether the segment ends its connection, or one side of it: FIN or RST.
-    #[inline]
-    pub const fn ends(self) -> bool {
-        self.fin() || self.rst()
-    }
-}
+mod tcp;
+mod udp;
 
 /// What a packet tells of the state of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,47 +54,6 @@ pub struct Packet<A: Ip> {
     pub signal: Signal,
 }
 
-/// Why a packet is none that a service could have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unhandled {
-    /// It ends within a header, or says that it does.
-    Truncated,
-    /// A header contradicts itself or another one, or there are more extension headers than any
-    /// sender has use for.
-    Malformed,
-    /// It is neither TCP nor UDP nor SCTP nor ICMP, or it is protected by an authentication header.
-    OtherProtocol,
-    /// An IPv6 routing header leads it further than to the destination in the IP header.
-    SourceRouted,
-    /// It is a part of a larger packet.
-    Fragment,
-    /// It is an ICMP message: see [`crate::packet::icmp`].
-    Icmp,
-}
-
-const IPV4_HEADER_LEN: usize = 20;
-const IPV6_HEADER_LEN: usize = 40;
-const TCP_HEADER_LEN: usize = 20;
-/// Where a TCP header has the lower eight of its flags.
-const TCP_FLAGS: usize = 13;
-const UDP_HEADER_LEN: usize = 8;
-
-/// How many IPv6 extension headers are walked: as many as Linux takes (`IP6_MAX_EXT_HDRS_CNT`). The
-/// module is not built for a kernel that takes more.
-pub const MAX_EXTENSIONS: usize = 12;
-
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const DESTINATION_OPTIONS: u8 = 60;
-
-/// In the word of the IPv4 header that has them.
-const IPV4_MORE_FRAGMENTS: u16 = 0x2000;
-const IPV4_FRAGMENT_OFFSET: u16 = 0x1fff;
-/// In the IPv6 fragment header.
-const IPV6_MORE_FRAGMENTS: u16 = 0x0001;
-const IPV6_FRAGMENT_OFFSET: u16 = 0xfff8;
-
 /// Reads the headers of a packet, which starts with its IP header.
 ///
 /// Checksums are not looked at: a packet with a wrong one is handled like any other and stays
@@ -206,18 +64,24 @@ const IPV6_FRAGMENT_OFFSET: u16 = 0xfff8;
 /// [`Unhandled`] tells why the packet is to be left alone.
 #[inline(always)]
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandled> {
-    let network = network::<A>(bytes, Parts::Refuse)?;
+    let network = ip::network::<A>(bytes, ip::Parts::Refuse)?;
     let Some(protocol) = Protocol::from_number(network.protocol) else {
-        return Err(if network.protocol == icmp::number(A::FAMILY) {
+        return Err(if network.protocol == ip::icmp_number(A::FAMILY) {
             Unhandled::Icmp
         } else {
             Unhandled::OtherProtocol
         });
     };
     let (ports, signal) = match protocol {
-        Protocol::Tcp => tcp(bytes, &network)?,
-        Protocol::Udp => udp(bytes, &network)?,
-        Protocol::Sctp => sctp::parse(bytes, &network)?,
+        Protocol::Tcp => {
+            let (ports, flags) = tcp::parse(bytes, &network)?;
+            (ports, Signal::Tcp(flags))
+        }
+        Protocol::Udp => (udp::parse(bytes, &network)?, Signal::Udp),
+        Protocol::Sctp => {
+            let (ports, chunk) = sctp::parse(bytes, &network)?;
+            (ports, Signal::Sctp(chunk))
+        }
     };
     let ports = Ports::from_bytes(ports);
     Ok(Packet {
@@ -261,7 +125,7 @@ impl Ports {
 /// headers, other protocols, anything odd.
 #[inline(always)]
 pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
-    let (_, l4_offset) = plain::<A>(bytes)?;
+    let (_, l4_offset) = ip::plain::<A>(bytes)?;
     read(bytes, l4_offset).ok().map(Ports::from_bytes)
 }
 
@@ -269,268 +133,15 @@ pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
 /// not show its flags.
 #[inline]
 pub fn ends_tcp<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> bool {
-    let Some((Protocol::Tcp, l4_offset)) = plain::<A>(bytes) else {
+    let Some((Protocol::Tcp, l4_offset)) = ip::plain::<A>(bytes) else {
         return false;
     };
-    let flags = read(bytes, l4_offset.saturating_add(TCP_FLAGS));
-    flags.map_or(true, |[flags]| TcpFlags(flags).ends())
-}
-
-/// The protocol of a plain packet, and where its header begins.
-#[inline(always)]
-fn plain<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<(Protocol, usize)> {
-    let (protocol, l4_offset) = match A::FAMILY {
-        Family::V4 => {
-            let mut copy = [0; IPV4_HEADER_LEN];
-            let &[version, _, _, _, _, _, f1, f0, _, protocol, ..] = bytes.chunk(0, &mut copy)?;
-            let parts = IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET;
-            if !(0x45..=0x4f).contains(&version) || u16::from_be_bytes([f1, f0]) & parts != 0 {
-                return None;
-            }
-            (protocol, usize::from(version & 0xf).saturating_mul(4))
-        }
-        Family::V6 => {
-            let mut copy = [0; IPV6_HEADER_LEN];
-            let &[version, _, _, _, _, _, next, ..] = bytes.chunk(0, &mut copy)?;
-            if version >> 4 != 6 {
-                return None;
-            }
-            (next, IPV6_HEADER_LEN)
-        }
-    };
-    Some((Protocol::from_number(protocol)?, l4_offset))
-}
-
-/// What the IP headers tell.
-pub(crate) struct Network<A> {
-    pub(crate) source: A,
-    pub(crate) destination: A,
-    pub(crate) protocol: u8,
-    pub(crate) l4_offset: usize,
-    length: u32,
-}
-
-/// What to do with a part of a larger packet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parts {
-    /// Refuse all of them.
-    Refuse,
-    /// Take the first, which has the transport header.
-    TakeFirst,
-}
-
-impl Parts {
-    /// Whether a fragment is refused that has this offset, in any unit.
-    #[inline]
-    fn refuses(self, more: bool, offset: u16) -> bool {
-        offset != 0 || (more && self == Self::Refuse)
-    }
-}
-
-/// Reads the IP headers.
-#[inline(always)]
-pub(crate) fn network<A: Ip>(
-    bytes: &(impl Bytes + ?Sized),
-    parts: Parts,
-) -> Result<Network<A>, Unhandled> {
-    match A::FAMILY {
-        Family::V4 => ipv4(bytes, parts),
-        Family::V6 => ipv6(bytes, parts),
-    }
-}
-
-impl<A> Network<A> {
-    /// How many bytes the IP header leaves for the transport header and its payload.
-    #[inline]
-    pub(crate) fn payload(&self) -> usize {
-        payload(self.length, self.l4_offset)
-    }
-}
-
-/// How many bytes of a packet of this length are behind an offset; 0 is a length that is not told.
-#[inline]
-fn payload(length: u32, offset: usize) -> usize {
-    match usize::try_from(length) {
-        Ok(0) | Err(_) => usize::MAX,
-        Ok(length) => length.saturating_sub(offset),
-    }
-}
-
-#[inline(always)]
-pub(crate) fn read<const N: usize>(
-    bytes: &(impl Bytes + ?Sized),
-    offset: usize,
-) -> Result<[u8; N], Unhandled> {
-    let mut copy = [0; N];
-    bytes
-        .chunk(offset, &mut copy)
-        .copied()
-        .ok_or(Unhandled::Truncated)
-}
-
-#[inline(always)]
-fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
-    let mut copy = [0; IPV4_HEADER_LEN];
-    let header = bytes.chunk(0, &mut copy).ok_or(Unhandled::Truncated)?;
-    let &[version, _, l1, l0, _, _, f1, f0, _, protocol, ..] = header;
-    let header_len = usize::from(version & 0xf).saturating_mul(4);
-    if version >> 4 != 4 || header_len < IPV4_HEADER_LEN {
-        return Err(Unhandled::Malformed);
-    }
-    let length = u16::from_be_bytes([l1, l0]);
-    if length != 0 && usize::from(length) < header_len {
-        return Err(Unhandled::Malformed);
-    }
-    let fragment = u16::from_be_bytes([f1, f0]);
-    let more = fragment & IPV4_MORE_FRAGMENTS != 0;
-    if parts.refuses(more, fragment & IPV4_FRAGMENT_OFFSET) {
-        return Err(Unhandled::Fragment);
-    }
-    Ok(Network {
-        source: address(header, 12..16)?,
-        destination: address(header, 16..20)?,
-        protocol,
-        l4_offset: header_len,
-        length: u32::from(length),
-    })
-}
-
-#[inline(always)]
-fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized), parts: Parts) -> Result<Network<A>, Unhandled> {
-    let mut copy = [0; IPV6_HEADER_LEN];
-    let header = bytes.chunk(0, &mut copy).ok_or(Unhandled::Truncated)?;
-    let &[version, _, _, _, l1, l0, next, ..] = header;
-    if version >> 4 != 6 {
-        return Err(Unhandled::Malformed);
-    }
-    let length = match u16::from_be_bytes([l1, l0]) {
-        0 => 0,
-        payload => u32::from(payload).saturating_add(IPV6_HEADER_LEN as u32),
-    };
-    let (protocol, l4_offset) = if is_extension(next) {
-        skip_extensions(bytes, parts, next, length)?
-    } else {
-        (next, IPV6_HEADER_LEN)
-    };
-    Ok(Network {
-        source: address(header, 8..24)?,
-        destination: address(header, 24..40)?,
-        protocol,
-        l4_offset,
-        length,
-    })
-}
-
-#[inline]
-fn is_extension(header: u8) -> bool {
-    matches!(
-        header,
-        HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS
-    )
-}
-
-/// Steps over the extension headers of a packet of this length, the first of which is of this kind;
-/// tells the transport protocol and where its header is. Out of the way of other packets.
-#[inline(never)]
-fn skip_extensions(
-    bytes: &(impl Bytes + ?Sized),
-    parts: Parts,
-    first: u8,
-    length: u32,
-) -> Result<(u8, usize), Unhandled> {
-    let (mut kind, mut at) = (first, IPV6_HEADER_LEN);
-    for _ in 0..=MAX_EXTENSIONS {
-        if !is_extension(kind) {
-            return Ok((kind, at));
-        }
-        if kind == ROUTING && segments_left(bytes, at)? > 0 {
-            return Err(Unhandled::SourceRouted);
-        }
-        let (next, len) = extension(bytes, parts, kind, at)?;
-        if len > payload(length, at) {
-            return Err(Unhandled::Malformed);
-        }
-        (kind, at) = (next, at.saturating_add(len));
-    }
-    Err(Unhandled::Malformed)
-}
-
-/// How many further stops a routing header at an offset names.
-fn segments_left(bytes: &(impl Bytes + ?Sized), at: usize) -> Result<u8, Unhandled> {
-    let [_, _, _, left] = read(bytes, at)?;
-    Ok(left)
-}
-
-/// The kind of the header behind the extension header at an offset, and how long that one is.
-fn extension(
-    bytes: &(impl Bytes + ?Sized),
-    parts: Parts,
-    kind: u8,
-    at: usize,
-) -> Result<(u8, usize), Unhandled> {
-    let [next, units, b2, b3] = read(bytes, at)?;
-    match kind {
-        FRAGMENT => {
-            let fragment = u16::from_be_bytes([b2, b3]);
-            let more = fragment & IPV6_MORE_FRAGMENTS != 0;
-            if parts.refuses(more, fragment & IPV6_FRAGMENT_OFFSET) {
-                return Err(Unhandled::Fragment);
-            }
-            Ok((next, 8))
-        }
-        _ => Ok((next, usize::from(units).saturating_add(1).saturating_mul(8))),
-    }
-}
-
-/// The address in a header.
-#[inline(always)]
-fn address<A: Ip>(header: &[u8], at: Range<usize>) -> Result<A, Unhandled> {
-    let octets = header.get(at).ok_or(Unhandled::Truncated)?;
-    A::from_octets(octets).ok_or(Unhandled::Truncated)
-}
-
-#[inline(always)]
-fn tcp<A>(
-    bytes: &(impl Bytes + ?Sized),
-    network: &Network<A>,
-) -> Result<([u8; 4], Signal), Unhandled> {
-    if network.payload() < TCP_HEADER_LEN {
-        return Err(Unhandled::Truncated);
-    }
-    let mut copy = [0; TCP_HEADER_LEN];
-    let header = bytes.chunk(network.l4_offset, &mut copy);
-    let &[s1, s0, d1, d0, .., offset, flags, _, _, _, _, _, _] =
-        header.ok_or(Unhandled::Truncated)?;
-    let header_len = usize::from(offset >> 4).saturating_mul(4);
-    if header_len < TCP_HEADER_LEN || header_len > network.payload() {
-        return Err(Unhandled::Malformed);
-    }
-    Ok(([s1, s0, d1, d0], Signal::Tcp(TcpFlags(flags))))
-}
-
-#[inline(always)]
-fn udp<A: Ip>(
-    bytes: &(impl Bytes + ?Sized),
-    network: &Network<A>,
-) -> Result<([u8; 4], Signal), Unhandled> {
-    if network.payload() < UDP_HEADER_LEN {
-        return Err(Unhandled::Truncated);
-    }
-    let mut copy = [0; UDP_HEADER_LEN];
-    let header = bytes.chunk(network.l4_offset, &mut copy);
-    let &[s1, s0, d1, d0, l1, l0, _, _] = header.ok_or(Unhandled::Truncated)?;
-    let length = usize::from(u16::from_be_bytes([l1, l0]));
-    // Only a datagram of more than 64 KiB has no length of its own (RFC 2675 section 4). Over IPv6
-    // Linux takes the IP header's for it, whatever that is.
-    let has_none = length == 0 && (network.length == 0 || A::FAMILY == Family::V6);
-    if !has_none && (length < UDP_HEADER_LEN || length > network.payload()) {
-        return Err(Unhandled::Malformed);
-    }
-    Ok(([s1, s0, d1, d0], Signal::Udp))
+    tcp::flags(bytes, l4_offset).map_or(true, TcpFlags::ends)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::ip::{DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING};
     use super::*;
     use crate::address::{V4, V6};
     use std::vec::Vec;

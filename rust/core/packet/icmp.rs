@@ -8,10 +8,15 @@
 //!
 //! ICMP: RFC 792, RFC 1122 section 3.2.2. ICMPv6: RFC 4443.
 
-use crate::{
-    address::{Endpoint, Family, Ip, Protocol},
-    packet::{self, rewrite, sctp::Chunk, Bytes, Packet, Parts, Signal, TcpFlags, Unhandled},
+use super::{
+    bytes::{read, Bytes, Unhandled},
+    fields::l4_checksum,
+    ip::{network, Parts},
+    sctp::Chunk,
+    tcp::TcpFlags,
+    Packet, Signal,
 };
+use crate::address::{Endpoint, Family, Ip, Protocol};
 
 /// An error message, and the packet that it quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +80,6 @@ const HEADER_LEN: usize = 8;
 /// What an error must at least quote of the transport header (RFC 792).
 const QUOTED_LEN: usize = 8;
 
-/// The number of the family's ICMP as a transport protocol.
-#[inline]
-pub(crate) const fn number(family: Family) -> u8 {
-    match family {
-        Family::V4 => 1,
-        Family::V6 => 58,
-    }
-}
-
 /// Whether messages of this type quote a packet.
 const fn is_error(family: Family, kind: u8) -> bool {
     match family {
@@ -117,7 +113,7 @@ impl<B: Bytes + ?Sized> Bytes for Tail<'_, B> {
     }
 }
 
-/// Reads an ICMP message of which [`packet::parse`] said that it is one ([`Unhandled::Icmp`]).
+/// Reads an ICMP message of which [`super::parse`] said that it is one ([`Unhandled::Icmp`]).
 ///
 /// A quoted fragment must be the first one, as only that has the ports.
 ///
@@ -126,11 +122,11 @@ impl<B: Bytes + ?Sized> Bytes for Tail<'_, B> {
 /// [`Unhandled::OtherProtocol`] for a message that quotes no packet, or one that no service could
 /// have; the others as for the quoted packet itself.
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<IcmpError<A>, Unhandled> {
-    let outer = packet::network::<A>(bytes, Parts::Refuse)?;
+    let outer = network::<A>(bytes, Parts::Refuse)?;
     if outer.payload() < HEADER_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [kind, code, ..] = packet::read::<HEADER_LEN>(bytes, outer.l4_offset)?;
+    let [kind, code, ..] = read::<HEADER_LEN>(bytes, outer.l4_offset)?;
     if !is_error(A::FAMILY, kind) {
         return Err(Unhandled::OtherProtocol);
     }
@@ -153,7 +149,7 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
     tail: &Tail<'_, B>,
     room: usize,
 ) -> Result<Quoted<A>, Unhandled> {
-    let network = packet::network::<A>(tail, Parts::TakeFirst)?;
+    let network = network::<A>(tail, Parts::TakeFirst)?;
     let protocol = Protocol::from_number(network.protocol).ok_or(Unhandled::OtherProtocol)?;
     // The packet may have been longer than what is quoted of it, and the message may go on after
     // a short packet.
@@ -163,8 +159,8 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
     if transport < QUOTED_LEN {
         return Err(Unhandled::Truncated);
     }
-    let [s1, s0, d1, d0, sequence @ ..] = packet::read::<QUOTED_LEN>(tail, network.l4_offset)?;
-    let checksum = rewrite::l4_checksum(protocol, 0);
+    let [s1, s0, d1, d0, sequence @ ..] = read::<QUOTED_LEN>(tail, network.l4_offset)?;
+    let checksum = l4_checksum(protocol, 0);
     let mut bytes = [0; 2];
     let at = network.l4_offset.saturating_add(checksum.start);
     Ok(Quoted {
@@ -190,7 +186,7 @@ fn quoted<A: Ip, B: Bytes + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{address::V4, connection::state};
+    use crate::{address::V4, connection::state, packet::rewrite};
     use std::vec::Vec;
 
     /// A destination unreachable from 192.0.2.2 about a UDP packet to its port 53, of which

@@ -4,8 +4,14 @@
 //! as a stack might: what is to be kept from a port must not get there by being odd.
 
 use super::{
-    address, extension, is_extension, read, sctp::Chunk, Bytes, Packet, Parts, Ports, Signal,
-    TcpFlags, IPV4_FRAGMENT_OFFSET, IPV4_HEADER_LEN, IPV6_HEADER_LEN, MAX_EXTENSIONS, ROUTING,
+    bytes::{read, Bytes},
+    ip::{
+        address, extension, is_extension, Parts, IPV4_FRAGMENT_OFFSET, IPV4_HEADER_LEN,
+        IPV6_HEADER_LEN, MAX_EXTENSIONS, ROUTING,
+    },
+    sctp::Chunk,
+    tcp::TcpFlags,
+    Packet, Ports, Signal,
 };
 use crate::address::{Endpoint, Family, Ip, Protocol};
 

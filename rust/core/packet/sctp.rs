@@ -2,8 +2,13 @@
 
 //! SCTP packets: a header, then chunks. RFC 9260 section 3.
 
-use super::{read, Bytes, Network, Packet, Signal, Unhandled};
-use crate::{address::Ip, packet::crc32c};
+use super::{
+    bytes::{read, Bytes, Unhandled},
+    crc32c,
+    ip::Network,
+    Packet, Signal,
+};
+use crate::address::Ip;
 
 /// Ports, verification tag and checksum.
 const HEADER_LEN: usize = 12;
@@ -72,16 +77,17 @@ const fn carries_data(number: u8) -> bool {
     matches!(number, 0 | 64)
 }
 
+/// Reads the header: the ports, and the chunk that counts.
 #[inline]
 pub(super) fn parse<A>(
     bytes: &(impl Bytes + ?Sized),
     network: &Network<A>,
-) -> Result<([u8; 4], Signal), Unhandled> {
+) -> Result<([u8; 4], Chunk), Unhandled> {
     if network.payload() < HEADER_LEN.saturating_add(CHUNK_HEADER_LEN) {
         return Err(Unhandled::Truncated);
     }
     let ports = read(bytes, network.l4_offset)?;
-    Ok((ports, Signal::Sctp(chunk(bytes, network)?)))
+    Ok((ports, chunk(bytes, network)?))
 }
 
 /// The first chunk that tells something of the state, or an ABORT behind it.

@@ -10,10 +10,15 @@
 //! parameters are made Padding Parameters (RFC 4820), which a receiver skips, and the association
 //! has one address at each end.
 
-use super::{replace, replace_word, word, Rewrite, Sums, TooShort, Which};
 use crate::{
     address::Ip,
-    packet::{checksum, crc32c::Difference, sctp::Chunk, Packet, Signal},
+    packet::{
+        checksum,
+        crc32c::Difference,
+        fields::{replace, replace_word, word, Rewrite, Sums, TooShort, Which},
+        sctp::Chunk,
+        Packet, Signal,
+    },
 };
 
 /// The checksum's offset from the SCTP header.
