@@ -12,6 +12,7 @@ pub use bytes::{Bytes, Unhandled};
 pub use ip::MAX_EXTENSIONS;
 pub use tcp::TcpFlags;
 
+pub mod abort;
 mod bytes;
 pub mod checksum;
 pub mod crc32c;

@@ -4,15 +4,12 @@
 
 use super::{
     bytes::{read, Bytes, Unhandled},
-    crc32c,
     ip::Network,
-    Packet, Signal,
 };
-use crate::address::Ip;
 
 /// Ports, verification tag and checksum.
-const HEADER_LEN: usize = 12;
-const CHUNK_HEADER_LEN: usize = 4;
+pub(super) const HEADER_LEN: usize = 12;
+pub(super) const CHUNK_HEADER_LEN: usize = 4;
 
 /// How many chunks of a packet are looked at. Control chunks are few, and come before the data.
 const MAX_CHUNKS: usize = 8;
@@ -43,7 +40,7 @@ pub enum Chunk {
 }
 
 const INIT: u8 = 1;
-const ABORT: u8 = 6;
+pub(super) const ABORT: u8 = 6;
 
 impl Chunk {
     /// What a chunk of this type means (RFC 9260 section 3.2).
@@ -127,32 +124,13 @@ fn chunk<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Chunk
     Ok(found)
 }
 
-/// Length of what [`abort`] makes, in bytes.
-pub const ABORT_LEN: usize = HEADER_LEN + CHUNK_HEADER_LEN;
-
-/// The SCTP packet with which a host answers an INIT when it has nothing at the port: an ABORT with
-/// the tag that the INIT asks for (RFC 9260 sections 3.3.7 and 8.4), from where the INIT went to
-/// where it came from. `None` when the packet is no INIT.
-pub fn abort<A: Ip>(bytes: &(impl Bytes + ?Sized), packet: &Packet<A>) -> Option<[u8; ABORT_LEN]> {
-    if packet.signal != Signal::Sctp(Chunk::Init) {
-        return None;
-    }
-    let tag = packet
-        .l4_offset
-        .saturating_add(HEADER_LEN + CHUNK_HEADER_LEN);
-    let [t3, t2, t1, t0] = read(bytes, tag).ok()?;
-    let [s1, s0] = packet.destination.port.to_be_bytes();
-    let [d1, d0] = packet.source.port.to_be_bytes();
-    let mut answer = [s1, s0, d1, d0, t3, t2, t1, t0, 0, 0, 0, 0, ABORT, 0, 0, 4];
-    let checksum = crc32c::checksum(&answer).to_le_bytes();
-    answer.get_mut(8..12)?.copy_from_slice(&checksum);
-    Some(answer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{address::V4, packet};
+    use crate::{
+        address::V4,
+        packet::{self, Signal},
+    };
     use std::vec::Vec;
 
     const PORTS: [u8; 12] = [0x12, 0x34, 0, 80, 0, 0, 0, 9, 0, 0, 0, 0];
@@ -251,27 +229,5 @@ mod tests {
         ] {
             assert_eq!(parsed(chunks), expected, "{chunks:?}");
         }
-    }
-
-    #[test]
-    fn an_abort_answers_an_init() {
-        let init = [1, 0, 0, 20, 0xca, 0xfe, 0xba, 0xbe];
-        let bytes = packet(&[&init[..], &[0; 12]].concat());
-        let answered = packet::parse::<V4>(&bytes[..]).unwrap();
-        let answer = abort(&bytes[..], &answered).unwrap();
-        assert_eq!(answer[..4], [0, 80, 0x12, 0x34]);
-        assert_eq!(answer[4..8], [0xca, 0xfe, 0xba, 0xbe]);
-        assert_eq!(answer[12..], [6, 0, 0, 4]);
-        let mut zeroed = answer;
-        zeroed[8..12].fill(0);
-        assert_eq!(answer[8..12], crc32c::checksum(&zeroed).to_le_bytes());
-
-        // Without the tag, and for any other chunk, there is no answer.
-        let bytes = packet(&short(1));
-        let answered = packet::parse::<V4>(&bytes[..]).unwrap();
-        assert_eq!(abort(&bytes[..], &answered), None);
-        let bytes = packet(&[&[10], &init[1..], &[0; 12]].concat());
-        let answered = packet::parse::<V4>(&bytes[..]).unwrap();
-        assert_eq!(abort(&bytes[..], &answered), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use rlvs_core::{
     address::Protocol,
-    packet::{sctp, Packet},
+    packet::{abort, Packet},
 };
 use rlvs_kext::skbuff::Skb;
 
@@ -20,7 +20,7 @@ impl<'a, A: InState> Passage<'a, A> {
             Protocol::Tcp => self.context.reset(skb, &self.state.refusals),
             Protocol::Udp => self.context.port_unreachable(skb, &self.state.refusals),
             Protocol::Sctp => {
-                if let Some(abort) = sctp::abort(&SkbBytes::of(skb), packet) {
+                if let Some(abort) = abort::abort(&SkbBytes::of(skb), packet) {
                     let (number, mark) = (packet.protocol.number(), &self.state.refusals);
                     self.context.answer(skb, number, &abort, mark);
                 }
