@@ -12,10 +12,14 @@
 //! entry is found as it was made, and that a grace period ends what ran before it, is the table's
 //! and RCU's.
 
-use crate::connection::state::State;
+pub use counts::{Counts, Observer, Tally, Word};
 
+use state::State;
+
+pub mod counts;
 pub mod rejected;
 pub mod state;
+pub mod timeout;
 pub mod tuple;
 mod window;
 
@@ -25,181 +29,6 @@ pub const UNCOUNTED: u32 = 1 << 9;
 
 /// Set in an entry's word once the entry was removed: it is not counted any more.
 pub const REMOVED: u32 = 1 << 8;
-
-/// An atomic word of 32 bits; its operations may be relaxed. Any context.
-pub trait Word {
-    /// A word of this value.
-    fn new(value: u32) -> Self;
-
-    /// The value.
-    fn load(&self) -> u32;
-
-    /// Sets the value.
-    fn store(&self, value: u32);
-
-    /// Replaces `old` by `new` in one step, or else tells the value that is there.
-    fn compare_exchange(&self, old: u32, new: u32) -> Result<(), u32>;
-
-    /// Adds in one step, modulo 2^32. Fully ordered, unlike the others: see [`Observer`].
-    fn add(&self, value: u32);
-}
-
-/// Somebody who is to know that the counts of a destination have changed.
-///
-/// [`Word::add`], which changes them, is fully ordered: other CPUs see the change before anything
-/// that the observer does.
-pub trait Observer {
-    /// A count has just changed. Any context.
-    fn changed(&self);
-}
-
-/// Nobody.
-impl Observer for () {
-    fn changed(&self) {}
-}
-
-/// What is added to count one less.
-const MINUS_ONE: u32 = u32::MAX;
-
-/// The counts of a destination.
-pub struct Counts<W, O = ()> {
-    /// Entries. They have a counter of their own, which no change of a state touches: a deleted
-    /// destination is let go when it is 0.
-    connections: W,
-    /// Those in states that count as active.
-    active: W,
-    /// Those that have not ended on both sides. A count of its own, like the others, so that it is
-    /// right at any moment: that it is 0 is what tells that a destination has drained.
-    open: W,
-    observer: O,
-}
-
-impl<W: Word, O: Observer> Counts<W, O> {
-    /// No connection. The observer hears of every change.
-    pub fn new(observer: O) -> Self {
-        Self {
-            connections: W::new(0),
-            active: W::new(0),
-            open: W::new(0),
-            observer,
-        }
-    }
-
-    /// The observer.
-    pub fn observer(&self) -> &O {
-        &self.observer
-    }
-
-    /// Connections.
-    pub fn connections(&self) -> u32 {
-        at_least_zero(self.connections.load())
-    }
-
-    /// Connections that count as active.
-    pub fn active(&self) -> u32 {
-        at_least_zero(self.active.load())
-    }
-
-    /// Connections that do not.
-    pub fn inactive(&self) -> u32 {
-        self.connections().saturating_sub(self.active())
-    }
-
-    /// Connections that have not ended on both sides.
-    pub fn open(&self) -> u32 {
-        at_least_zero(self.open.load())
-    }
-
-    /// Whether no connection is left. Meant for a destination that gets no new ones, after a grace
-    /// period: then every entry is counted, and 0 is final.
-    pub fn is_drained(&self) -> bool {
-        self.connections.load() == 0
-    }
-}
-
-/// What is counted of entries.
-pub trait Tally {
-    /// An entry came, in this state.
-    fn enter(&self, state: State);
-
-    /// An entry's state has changed.
-    fn change(&self, from: State, to: State);
-
-    /// An entry went, from this state.
-    fn leave(&self, state: State);
-}
-
-impl<W: Word, O: Observer> Tally for Counts<W, O> {
-    fn enter(&self, state: State) {
-        self.connections.add(1);
-        if state.is_active() {
-            self.active.add(1);
-        }
-        if !state.is_finished() {
-            self.open.add(1);
-        }
-        self.observer.changed();
-    }
-
-    fn change(&self, from: State, to: State) {
-        match (from.is_finished(), to.is_finished()) {
-            (true, false) => self.open.add(1),
-            (false, true) => self.open.add(MINUS_ONE),
-            _ => {}
-        }
-        // The observer is told of what schedulers go by.
-        match (from.is_active(), to.is_active()) {
-            (false, true) => self.active.add(1),
-            (true, false) => self.active.add(MINUS_ONE),
-            _ => return,
-        }
-        self.observer.changed();
-    }
-
-    fn leave(&self, state: State) {
-        if !state.is_finished() {
-            self.open.add(MINUS_ONE);
-        }
-        if state.is_active() {
-            self.active.add(MINUS_ONE);
-        }
-        self.connections.add(MINUS_ONE);
-        self.observer.changed();
-    }
-}
-
-/// An entry may be counted twice: for its destination, and for something else.
-impl<W: Word, O: Observer> Tally for (&Counts<W, O>, Option<&Counts<W>>) {
-    fn enter(&self, state: State) {
-        self.0.enter(state);
-        if let Some(other) = self.1 {
-            other.enter(state);
-        }
-    }
-
-    fn change(&self, from: State, to: State) {
-        self.0.change(from, to);
-        if let Some(other) = self.1 {
-            other.change(from, to);
-        }
-    }
-
-    fn leave(&self, state: State) {
-        self.0.leave(state);
-        if let Some(other) = self.1 {
-            other.leave(state);
-        }
-    }
-}
-
-/// A count that two CPUs may change in the wrong order: it is below zero for a moment then.
-pub(crate) fn at_least_zero(value: u32) -> u32 {
-    if value > u32::MAX / 2 {
-        0
-    } else {
-        value
-    }
-}
 
 /// What changes in an entry: its state and the time of its last packet.
 ///

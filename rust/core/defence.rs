@@ -6,7 +6,7 @@
 //! (Documentation/networking/ipvs-sysctl.rst in the kernel), off unless an operator says otherwise.
 //! That half-open entries expire sooner as the table fills up is always on.
 
-use crate::connection::state::{State, Timeouts, STATES};
+use crate::connection::state::{State, Timeouts};
 
 /// When a defence is on: a number that an operator sets and the periodic work may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ pub fn shortened(usual: &Timeouts, entries: u32, limit: u32) -> Option<Timeouts>
         return None;
     }
     let mut timeouts = *usual;
-    for state in STATES.into_iter().filter(|state| state.is_half_open()) {
+    for state in State::ALL.into_iter().filter(|state| state.is_half_open()) {
         let whole = usual.of(state);
         let part = u64::from(whole)
             .saturating_mul(u64::from(free))
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_may_be_dropped() {
-        for state in STATES {
+        for state in State::ALL {
             let half_open = matches!(
                 state,
                 State::SynReceived | State::SynAck | State::Init1 | State::Init | State::CookieSent
@@ -263,7 +263,7 @@ mod tests {
             (u32::MAX, 3),
         ] {
             let timeouts = shortened(&usual, entries, 1000).unwrap();
-            for state in STATES {
+            for state in State::ALL {
                 let whole = usual.of(state);
                 let got = timeouts.of(state);
                 if state == State::SynReceived {

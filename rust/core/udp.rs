@@ -10,7 +10,7 @@
 use crate::{
     address::Protocol,
     connection::{
-        at_least_zero,
+        counts::at_least_zero,
         state::{State, Timeouts},
         Tally, Word,
     },
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::{
         connection::{
-            state::{self, Rules, STATES},
+            state::{self, Rules},
             tuple::Side,
             Counts, Lifecycle,
         },
@@ -286,7 +286,7 @@ mod tests {
         let (flows, counts) = (Flows::<AtomicU32>::default(), Counts::<AtomicU32>::new(()));
         let tally = (&counts, None);
         let tally = (tally, &flows);
-        for state in STATES {
+        for state in State::ALL {
             tally.enter(state);
             let is_udp = matches!(state, State::Udp | State::UdpUnanswered);
             assert_eq!(flows.all(), u32::from(is_udp), "{state:?}");
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(shortened(&usual, table, 375, 1000), table);
         for (unanswered, seconds) in [(376, 29), (437, 15), (500, SHORTEST), (u32::MAX, SHORTEST)] {
             let alone = shortened(&usual, None, unanswered, 1000).unwrap();
-            for state in STATES {
+            for state in State::ALL {
                 let wanted = match state {
                     State::UdpUnanswered => seconds,
                     other => usual.of(other),

@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn states_fit_their_column() {
-        for state in crate::connection::state::STATES {
+        for state in crate::connection::state::State::ALL {
             assert!(state_name(state).len() <= 11);
         }
         assert_eq!(state_name(State::UdpUnanswered), "UDP");

@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::select};
 use rlvs_core::{
     connection::{
-        state::{self, Rules, State, Timeouts, STATES},
+        state::{self, Rules, State, Timeouts},
         tuple::Side,
     },
     packet::{sctp::Chunk, Signal, TcpFlags},
@@ -12,7 +12,7 @@ use rlvs_core::{
 use crate::support::cases;
 
 fn state() -> impl Strategy<Value = State> {
-    select(&STATES[..])
+    select(&State::ALL[..])
 }
 
 fn signal() -> impl Strategy<Value = Signal> {

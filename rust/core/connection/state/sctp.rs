@@ -7,17 +7,8 @@
 //! CookieReplied, Established; the destination, if it does, in the way CookieWait, Cookie,
 //! CookieEchoed, Established.
 
-use super::State;
+use super::list::State;
 use crate::{connection::tuple::Side, packet::sctp::Chunk};
-
-/// Whether the association is being set up.
-pub(super) const fn is_opening(state: State) -> bool {
-    use State::*;
-    matches!(
-        state,
-        Init1 | Init | CookieSent | CookieReplied | CookieWait | Cookie | CookieEchoed
-    )
-}
 
 /// The state that a packet of `side` moves an association to.
 #[inline]
@@ -71,13 +62,13 @@ fn reply(state: State, chunk: Chunk) -> State {
         (Chunk::InitAck, None | Init1 | Init) => CookieSent,
 
         (Chunk::CookieEcho, None) => CookieEchoed,
-        (Chunk::CookieEcho, opening) if is_opening(opening) => CookieEchoed,
+        (Chunk::CookieEcho, opening) if opening.is_opening() => CookieEchoed,
 
         (Chunk::CookieAck, None) => Established,
-        (Chunk::CookieAck, opening) if is_opening(opening) => Established,
+        (Chunk::CookieAck, opening) if opening.is_opening() => Established,
 
         (Chunk::Shutdown, None | Established) => ShutdownSent,
-        (Chunk::Shutdown, opening) if is_opening(opening) => ShutdownSent,
+        (Chunk::Shutdown, opening) if opening.is_opening() => ShutdownSent,
 
         (Chunk::ShutdownAck, None | Init1 | Init | CookieSent | CookieReplied) => ShutdownAckSent,
         (Chunk::ShutdownAck, ShutdownSent | ShutdownReceived) => ShutdownAckSent,
@@ -98,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{
         address::Protocol,
-        connection::state::{self, STATES},
+        connection::state::{self, State},
         packet::Signal,
     };
 
@@ -228,7 +219,7 @@ mod tests {
         for number in 0..=255 {
             let signal = Signal::Sctp(Chunk::of_type(number));
             assert_eq!(state::opens(signal), number == 1, "{number}");
-            for state in STATES {
+            for state in State::ALL {
                 let reopens = state::reopens(state, signal);
                 assert_eq!(reopens, number == 1 && state.is_finished());
             }

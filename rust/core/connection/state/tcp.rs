@@ -3,9 +3,9 @@
 //! The states of a TCP connection.
 //!
 //! The tables are those of IPVS, except for its rows for forwarding methods whose answers do not
-//! pass the director. Whether a reset or FIN counts at all is decided before ([`super::Window`]).
+//! pass the director. Whether a reset or FIN counts at all is decided before ([`crate::connection::window::Window`]).
 
-use super::State;
+use super::list::State;
 use crate::{connection::tuple::Side, packet::TcpFlags};
 
 /// What a segment means for the state: the first of these flags that is set.
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::{
         address::Protocol,
-        connection::state::{self, Rules, STATES},
+        connection::state::{self, Rules},
         packet::Signal,
     };
 
@@ -141,7 +141,7 @@ mod tests {
 
     fn state(text: &str) -> State {
         let index = COLUMNS.split(' ').position(|column| column == text);
-        STATES[index.unwrap()]
+        State::ALL[index.unwrap()]
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn of_several_flags_the_gravest_counts() {
         let order = [TcpFlags::RST, TcpFlags::SYN, TcpFlags::FIN, TcpFlags::ACK];
-        for from in STATES {
+        for from in State::ALL {
             for side in [Side::Inbound, Side::Reply] {
                 for (index, first) in order.into_iter().enumerate() {
                     let all = order[index..].iter().fold(0, |all, flag| all | flag);
@@ -204,7 +204,7 @@ mod tests {
             let signal = Signal::Tcp(TcpFlags(flags));
             let first = flags & 0x17 == TcpFlags::SYN;
             assert_eq!(state::opens(signal), first, "{flags:#x}");
-            for state in STATES {
+            for state in State::ALL {
                 assert_eq!(state::reopens(state, signal), first && state.is_finished());
             }
         }

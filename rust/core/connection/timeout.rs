@@ -1,11 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The timeouts that an operator can set: for a network namespace, and for one service.
+//! How long a connection lasts without a packet: the timeouts of the states, and those that an
+//! operator can set, for a network namespace and for one service.
 //!
-//! They are those that IPVS lets one set for the whole namespace; for a service it has none.
+//! The latter are those that IPVS lets one set for the whole namespace; for a service it has none.
 
-use super::{State, Timeouts};
+use super::state::list::State;
 use crate::{address::Protocol, refusal::Refusal};
+
+/// How long a connection lasts in each state without a packet, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts([u32; State::ALL.len()]);
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self(State::ALL.map(State::default_timeout))
+    }
+}
+
+impl Timeouts {
+    /// The timeout of a state, in seconds.
+    #[inline]
+    pub fn of(&self, state: State) -> u32 {
+        self.0
+            .get(usize::from(state.to_bits()))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Sets the timeout of a state, in seconds.
+    pub fn set(&mut self, state: State, seconds: u32) {
+        if let Some(timeout) = self.0.get_mut(usize::from(state.to_bits())) {
+            *timeout = seconds;
+        }
+    }
+}
 
 /// A timeout that can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +52,7 @@ impl Tunable {
     pub const ALL: [Self; 3] = [Self::Tcp, Self::TcpFin, Self::Udp];
 
     /// The longest that can be set, in seconds: what is left of a clock of 32 bits, half of which is
-    /// for times that lie ahead ([`super::idle`]).
+    /// for times that lie ahead ([`idle`]).
     pub const MOST: u32 = u32::MAX / 2;
 
     /// The state that it is the timeout of.
@@ -82,10 +111,38 @@ pub fn effective(
     set.unwrap_or_else(|| defaults.of(usual)).min(most)
 }
 
+/// How many seconds a connection with this timeout has left without another packet; 0 when its time
+/// is over.
+///
+/// `last_seen` and `now` are seconds of one clock, which may wrap around. A `last_seen` of up to
+/// 2^31 seconds after `now` counts as now: another CPU has read the clock later.
+#[inline]
+pub fn remaining(timeout: u32, last_seen: u32, now: u32) -> u32 {
+    timeout.saturating_sub(idle(last_seen, now))
+}
+
+/// How many seconds a connection has been without a packet; for the times see [`remaining`].
+#[inline]
+pub fn idle(last_seen: u32, now: u32) -> u32 {
+    let age = now.wrapping_sub(last_seen);
+    if age > u32::MAX / 2 {
+        0
+    } else {
+        age
+    }
+}
+
+/// Whether a connection's time without a packet is over; see [`remaining`].
+///
+/// As both times are whole seconds, this can be up to a second early.
+#[inline]
+pub fn expired(timeout: u32, last_seen: u32, now: u32) -> bool {
+    remaining(timeout, last_seen, now) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::state::STATES;
 
     fn timeout(protocol: Protocol, state: State, service: [u32; 3], namespace: [u32; 3]) -> u32 {
         let defaults = Timeouts::default();
@@ -114,7 +171,7 @@ mod tests {
     #[test]
     fn no_other_state_is_touched() {
         let defaults = Timeouts::default();
-        for state in STATES {
+        for state in State::ALL {
             for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
                 let got = timeout(protocol, state, [1; 3], [1; 3]);
                 let of = match state {
@@ -161,5 +218,41 @@ mod tests {
             Tunable::check(Tunable::MOST + 1),
             Err(Refusal::TimeoutRange)
         );
+    }
+
+    #[test]
+    fn timeouts_are_those_of_ipvs() {
+        let mut timeouts = Timeouts::default();
+        for (state, seconds) in [
+            (State::None, 2),
+            (State::Established, 900),
+            (State::SynSent, 120),
+            (State::SynReceived, 60),
+            (State::FinWait, 120),
+            (State::TimeWait, 120),
+            (State::Close, 10),
+            (State::CloseWait, 60),
+            (State::LastAck, 30),
+            (State::Listen, 120),
+            (State::SynAck, 120),
+            (State::Udp, 300),
+            (State::Init1, 4),
+            (State::Init, 61),
+            (State::CookieSent, 61),
+            (State::CookieReplied, 61),
+            (State::CookieWait, 61),
+            (State::Cookie, 61),
+            (State::CookieEchoed, 61),
+            (State::ShutdownSent, 61),
+            (State::ShutdownReceived, 61),
+            (State::ShutdownAckSent, 61),
+            (State::Rejected, 4),
+            (State::Closed, 61),
+        ] {
+            assert_eq!(timeouts.of(state), seconds, "{state:?}");
+        }
+        timeouts.set(State::Udp, 7);
+        assert_eq!(timeouts.of(State::Udp), 7);
+        assert_eq!(timeouts.of(State::SynAck), 120);
     }
 }
