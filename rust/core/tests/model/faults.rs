@@ -5,10 +5,11 @@
 //! Without these, a model that says nothing could be one that sees nothing.
 
 use crate::{
+    cpu::{nothing, Role, ACK, RST, SOON, SYN},
     explore,
     machine::{Fault, NeverRemoved, NeverUncounted, Sound, Torn},
     races::{FLOW, OTHER_DESTINATION},
-    world::{nothing, Mistakes, Plan, Role, World, ACK, RST, SOON, SYN},
+    world::{Mistakes, Plan, World},
 };
 
 /// Tries `roles` in every order, after `first`, on words with the fault `F`.

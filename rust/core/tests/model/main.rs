@@ -8,7 +8,8 @@
 //! them, and each value that an unordered read may give.
 //!
 //! - `table`, `machine`: the kernel's hash table and RCU, and the words.
-//! - `world`: what packets, the periodic work and a deletion do, and what must hold afterwards.
+//! - `world`: what the CPUs share, and what must hold when none of them does anything.
+//! - `cpu`: what packets, the periodic work and a deletion do.
 //! - `races`: what happens at once.
 //! - `changes`: who chooses a destination hears of every change of its counts.
 //! - `faults`: the same with a mistake put in, which must be found.
@@ -16,6 +17,7 @@
 //! `FULL=1` in the environment allows more interruptions.
 
 mod changes;
+mod cpu;
 mod faults;
 mod machine;
 mod races;

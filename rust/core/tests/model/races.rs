@@ -3,9 +3,10 @@
 //! What happens at once, and must come out right in every order.
 
 use crate::{
+    cpu::{nothing, Role, ACK, LATE, RST, SOON, SYN},
     explore,
     machine::Sound,
-    world::{nothing, Mistakes, Plan, Role, World, ACK, LATE, RST, SOON, SYN},
+    world::{Mistakes, Plan, World},
 };
 
 /// A flow of a client to the first destination, and others that have one key or both in common.
