@@ -57,6 +57,7 @@ pub mod mh;
 pub mod nq;
 pub mod ovf;
 pub mod p2c;
+mod readiness;
 pub mod rr;
 pub mod sed;
 mod settings;
