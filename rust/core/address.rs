@@ -398,13 +398,7 @@ impl PortRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(text: &str) -> Address {
-        match text.parse().unwrap() {
-            core::net::IpAddr::V4(ip) => Address::V4(ip.octets()),
-            core::net::IpAddr::V6(ip) => Address::V6(ip.octets()),
-        }
-    }
+    use crate::testing::address;
 
     #[test]
     fn kinds_of_addresses() {

@@ -2,167 +2,20 @@
 
 //! Which services and destinations there can be.
 
+pub use crate::{
+    forward::{steers, Method},
+    key::{DestinationKey, ServiceKey},
+};
+
 use crate::{
-    address::{Address, Family, Protocol},
+    address::{Family, Protocol},
+    forward::{check_can_steer, check_reachable},
+    key::check_unicast,
     refusal::Refusal,
     schedule::{flags::Flags, threshold::Thresholds, Settings},
 };
 
 pub mod backends;
-
-/// What tells a virtual service from all others of its network namespace.
-///
-/// Keys are ordered, so that listings are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceKey {
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The address; the wildcard stands for any address of the host in its family.
-    pub address: Address,
-    /// The port, in host byte order; not 0.
-    pub port: u16,
-}
-
-impl ServiceKey {
-    /// The key of what a request says: a protocol number, the octets of an address in network byte
-    /// order, and a port in host byte order.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::UnknownProtocol`], [`Refusal::AddressLength`], [`Refusal::PortZero`],
-    /// [`Refusal::NotUnicast`] or [`Refusal::MappedAddress`].
-    pub fn new(protocol_number: u8, octets: &[u8], port: u16) -> Result<Self, Refusal> {
-        let protocol = Protocol::from_number(protocol_number).ok_or(Refusal::UnknownProtocol)?;
-        let address = Address::from_octets(octets).ok_or(Refusal::AddressLength)?;
-        if port == 0 {
-            return Err(Refusal::PortZero);
-        }
-        check_address(&address)?;
-        Ok(Self {
-            protocol,
-            address,
-            port,
-        })
-    }
-
-    /// Whether the service is on any address of the host.
-    #[inline]
-    pub fn is_wildcard(&self) -> bool {
-        self.address.is_unspecified()
-    }
-}
-
-/// What tells a destination from the others of its service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DestinationKey {
-    /// The address; the wildcard, which only destinations of a service on the wildcard address can
-    /// have, stands for the address that the client used.
-    pub address: Address,
-    /// The port, in host byte order.
-    pub port: u16,
-}
-
-/// The forwarding method that a request asks for: how a destination gets its packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Method {
-    /// The address and port in the packets are rewritten, in both directions.
-    Nat,
-    /// A TCP client's SYN is handed to the destination's listening socket as it is, and the host
-    /// makes the connection with the service's address and port.
-    Steer,
-    /// Steer where that is possible for the whole service, nat elsewhere.
-    Auto,
-}
-
-impl Method {
-    const ALL: [Self; 3] = [Self::Nat, Self::Steer, Self::Auto];
-
-    /// The method's number in requests.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Nat => 0,
-            Self::Steer => 1,
-            Self::Auto => 2,
-        }
-    }
-
-    /// The method of this number, if there is one.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|m| m.number() == number)
-    }
-
-    /// The method's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nat => "nat",
-            Self::Steer => "steer",
-            Self::Auto => "auto",
-        }
-    }
-
-    /// What a destination is asked for that [`check_destination`] has let pass: automatically
-    /// chosen, one that only steering reaches is steered to.
-    #[must_use]
-    pub fn settled(
-        self,
-        service: &ServiceKey,
-        destination: &DestinationKey,
-        route_localnet: bool,
-    ) -> Self {
-        let needs_steering = self == Self::Auto
-            && service.protocol == Protocol::Tcp
-            && check_reachable(service, destination, route_localnet).is_err();
-        if needs_steering {
-            Self::Steer
-        } else {
-            self
-        }
-    }
-}
-
-/// Whether a service steers its connections. All of its destinations have one method: who
-/// rewrites has to do so before the packet is routed, and who steers after the filter.
-///
-/// A service without destinations does not steer. Persistence needs entries to count a client's
-/// connections; the flag sloppy is for segments in mid-stream, whose connection is elsewhere.
-///
-/// # Errors
-///
-/// [`Refusal::MixedMethods`], [`Refusal::SteerProtocol`], [`Refusal::SteerPersistent`] or
-/// [`Refusal::SteerSloppy`].
-pub fn steers(
-    protocol: Protocol,
-    settings: &Settings,
-    methods: impl Iterator<Item = Method>,
-) -> Result<bool, Refusal> {
-    let (mut nat, mut steer, mut auto) = (false, false, false);
-    for method in methods {
-        match method {
-            Method::Nat => nat = true,
-            Method::Steer => steer = true,
-            Method::Auto => auto = true,
-        }
-    }
-    match check_can_steer(protocol, settings) {
-        Err(refusal) if steer => Err(refusal),
-        Ok(()) if steer && nat => Err(Refusal::MixedMethods),
-        Ok(()) => Ok(steer || (auto && !nat)),
-        Err(_) => Ok(false),
-    }
-}
-
-/// Whether a service with these settings steers when its destinations want it.
-fn check_can_steer(protocol: Protocol, settings: &Settings) -> Result<(), Refusal> {
-    if protocol != Protocol::Tcp {
-        Err(Refusal::SteerProtocol)
-    } else if settings.persistence.seconds() != 0 {
-        Err(Refusal::SteerPersistent)
-    } else if settings.flags.has(Flags::SLOPPY) {
-        Err(Refusal::SteerSloppy)
-    } else {
-        Ok(())
-    }
-}
 
 /// Whether a service can have these settings, as far as [`Flags::UNCOUNTED`] is concerned, with
 /// destinations that have these bounds: it can where the number of connections is not needed. The
@@ -224,7 +77,7 @@ pub fn check_destination(
     if destination.address.family() != service.address.family() {
         return Err(Refusal::FamilyMismatch);
     }
-    check_address(&destination.address)?;
+    check_unicast(&destination.address)?;
     if destination.address.is_unspecified() && !service.is_wildcard() {
         return Err(Refusal::WildcardDestination);
     }
@@ -254,51 +107,16 @@ pub fn check_family(family: Family, has_ipv6: bool) -> Result<(), Refusal> {
     }
 }
 
-/// Returns `Ok` if one host can have the address and packets can go there.
-fn check_address(address: &Address) -> Result<(), Refusal> {
-    if address.is_multicast() || address.is_limited_broadcast() {
-        return Err(Refusal::NotUnicast);
-    }
-    if address.is_ipv4_mapped() {
-        return Err(Refusal::MappedAddress);
-    }
-    Ok(())
-}
-
 /// Whether what goes to the destination is what the service takes, once its address is the host's.
 fn is_own_service(service: &ServiceKey, destination: &DestinationKey) -> bool {
     let same_address = destination.address == service.address || service.is_wildcard();
     same_address && destination.port == service.port
 }
 
-/// Whether the host delivers to the destination what was rewritten before routing.
-fn check_reachable(
-    service: &ServiceKey,
-    destination: &DestinationKey,
-    route_localnet: bool,
-) -> Result<(), Refusal> {
-    // Clients of a service on a loopback address are on this host, and reach all of it.
-    if destination.address.is_loopback() && !service.address.is_loopback() {
-        match destination.address.family() {
-            Family::V4 if route_localnet => {}
-            Family::V4 => return Err(Refusal::LoopbackForNat4),
-            Family::V6 => return Err(Refusal::LoopbackForNat6),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refusal::Errno;
-
-    fn address(text: &str) -> Address {
-        match text.parse().unwrap() {
-            core::net::IpAddr::V4(ip) => Address::V4(ip.octets()),
-            core::net::IpAddr::V6(ip) => Address::V6(ip.octets()),
-        }
-    }
+    use crate::{refusal::Errno, testing::address};
 
     fn service(at: &str, port: u16) -> ServiceKey {
         ServiceKey::new(6, address(at).octets(), port).unwrap()
@@ -331,39 +149,6 @@ mod tests {
             assert_eq!(check_family(family, has_ipv6), expected);
         }
         assert_eq!(Refusal::NoIpv6.errno(), Errno::AfNoSupport);
-    }
-
-    #[test]
-    fn services_that_are_refused() {
-        for (number, octets, port, expected) in [
-            (1, &[192, 0, 2, 10][..], 80, Refusal::UnknownProtocol),
-            (136, &[192, 0, 2, 10], 80, Refusal::UnknownProtocol),
-            (6, &[192, 0, 2], 80, Refusal::AddressLength),
-            (6, &[], 80, Refusal::AddressLength),
-            (6, &[192, 0, 2, 10], 0, Refusal::PortZero),
-            (17, &[224, 0, 0, 1], 53, Refusal::NotUnicast),
-            (17, &[255, 255, 255, 255], 53, Refusal::NotUnicast),
-            (
-                17,
-                &[0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-                53,
-                Refusal::NotUnicast,
-            ),
-            (
-                6,
-                address("::ffff:192.0.2.10").octets(),
-                80,
-                Refusal::MappedAddress,
-            ),
-        ] {
-            assert_eq!(ServiceKey::new(number, octets, port), Err(expected));
-        }
-        // Compatible and translated addresses are in packets.
-        service("::192.0.2.10", 80);
-        service("64:ff9b::192.0.2.10", 80);
-        assert!(service("0.0.0.0", 80).is_wildcard());
-        assert!(service("::", 80).is_wildcard());
-        assert!(!service("::1", 80).is_wildcard());
     }
 
     #[test]
@@ -441,32 +226,6 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_ordered_by_protocol_address_and_port() {
-        let mut keys = [
-            ServiceKey::new(17, &[0; 4], 1).unwrap(),
-            service("::", 1),
-            service("10.0.0.1", 2),
-            service("10.0.0.1", 1),
-            service("9.0.0.1", 3),
-        ];
-        keys.sort_unstable();
-        let ports = keys.map(|key| key.port);
-        assert_eq!(ports, [3, 1, 2, 1, 1]);
-        assert_eq!(keys[3].address, address("::"));
-    }
-
-    #[test]
-    fn methods() {
-        for number in 0..=255 {
-            let method = Method::from_number(number);
-            assert!(method.is_none_or(|method| method.number() == number));
-        }
-        let names = [0, 1, 2].map(|number| Method::from_number(number).unwrap().name());
-        assert_eq!(names, ["nat", "steer", "auto"]);
-        assert_eq!(Method::from_number(3), None);
-    }
-
-    #[test]
     fn loopback_destinations_are_steered_to() {
         let vip = service("192.0.2.10", 80);
         let udp = ServiceKey::new(17, vip.address.octets(), 80).unwrap();
@@ -500,53 +259,6 @@ mod tests {
         let route_localnet = Method::Auto.settled(&vip, &loopback, true);
         assert_eq!(route_localnet, Method::Auto);
         assert_eq!(Method::Nat.settled(&vip, &loopback, false), Method::Nat);
-    }
-
-    #[test]
-    fn who_steers() {
-        use crate::{
-            persistence,
-            schedule::{Change, Kind},
-        };
-        let plain = Settings::new(Kind::Wlc);
-        let change = Change {
-            flags: Some((Flags::SLOPPY.bits(), u32::MAX)),
-            ..Change::default()
-        };
-        let sloppy = plain.changed(&change).unwrap();
-        let change = Change {
-            persistence: persistence::Change::new(Some(60), None, Family::V4).unwrap(),
-            ..Change::default()
-        };
-        let persistent = plain.changed(&change).unwrap();
-        let of = |number: u8, settings: &Settings, methods: &[Method]| {
-            let protocol = Protocol::from_number(number).unwrap();
-            steers(protocol, settings, methods.iter().copied())
-        };
-        const NAT: Method = Method::Nat;
-        const STEER: Method = Method::Steer;
-        const AUTO: Method = Method::Auto;
-        for (methods, tcp, others) in [
-            (&[][..], Ok(false), true),
-            (&[AUTO, AUTO], Ok(true), true),
-            (&[STEER], Ok(true), false),
-            (&[AUTO, STEER], Ok(true), false),
-            (&[NAT], Ok(false), true),
-            (&[AUTO, NAT, AUTO], Ok(false), true),
-            (&[NAT, STEER], Err(Refusal::MixedMethods), false),
-            (&[STEER, AUTO, NAT], Err(Refusal::MixedMethods), false),
-        ] {
-            assert_eq!(of(6, &plain, methods), tcp, "{methods:?}");
-            for (number, settings, refusal) in [
-                (17, &plain, Refusal::SteerProtocol),
-                (132, &plain, Refusal::SteerProtocol),
-                (6, &persistent, Refusal::SteerPersistent),
-                (6, &sloppy, Refusal::SteerSloppy),
-            ] {
-                let wanted = if others { Ok(false) } else { Err(refusal) };
-                assert_eq!(of(number, settings, methods), wanted, "{methods:?}");
-            }
-        }
     }
 
     #[test]

@@ -46,12 +46,16 @@ pub mod config;
 pub mod connection;
 pub mod defence;
 pub mod estimate;
+mod forward;
 pub mod heard;
 pub mod ipvs;
+mod key;
 pub mod notice;
 pub mod packet;
 pub mod persistence;
 pub mod refusal;
 pub mod schedule;
+#[cfg(test)]
+mod testing;
 pub mod tree;
 pub mod udp;

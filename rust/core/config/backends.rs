@@ -10,7 +10,7 @@
 
 use crate::{
     address::{Address, Protocol},
-    config::{DestinationKey, ServiceKey},
+    key::{DestinationKey, ServiceKey},
     refusal::Refusal,
     tree::{Share, Tree},
 };
@@ -219,10 +219,8 @@ pub fn check_one_packet<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::net::IpAddr;
-    use std::vec::Vec;
-
-    use std::rc::Rc;
+    use crate::testing::address;
+    use std::{rc::Rc, vec::Vec};
 
     struct Host;
 
@@ -254,13 +252,6 @@ mod tests {
                 && (a.address == b.address
                     || a.address.is_unspecified()
                     || b.address.is_unspecified())
-        }
-    }
-
-    fn address(text: &str) -> Address {
-        match text.parse().unwrap() {
-            IpAddr::V4(ip) => Address::V4(ip.octets()),
-            IpAddr::V6(ip) => Address::V6(ip.octets()),
         }
     }
 

@@ -8,7 +8,9 @@
 use super::{address, family, number16, number32, padded, port};
 use crate::{
     address::{Family, Protocol},
-    config::{check_destination, DestinationKey, Method, Presence, ServiceKey},
+    config::{check_destination, Presence},
+    forward::Method,
+    key::{DestinationKey, ServiceKey},
     refusal::Refusal,
     schedule::threshold::Thresholds,
 };

@@ -6,9 +6,9 @@ use core::fmt;
 
 use crate::{
     address::{Address, Endpoint, Ip, Protocol},
-    config::{DestinationKey, ServiceKey},
     connection::state::State,
     estimate::Volume,
+    key::{DestinationKey, ServiceKey},
 };
 
 /// What stands above the services, for the size of the connection table.

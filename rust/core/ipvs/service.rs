@@ -5,7 +5,7 @@
 use super::{address, family, number16, number32, padded, string};
 use crate::{
     address::{Address, Family},
-    config::ServiceKey,
+    key::ServiceKey,
     persistence::{self, Persistence},
     refusal::Refusal,
     schedule::{self, flags::Flags, Kind, Settings},
