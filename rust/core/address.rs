@@ -29,7 +29,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address's family.
+    /// Returns the address's family.
     #[inline]
     pub fn family(&self) -> Family {
         match self {
@@ -38,7 +38,7 @@ impl Address {
         }
     }
 
-    /// The octets: 4 or 16 of them.
+    /// Returns the octets: 4 or 16 of them.
     #[inline]
     pub fn octets(&self) -> &[u8] {
         match self {
@@ -47,7 +47,7 @@ impl Address {
         }
     }
 
-    /// The address of 4 or 16 octets; `None` for any other number of them.
+    /// Returns the address of 4 or 16 octets; `None` for any other number of them.
     pub fn from_octets(octets: &[u8]) -> Option<Self> {
         if let Ok(octets) = <[u8; 4]>::try_from(octets) {
             return Some(Self::V4(octets));
@@ -55,7 +55,7 @@ impl Address {
         <[u8; 16]>::try_from(octets).ok().map(Self::V6)
     }
 
-    /// The family's wildcard: 0.0.0.0 or ::.
+    /// Returns the family's wildcard: 0.0.0.0 or ::.
     #[inline]
     pub fn unspecified(family: Family) -> Self {
         match family {
@@ -64,13 +64,13 @@ impl Address {
         }
     }
 
-    /// Whether this is the family's wildcard.
+    /// Returns `true` if this is the family's wildcard.
     #[inline]
     pub fn is_unspecified(&self) -> bool {
         *self == Self::unspecified(self.family())
     }
 
-    /// Whether this is in 127.0.0.0/8, or is ::1.
+    /// Returns `true` if this is in 127.0.0.0/8, or is ::1.
     pub fn is_loopback(&self) -> bool {
         match *self {
             Self::V4(octets) => Ipv4Addr::from(octets).is_loopback(),
@@ -78,7 +78,7 @@ impl Address {
         }
     }
 
-    /// Whether this is in 224.0.0.0/4 or ff00::/8.
+    /// Returns `true` if this is in 224.0.0.0/4 or ff00::/8.
     pub fn is_multicast(&self) -> bool {
         match *self {
             Self::V4(octets) => Ipv4Addr::from(octets).is_multicast(),
@@ -95,7 +95,7 @@ impl Address {
         }
     }
 
-    /// Whether this is 255.255.255.255; IPv6 has no broadcast.
+    /// Returns `true` if this is 255.255.255.255; IPv6 has no broadcast.
     pub fn is_limited_broadcast(&self) -> bool {
         *self == Self::V4([255; 4])
     }
@@ -123,22 +123,23 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Words that hold one address and half a word more.
     type EndWords: AsRef<[u64]>;
 
-    /// The address of exactly as many octets as the family has; `None` for any other number.
+    /// Returns the address of exactly as many octets as the family has; `None` for any other
+    /// number.
     fn from_octets(octets: &[u8]) -> Option<Self>;
 
     /// The family's wildcard.
     const UNSPECIFIED: Self;
 
-    /// The octets, in network byte order.
+    /// Returns the octets, in network byte order.
     fn octets(&self) -> &[u8];
 
-    /// The same address without its type.
+    /// Returns the same address without its type.
     fn to_address(self) -> Address;
 
-    /// The address, if it is of this family.
+    /// Returns the address, if it is of this family.
     fn from_address(address: Address) -> Option<Self>;
 
-    /// Whether this is the family's wildcard.
+    /// Returns `true` if this is the family's wildcard.
     fn is_unspecified(&self) -> bool;
 
     /// Returns `true` if this is in fe80::/10: hosts on different links may have the same such
@@ -149,7 +150,7 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Packs two addresses and `last` into words; [`Ip::unpack`] undoes it.
     fn pack(source: Self, destination: Self, last: u64) -> Self::Words;
 
-    /// The two addresses and the last word that were packed.
+    /// Returns the two addresses and the last word that were packed.
     fn unpack(words: Self::Words) -> (Self, Self, u64);
 
     /// Packs one address and `more` into words; different ones give different words.
@@ -310,7 +311,7 @@ pub struct Endpoint<A> {
 }
 
 impl<A: Ip> Endpoint<A> {
-    /// The same end without the type of its address.
+    /// Returns the same end without the type of its address.
     #[inline]
     pub fn to_any(self) -> Endpoint<Address> {
         Endpoint {
@@ -332,7 +333,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol's number as IANA assigned it.
+    /// Returns the protocol's number as IANA assigned it.
     #[inline]
     pub const fn number(self) -> u8 {
         match self {
@@ -342,7 +343,7 @@ impl Protocol {
         }
     }
 
-    /// The protocol of this number, if services can have it.
+    /// Returns the protocol of this number, if services can have it.
     #[inline]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -362,7 +363,7 @@ pub struct PortRange {
 }
 
 impl PortRange {
-    /// The ports from `first` to `last`, in host byte order.
+    /// Creates the ports from `first` to `last`, in host byte order.
     ///
     /// # Errors
     ///
@@ -378,18 +379,18 @@ impl PortRange {
         Ok(Self { first, last })
     }
 
-    /// How many ports these are: 1 to 65535.
+    /// Returns how many ports these are: 1 to 65535.
     #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
     pub fn len(&self) -> u32 {
         u32::from(self.last.abs_diff(self.first)).saturating_add(1)
     }
 
-    /// The ports, in rising order.
+    /// Returns the ports, in rising order.
     pub fn iter(&self) -> RangeInclusive<u16> {
         self.first..=self.last
     }
 
-    /// Whether the port is one of these.
+    /// Returns `true` if the port is one of these.
     pub fn contains(&self, port: u16) -> bool {
         self.iter().contains(&port)
     }

@@ -107,7 +107,8 @@ pub fn check_family(family: Family, has_ipv6: bool) -> Result<(), Refusal> {
     }
 }
 
-/// Whether what goes to the destination is what the service takes, once its address is the host's.
+/// Returns `true` if what goes to the destination is what the service takes, once its address is
+/// the host's.
 fn is_own_service(service: &ServiceKey, destination: &DestinationKey) -> bool {
     let same_address = destination.address == service.address || service.is_wildcard();
     same_address && destination.port == service.port

@@ -50,12 +50,12 @@ impl<W: Word> Lifecycle<W> {
         }
     }
 
-    /// The state.
+    /// Returns the state.
     pub fn state(&self) -> State {
         decode(self.word.load())
     }
 
-    /// When a packet was last seen, in seconds since boot.
+    /// Returns when a packet was last seen, in seconds since boot.
     pub fn last_seen(&self) -> u32 {
         self.last_seen.load()
     }
@@ -116,7 +116,7 @@ impl<W: Word> Lifecycle<W> {
     }
 }
 
-/// The state in its word.
+/// Returns the state in its word.
 fn decode(word: u32) -> State {
     u8::try_from(word & 0xff)
         .ok()

@@ -22,7 +22,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode of this number; off for any other number.
+    /// Returns the mode of this number; off for any other number.
     pub const fn from_number(number: i32) -> Self {
         match number {
             1 => Self::Auto,
@@ -32,12 +32,12 @@ impl Mode {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn number(self) -> i32 {
         self as i32
     }
 
-    /// The mode after a look at the memory.
+    /// Returns the mode after a look at the memory.
     pub const fn after(self, short: bool) -> Self {
         match (self, short) {
             (Self::Auto | Self::AutoActive, true) => Self::AutoActive,
@@ -46,7 +46,7 @@ impl Mode {
         }
     }
 
-    /// Whether the defence is on.
+    /// Returns `true` if the defence is on.
     #[inline]
     pub const fn is_on(self) -> bool {
         matches!(self, Self::AutoActive | Self::Always)
@@ -63,7 +63,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Whether memory is short.
+    /// Returns `true` if memory is short.
     pub const fn is_short(self) -> bool {
         self.available < self.threshold
     }
@@ -87,7 +87,7 @@ pub fn drop_rate(mode: Mode, memory: Memory, always: u32) -> u32 {
     }
 }
 
-/// Whether the packet of this number is one that goes: the last of each `rate`.
+/// Returns `true` if the packet of this number is one that goes: the last of each `rate`.
 #[inline]
 pub fn drops(number: u32, rate: u32) -> bool {
     number.wrapping_add(1).checked_rem(rate) == Some(0)
@@ -100,8 +100,8 @@ pub const SHARE: u32 = 32;
 /// Seconds without a packet after which `drop_entry` may take a connection that is not half-open.
 pub const IDLE: u32 = 60;
 
-/// Whether `drop_entry` may take an entry in `state` that has been idle for so many seconds. A UDP
-/// flow that goes one way stays while the client sends.
+/// Returns `true` if `drop_entry` may take an entry in `state` that has been idle for so many
+/// seconds. A UDP flow that goes one way stays while the client sends.
 pub fn may_drop(state: State, idle: u32) -> bool {
     match state {
         State::UdpUnanswered => idle >= SHORTEST,
@@ -120,7 +120,7 @@ impl Sample {
         Self(random % SHARE)
     }
 
-    /// Whether the next candidate is taken.
+    /// Returns `true` if the next candidate is taken.
     pub fn takes_next(&mut self) -> bool {
         let takes = self.0 == 0;
         self.0 = if takes { SHARE } else { self.0 }.saturating_sub(1);
@@ -132,8 +132,8 @@ impl Sample {
 /// to be sent again once, after a second (RFC 6298 section 2).
 pub const SHORTEST: u32 = 3;
 
-/// The timeouts while the table fills up: none other when at least a quarter of its `limit` is
-/// free; with less, those of half-open states shrink in proportion, down to [`SHORTEST`].
+/// Returns the timeouts while the table fills up: none other when at least a quarter of its `limit`
+/// is free; with less, those of half-open states shrink in proportion, down to [`SHORTEST`].
 pub fn shortened(usual: &Timeouts, entries: u32, limit: u32) -> Option<Timeouts> {
     let quarter = (limit / 4).max(1);
     let free = limit.saturating_sub(entries);

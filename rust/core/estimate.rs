@@ -47,13 +47,13 @@ impl Volume {
         }
     }
 
-    /// The sum of both; counters wrap at 2^64.
+    /// Returns the sum of both; counters wrap at 2^64.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         self.zip(other, |a, b, _| a.wrapping_add(b))
     }
 
-    /// What came since `earlier`; counters wrap at 2^64.
+    /// Returns what came since `earlier`; counters wrap at 2^64.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         self.zip(earlier, |a, b, _| a.wrapping_sub(b))
@@ -88,7 +88,7 @@ impl Estimate {
         });
     }
 
-    /// What is carried in a second.
+    /// Returns what is carried in a second.
     pub fn rates(&self) -> Volume {
         let whole = |average: u64, shift: u32| {
             // Just below a half, so that exactly a half is rounded down.
@@ -108,7 +108,7 @@ fn per_second(new: u64, shift: u32, elapsed: u32) -> u64 {
     rate.checked_div(u64::from(elapsed)).unwrap_or(0)
 }
 
-/// The average once `rate` has gone into it. What it changes by is rounded downwards.
+/// Returns the average once `rate` has gone into it. What it changes by is rounded downwards.
 fn smoothed(average: u64, rate: u64) -> u64 {
     match rate.checked_sub(average) {
         Some(more) => average.saturating_add(more / WEIGHT),

@@ -24,7 +24,7 @@ pub enum Method {
 impl Method {
     pub(crate) const ALL: [Self; 3] = [Self::Nat, Self::Steer, Self::Auto];
 
-    /// The method's number in requests.
+    /// Returns the method's number in requests.
     pub const fn number(self) -> u8 {
         match self {
             Self::Nat => 0,
@@ -33,12 +33,12 @@ impl Method {
         }
     }
 
-    /// The method of this number, if there is one.
+    /// Returns the method of this number, if there is one.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.number() == number)
     }
 
-    /// The method's name.
+    /// Returns the method's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nat => "nat",
@@ -47,8 +47,8 @@ impl Method {
         }
     }
 
-    /// What a destination is asked for that [`crate::config::check_destination`] has let pass: automatically
-    /// chosen, one that only steering reaches is steered to.
+    /// Returns what a destination is asked for that [`crate::config::check_destination`] has let
+    /// pass: automatically chosen, one that only steering reaches is steered to.
     #[must_use]
     pub fn settled(
         self,

@@ -34,7 +34,7 @@ impl<W: Word> Heard<W> {
         }
     }
 
-    /// The number that is remembered at a place, if there is one.
+    /// Returns the number that is remembered at a place, if there is one.
     pub fn get(&self, place: usize) -> Option<usize> {
         let number = self.places.get(place)?.load();
         usize::try_from(number).ok().filter(|_| number != NONE)
@@ -68,7 +68,8 @@ impl<W: Word> Heard<W> {
         }
     }
 
-    /// Whether the periodic work has to look which destinations listen; not any more after this.
+    /// Returns `true` if the periodic work has to look which destinations listen; not any more
+    /// after this.
     pub fn is_wanted(&self) -> bool {
         let is_wanted = self.wanted.load() != 0;
         if is_wanted {
@@ -105,12 +106,12 @@ impl Sample {
         }
     }
 
-    /// Whether they are all.
+    /// Returns `true` if they are all.
     pub fn is_all(self) -> bool {
         self.len <= MANY
     }
 
-    /// How many steps there are.
+    /// Returns how many steps there are.
     pub fn steps(self) -> usize {
         match self.is_all() {
             true => self.len,
@@ -118,8 +119,8 @@ impl Sample {
         }
     }
 
-    /// The number of the destination in a step; some steps may have none, and one may be in two steps.
-    /// `heard` returns the number that is remembered at a place: [`Heard::get`].
+    /// Returns the number of the destination in a step; some steps may have none, and one may be in
+    /// two steps. `heard` returns the number that is remembered at a place: [`Heard::get`].
     pub fn at(self, step: usize, heard: impl FnOnce(usize) -> Option<usize>) -> Option<usize> {
         if self.is_all() || step >= MANY {
             return self.first.saturating_add(step).checked_rem(self.len);
@@ -127,7 +128,7 @@ impl Sample {
         heard(step).filter(|index| *index < self.len)
     }
 
-    /// The numbers of all steps.
+    /// Returns the numbers of all steps.
     pub fn indices<H>(self, heard: H) -> impl Iterator<Item = usize> + Clone
     where
         H: Fn(usize) -> Option<usize> + Clone,

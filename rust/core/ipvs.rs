@@ -26,7 +26,7 @@ const INET: u16 = 2;
 /// `AF_INET6`
 const INET6: u16 = 10;
 
-/// The number of an address family.
+/// Returns the number of an address family.
 pub const fn family_number(family: Family) -> u16 {
     match family {
         Family::V4 => INET,
@@ -34,7 +34,7 @@ pub const fn family_number(family: Family) -> u16 {
     }
 }
 
-/// The address family of this number.
+/// Returns the address family of this number.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub const fn family(number: u16) -> Result<Family, Refusal> {
     }
 }
 
-/// The first bytes of an attribute; zeroes where it is shorter.
+/// Returns the first bytes of an attribute; zeroes where it is shorter.
 fn padded<const N: usize>(payload: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
     for (byte, given) in bytes.iter_mut().zip(payload) {
@@ -56,27 +56,27 @@ fn padded<const N: usize>(payload: &[u8]) -> [u8; N] {
     bytes
 }
 
-/// A number of 16 bits in host byte order.
+/// Returns a number of 16 bits in host byte order.
 pub fn number16(payload: &[u8]) -> u16 {
     u16::from_ne_bytes(padded(payload))
 }
 
-/// A number of 32 bits in host byte order.
+/// Returns a number of 32 bits in host byte order.
 pub fn number32(payload: &[u8]) -> u32 {
     u32::from_ne_bytes(padded(payload))
 }
 
-/// A port, which is in network byte order.
+/// Returns a port, which is in network byte order.
 fn port(payload: &[u8]) -> u16 {
     u16::from_be_bytes(padded(payload))
 }
 
-/// A string as far as its final NUL.
+/// Returns a string as far as its final NUL.
 fn string(payload: &[u8]) -> &[u8] {
     payload.split(|byte| *byte == 0).next().unwrap_or(payload)
 }
 
-/// The address in the field of 16 bytes that there is for both families.
+/// Returns the address in the field of 16 bytes that there is for both families.
 fn address(family: Family, field: &[u8; 16]) -> Address {
     match family {
         Family::V4 => Address::V4(padded(field)),
@@ -84,13 +84,13 @@ fn address(family: Family, field: &[u8; 16]) -> Address {
     }
 }
 
-/// The field of 16 bytes for an address.
+/// Returns the field of 16 bytes for an address.
 pub fn address_field(address: &Address) -> [u8; 16] {
     padded(address.octets())
 }
 
-/// What a request sets a timeout to, in seconds, none for what stays as it is. `most` is what IPVS
-/// can have: it counts in jiffies.
+/// Returns what a request sets a timeout to, in seconds, none for what stays as it is. `most` is
+/// what IPVS can have: it counts in jiffies.
 ///
 /// # Errors
 ///

@@ -21,8 +21,8 @@ pub struct ServiceKey {
 }
 
 impl ServiceKey {
-    /// The key of what a request says: a protocol number, the octets of an address in network byte
-    /// order, and a port in host byte order.
+    /// Creates the key of what a request says: a protocol number, the octets of an address in
+    /// network byte order, and a port in host byte order.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl ServiceKey {
         })
     }
 
-    /// Whether the service is on any address of the host.
+    /// Returns `true` if the service is on any address of the host.
     #[inline]
     pub fn is_wildcard(&self) -> bool {
         self.address.is_unspecified()

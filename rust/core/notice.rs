@@ -28,7 +28,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// The number that userspace has it by.
+    /// Returns the number that userspace has it by.
     pub const fn number(self) -> u8 {
         self as u8
     }
@@ -49,13 +49,13 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// The condition in an atomic's bits.
+    /// Returns the condition in an atomic's bits.
     pub fn to_bits(self) -> u32 {
         let bit = |is: bool, bit| if is { bit } else { 0 };
         bit(self.down, 1) | bit(self.draining, 2) | bit(self.drained, 4) | bit(self.overloaded, 8)
     }
 
-    /// What [`to_bits`](Self::to_bits) made.
+    /// Returns what [`to_bits`](Self::to_bits) made.
     pub const fn from_bits(bits: u32) -> Self {
         Self {
             down: bits & 1 != 0,
@@ -65,7 +65,8 @@ impl Condition {
         }
     }
 
-    /// What is to be told when a destination that was like this is like `now`, in this order.
+    /// Returns what is to be told when a destination that was like this is like `now`, in this
+    /// order.
     pub fn changes(self, now: Self) -> impl Iterator<Item = Notice> {
         let when = |is: bool, notice: Notice| is.then_some(notice);
         let began = |old: bool, new: bool| new && !old;
@@ -90,9 +91,9 @@ impl Condition {
         .flatten()
     }
 
-    /// The same, when somebody is among those who are told who has been told nothing yet: they hear
-    /// what has come back to the usual, and all hear what is unusual, once more or for the first
-    /// time.
+    /// Returns the same, when somebody is among those who are told who has been told nothing yet:
+    /// they hear what has come back to the usual, and all hear what is unusual, once more or for
+    /// the first time.
     pub fn changes_anew(self, now: Self) -> impl Iterator<Item = Notice> {
         let is_return = |notice: &Notice| {
             matches!(notice, Notice::Up | Notice::NotOverloaded | Notice::Resumed)

@@ -130,8 +130,8 @@ pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
     read(bytes, l4_offset).ok().map(Ports::from_bytes)
 }
 
-/// Whether a packet of which [`ports`] has told the ports is a TCP segment with FIN or RST, or does
-/// not show its flags.
+/// Returns `true` if a packet of which [`ports`] has told the ports is a TCP segment with FIN or
+/// RST, or does not show its flags.
 #[inline]
 pub fn ends_tcp<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> bool {
     let Some((Protocol::Tcp, l4_offset)) = ip::plain::<A>(bytes) else {

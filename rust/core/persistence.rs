@@ -37,12 +37,12 @@ impl Persistence {
         prefix: 0,
     };
 
-    /// How long a template leads new connections, in seconds; 0 when there are none.
+    /// Returns how long a template leads new connections, in seconds; 0 when there are none.
     pub const fn seconds(self) -> u32 {
         self.seconds
     }
 
-    /// How many leading bits of a client's address tell its template.
+    /// Returns how many leading bits of a client's address tell its template.
     pub const fn prefix(self, family: Family) -> u8 {
         match self.prefix {
             0 => address_bits(family),
@@ -104,7 +104,7 @@ impl Change {
     }
 }
 
-/// The bits of an address.
+/// Returns the bits of an address.
 const fn address_bits(family: Family) -> u8 {
     match family {
         Family::V4 => 32,
@@ -112,7 +112,7 @@ const fn address_bits(family: Family) -> u8 {
     }
 }
 
-/// The network that the leading `prefix` bits of an address tell.
+/// Returns the network that the leading `prefix` bits of an address tell.
 #[inline]
 pub fn network<A: Ip>(address: A, prefix: u8) -> A {
     let mut octets = [0; 16];
@@ -148,7 +148,7 @@ impl<W: Word> Bond<W> {
         }
     }
 
-    /// The connections.
+    /// Returns the connections.
     pub fn counts(&self) -> &Counts<W> {
         &self.counts
     }
@@ -167,14 +167,14 @@ impl<W: Word> Bond<W> {
         }
     }
 
-    /// Whether a client has shown that the address is its own.
+    /// Returns `true` if a client has shown that the address is its own.
     pub fn is_proven(&self) -> bool {
         self.proven.load() != 0
     }
 
-    /// Whether the template leads no connection any more: `seconds` have passed since the last one
-    /// was opened, and none is active; of times see [`state::remaining`]. One that a flood of false
-    /// source addresses has made goes with the flood's entries.
+    /// Returns `true` if the template leads no connection any more: `seconds` have passed since the
+    /// last one was opened, and none is active; of times see [`state::remaining`]. One that a flood
+    /// of false source addresses has made goes with the flood's entries.
     pub fn is_over(&self, seconds: u32, now: u32) -> bool {
         if seconds == 0 {
             return true;

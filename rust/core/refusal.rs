@@ -49,14 +49,14 @@ macro_rules! refusals {
             /// Every refusal there is.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The error number of the reply.
+            /// Returns the error number of the reply.
             pub const fn errno(self) -> Errno {
                 match self {
                     $(Self::$name => Errno::$errno,)*
                 }
             }
 
-            /// The text of the reply: what to change.
+            /// Returns the text of the reply: what to change.
             pub const fn text(self) -> &'static CStr {
                 match self {
                     $(Self::$name => $text,)*

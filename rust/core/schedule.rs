@@ -119,7 +119,7 @@ pub enum Exclusive<M: Memory> {
 }
 
 impl<M: Memory> Scheduler<M> {
-    /// A scheduler for these destinations that has not chosen yet. May sleep.
+    /// Creates a scheduler for these destinations that has not chosen yet. May sleep.
     ///
     /// # Errors
     ///
@@ -156,8 +156,9 @@ impl<M: Memory> Scheduler<M> {
 }
 
 impl<M: Memory> Shared<M> {
-    /// The number of the destination that the connection goes to, or `None` when the scheduler has
-    /// none for it: every one that may be chosen is quiesced or unusable. Any context.
+    /// Returns the number of the destination that the connection goes to, or `None` when the
+    /// scheduler has none for it: every one that may be chosen is quiesced or unusable. Any
+    /// context.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         match self {
             Self::Sh(sh) => sh.pick(destinations, request),
@@ -185,9 +186,10 @@ impl<M: Memory> Exclusive<M> {
         self.end_inheriting(after);
     }
 
-    /// The same in parts of a constant number of steps, so that `old`, which goes on meanwhile, need
-    /// not be held up for longer: what it remembers next. Whether there is more.
-    /// [`Self::begin_to_inherit`] comes before the first part, [`Self::end_inheriting`] after the last.
+    /// Returns the same in parts of a constant number of steps, so that `old`, which goes on
+    /// meanwhile, need not be held up for longer: what it remembers next. Whether there is more.
+    /// [`Self::begin_to_inherit`] comes before the first part, [`Self::end_inheriting`] after the
+    /// last.
     pub fn inherit_part<A: Destinations, B: Destinations>(
         &mut self,
         old: &Self,
@@ -239,8 +241,8 @@ impl<M: Memory> Exclusive<M> {
         }
     }
 
-    /// The number of the destination that the connection goes to, or `None` when every one is
-    /// quiesced or unusable. Any context.
+    /// Returns the number of the destination that the connection goes to, or `None` when every one
+    /// is quiesced or unusable. Any context.
     ///
     /// Each choice counts as a connection. Destinations that the scheduler was not made for disturb
     /// the order for a while and nothing else.

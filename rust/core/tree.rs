@@ -20,7 +20,7 @@ pub trait Share: Sized {
     /// A counted reference to a value, which is dropped with the last one.
     type Shared<T>: Deref<Target = T> + Clone;
 
-    /// A first reference to `value`; `None` when memory is short. May sleep.
+    /// Returns a first reference to `value`; `None` when memory is short. May sleep.
     fn share<T>(value: T) -> Option<Self::Shared<T>>;
 }
 
@@ -68,12 +68,13 @@ impl<K, V, M: Share> Node<K, V, M> {
         }
     }
 
-    /// The height of what is below a link.
+    /// Returns the height of what is below a link.
     fn height(link: &Link<K, V, M>) -> u8 {
         link.as_ref().map_or(0, |node| node.height)
     }
 
-    /// A node with `near` on this side, `far` on the other one. Their heights differ by one at most.
+    /// Returns a node with `near` on this side, `far` on the other one. Their heights differ by one
+    /// at most.
     fn join(
         (key, value): (K, V),
         side: Side,
@@ -183,8 +184,8 @@ impl<K, V, M: Share> Clone for Tree<K, V, M> {
 }
 
 impl<K, V, M: Share> Tree<K, V, M> {
-    /// The first entry whose key is not `before` what is looked for. All keys that are come before
-    /// all that are not.
+    /// Returns the first entry whose key is not `before` what is looked for. All keys that are come
+    /// before all that are not.
     #[inline]
     pub fn first(&self, before: impl Fn(&K) -> bool) -> Option<(&K, &V)> {
         let mut found = None;
@@ -200,7 +201,7 @@ impl<K, V, M: Share> Tree<K, V, M> {
         found
     }
 
-    /// The entries from [`Tree::first`] on, in the order of their keys.
+    /// Returns the entries from [`Tree::first`] on, in the order of their keys.
     pub fn from(&self, before: impl Fn(&K) -> bool) -> Iter<'_, K, V, M> {
         let mut path = Path::new();
         let mut link = &self.root;
@@ -242,7 +243,7 @@ impl<'a, K, V, M: Share> Iterator for Iter<'a, K, V, M> {
 }
 
 impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
-    /// The value of the key.
+    /// Returns the value of the key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
         let mut link = &self.root;
@@ -256,7 +257,7 @@ impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
         None
     }
 
-    /// The same with this value for the key, whether or not there is one. May sleep.
+    /// Returns the same with this value for the key, whether or not there is one. May sleep.
     ///
     /// # Errors
     ///
@@ -271,7 +272,7 @@ impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
         Self::rebuild(path, Some(link), None)
     }
 
-    /// The same without the key, whether or not it is there. May sleep.
+    /// Returns the same without the key, whether or not it is there. May sleep.
     ///
     /// # Errors
     ///
@@ -298,7 +299,7 @@ impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
         Self::rebuild(path, next.right.clone(), Some((place, next)))
     }
 
-    /// The way to the key's node, or to where it belongs.
+    /// Returns the way to the key's node, or to where it belongs.
     fn path_to(&self, key: &K) -> Result<Place<'_, K, V, M>, Refusal> {
         let mut path = Path::new();
         let mut link = &self.root;
@@ -314,8 +315,8 @@ impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
         Ok((path, None))
     }
 
-    /// The tree of a path that now ends in `link`. `moved` is a node, and after how many steps it
-    /// takes the place of the one on the path.
+    /// Returns the tree of a path that now ends in `link`. `moved` is a node, and after how many
+    /// steps it takes the place of the one on the path.
     fn rebuild(
         mut path: Path<'_, K, V, M>,
         mut link: Link<K, V, M>,

@@ -58,7 +58,7 @@ impl<W: Word> Flows<W> {
         self.templates.add(u32::MAX);
     }
 
-    /// The count that a flow in this state is in; none for another protocol's.
+    /// Returns the count that a flow in this state is in; none for another protocol's.
     fn of(&self, state: State) -> Option<&W> {
         match state {
             State::UdpUnanswered => Some(&self.unanswered),
@@ -186,14 +186,14 @@ impl<T> Search<T> {
         self.looks >= Self::LOOKS || self.candidates >= Self::CANDIDATES
     }
 
-    /// What it has found.
+    /// Returns what it has found.
     pub fn found(self) -> Option<T> {
         self.found.map(|(_, entry)| entry)
     }
 }
 
-/// The timeouts while the share of the flows that were not answered is being used up, or the
-/// table: [`defence::shortened`] says `shortened` of the table.
+/// Returns the timeouts while the share of the flows that were not answered is being used up, or
+/// the table: [`defence::shortened`] says `shortened` of the table.
 pub fn shortened(
     usual: &Timeouts,
     shortened: Option<Timeouts>,

@@ -28,7 +28,7 @@ pub struct End {
 }
 
 impl End {
-    /// The end of a service's destination.
+    /// Creates the end of a service's destination.
     pub fn new(service: &ServiceKey, destination: &DestinationKey) -> Self {
         Self {
             protocol: service.protocol,
@@ -37,7 +37,7 @@ impl End {
         }
     }
 
-    /// The same on the wildcard address.
+    /// Returns the same on the wildcard address.
     #[inline]
     fn on_wildcard(self) -> Self {
         Self {
@@ -83,15 +83,15 @@ impl<T, M: Share> Clone for Backends<T, M> {
 }
 
 impl<T, M: Share> Backends<T, M> {
-    /// The destination that a packet comes from: one on the very address, else one on the wildcard
-    /// address if `is_local` says that the address is the host's. Of several on the same end any is
-    /// found.
+    /// Returns the destination that a packet comes from: one on the very address, else one on the
+    /// wildcard address if `is_local` says that the address is the host's. Of several on the same
+    /// end any is found.
     #[inline]
     pub fn find(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
         Some(&self.backend(end, is_local)?.destination)
     }
 
-    /// The same, of services that schedule each packet by itself.
+    /// Returns the same, of services that schedule each packet by itself.
     #[inline]
     pub fn find_one_packet(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
         if self.one_packet == 0 {
@@ -107,21 +107,21 @@ impl<T, M: Share> Backends<T, M> {
             .or_else(|| self.at(end.on_wildcard()).filter(|_| is_local()))
     }
 
-    /// The first one on the very end.
+    /// Returns the first one on the very end.
     #[inline]
     fn at(&self, end: End) -> Option<&Backend<T>> {
         let (key, found) = self.tree.first(|key| key.0 < end)?;
         (key.0 == end).then_some(found)
     }
 
-    /// The destinations on the very end.
+    /// Returns the destinations on the very end.
     pub fn on_end(&self, end: End) -> impl Iterator<Item = &T> {
         let rest = self.tree.from(move |key| key.0 < end);
         let on_end = rest.take_while(move |(key, _)| key.0 == end);
         on_end.map(|(_, found)| &found.destination)
     }
 
-    /// The destinations of the end's protocol, port and family, on whichever address.
+    /// Returns the destinations of the end's protocol, port and family, on whichever address.
     #[inline]
     pub fn on_port(&self, end: End) -> impl Iterator<Item = &T> {
         self.all_on_port(end).map(|found| &found.destination)
@@ -134,8 +134,8 @@ impl<T, M: Share> Backends<T, M> {
         on_port.map(|(_, found)| found)
     }
 
-    /// Whether answers could not be told apart any more with another destination on this end: where
-    /// a one-packet service has one, no other destination can be.
+    /// Returns `true` if answers could not be told apart any more with another destination on this
+    /// end: where a one-packet service has one, no other destination can be.
     fn clashes(&self, end: End, is_one_packet: bool) -> bool {
         if !is_one_packet && self.one_packet == 0 {
             return false;
@@ -152,7 +152,7 @@ impl<T, M: Share> Backends<T, M> {
 }
 
 impl<T: Clone, M: Share> Backends<T, M> {
-    /// The same with another destination of a service. May sleep.
+    /// Returns the same with another destination of a service. May sleep.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl<T: Clone, M: Share> Backends<T, M> {
         })
     }
 
-    /// The same without a service's destination. May sleep.
+    /// Returns the same without a service's destination. May sleep.
     ///
     /// # Errors
     ///

@@ -6,10 +6,10 @@ use super::state::State;
 
 /// An atomic word of 32 bits; its operations may be relaxed. Any context.
 pub trait Word {
-    /// A word of this value.
+    /// Creates a word of this value.
     fn new(value: u32) -> Self;
 
-    /// The value.
+    /// Returns the value.
     fn load(&self) -> u32;
 
     /// Sets the value.
@@ -63,7 +63,7 @@ impl<W: Word, O: Observer> Counts<W, O> {
         }
     }
 
-    /// The observer.
+    /// Returns the observer.
     pub fn observer(&self) -> &O {
         &self.observer
     }
@@ -88,8 +88,8 @@ impl<W: Word, O: Observer> Counts<W, O> {
         at_least_zero(self.open.load())
     }
 
-    /// Whether no connection is left. Meant for a destination that gets no new ones, after a grace
-    /// period: then every entry is counted, and 0 is final.
+    /// Returns `true` if no connection is left. Meant for a destination that gets no new ones,
+    /// after a grace period: then every entry is counted, and 0 is final.
     pub fn is_drained(&self) -> bool {
         self.connections.load() == 0
     }

@@ -21,7 +21,7 @@ const MOST_COMPARED: usize = 64;
 /// follows.
 const INIT_COMPARED: usize = 20;
 
-/// Whether a packet may be the refusal of a first packet, as it looks by itself.
+/// Returns `true` if a packet may be the refusal of a first packet, as it looks by itself.
 #[inline]
 pub fn may_refuse(signal: Signal) -> bool {
     match signal {
@@ -31,8 +31,8 @@ pub fn may_refuse(signal: Signal) -> bool {
     }
 }
 
-/// Whether `answer`, a packet of the destination, refuses the client's packet `first`. Each comes
-/// with its bytes.
+/// Returns `true` if `answer`, a packet of the destination, refuses the client's packet `first`.
+/// Each comes with its bytes.
 pub fn refuses<A: Ip>(
     answer: (&Packet<A>, &(impl Bytes + ?Sized)),
     first: (&Packet<A>, &(impl Bytes + ?Sized)),
@@ -45,8 +45,8 @@ pub fn refuses<A: Ip>(
         }
 }
 
-/// Whether an ICMP error, whose bytes these are, says that the client's packet `first` has met
-/// nobody at its port.
+/// Returns `true` if an ICMP error, whose bytes these are, says that the client's packet `first`
+/// has met nobody at its port.
 pub fn refuses_by_error<A: Ip>(
     error: (&IcmpError<A>, &(impl Bytes + ?Sized)),
     first: (&Packet<A>, &(impl Bytes + ?Sized)),
@@ -71,7 +71,8 @@ pub fn refuses_by_error<A: Ip>(
         })
 }
 
-/// Whether this byte of a transport header is one of its checksum, which changes with a port.
+/// Returns `true` if this byte of a transport header is one of its checksum, which changes with a
+/// port.
 fn is_checksum(protocol: Protocol, at: usize) -> bool {
     match protocol {
         Protocol::Tcp => (16..18).contains(&at),
@@ -80,7 +81,7 @@ fn is_checksum(protocol: Protocol, at: usize) -> bool {
     }
 }
 
-/// The number by which a refusal tells what it refuses: the acknowledgement number, or the
+/// Returns the number by which a refusal tells what it refuses: the acknowledgement number, or the
 /// verification tag.
 fn answered<A: Ip>(answer: &Packet<A>, bytes: &(impl Bytes + ?Sized)) -> Option<u32> {
     match answer.signal {
@@ -90,8 +91,8 @@ fn answered<A: Ip>(answer: &Packet<A>, bytes: &(impl Bytes + ?Sized)) -> Option<
     }
 }
 
-/// The number that the refusal of a first packet has: what comes after a SYN and its data, or the
-/// tag that an INIT asks for.
+/// Returns the number that the refusal of a first packet has: what comes after a SYN and its data,
+/// or the tag that an INIT asks for.
 fn awaited<A: Ip>(first: &Packet<A>, bytes: &(impl Bytes + ?Sized)) -> Option<u32> {
     match first.signal {
         Signal::Tcp(flags) if flags.opens() => {

@@ -23,8 +23,8 @@ pub(super) mod list;
 mod sctp;
 mod tcp;
 
-/// Whether a packet that has no entry may open a connection: the first segment of a TCP connection,
-/// any UDP datagram, and an SCTP INIT.
+/// Returns `true` if a packet that has no entry may open a connection: the first segment of a TCP
+/// connection, any UDP datagram, and an SCTP INIT.
 ///
 /// All else is left to the host, which knows what to do with it.
 #[inline]
@@ -36,8 +36,8 @@ pub fn opens(signal: Signal) -> bool {
     }
 }
 
-/// Whether a packet that has no entry may be of a connection whose entry is lost, or that another
-/// director has had: the sysctls `sloppy_tcp` and `sloppy_sctp` let such packets open one.
+/// Returns `true` if a packet that has no entry may be of a connection whose entry is lost, or that
+/// another director has had: the sysctls `sloppy_tcp` and `sloppy_sctp` let such packets open one.
 ///
 /// As in IPVS that is any segment but a reset, and any SCTP packet but an ABORT.
 #[inline]
@@ -49,8 +49,8 @@ pub fn continues(signal: Signal) -> bool {
     }
 }
 
-/// Whether a packet would end a TCP connection or begin to: a reset or FIN. Its numbers show
-/// whether it is one of that connection at all ([`Window::takes`]).
+/// Returns `true` if a packet would end a TCP connection or begin to: a reset or FIN. Its numbers
+/// show whether it is one of that connection at all ([`Window::takes`]).
 #[inline]
 pub fn ends(signal: Signal) -> bool {
     match signal {
@@ -59,7 +59,7 @@ pub fn ends(signal: Signal) -> bool {
     }
 }
 
-/// The state of a new connection, before its first packet moves it.
+/// Returns the state of a new connection, before its first packet moves it.
 #[inline]
 pub fn initial(protocol: Protocol) -> State {
     match protocol {
@@ -68,7 +68,8 @@ pub fn initial(protocol: Protocol) -> State {
     }
 }
 
-/// The state that a packet of `side` moves a connection to. Of UDP the first answer alone does.
+/// Returns the state that a packet of `side` moves a connection to. Of UDP the first answer alone
+/// does.
 #[inline]
 pub fn next(state: State, side: Side, signal: Signal) -> State {
     match signal {
@@ -90,7 +91,7 @@ pub enum Rules {
 }
 
 impl Rules {
-    /// The state that a packet of `side` moves a connection to.
+    /// Returns the state that a packet of `side` moves a connection to.
     #[inline]
     pub fn next(self, state: State, side: Side, signal: Signal) -> State {
         match (self, signal) {
@@ -100,8 +101,8 @@ impl Rules {
     }
 }
 
-/// Whether a packet of `side` may move a connection that is in `state`: nearly none does while a
-/// connection is established. When not, neither does it for [`Rules::Secure`].
+/// Returns `true` if a packet of `side` may move a connection that is in `state`: nearly none does
+/// while a connection is established. When not, neither does it for [`Rules::Secure`].
 #[inline]
 pub fn may_move(state: State, side: Side, signal: Signal) -> bool {
     match signal {
@@ -111,8 +112,8 @@ pub fn may_move(state: State, side: Side, signal: Signal) -> bool {
     }
 }
 
-/// Whether a packet of the client that has an entry in `state` starts a new connection in its
-/// place: the client has chosen the same port again, after both sides had closed.
+/// Returns `true` if a packet of the client that has an entry in `state` starts a new connection in
+/// its place: the client has chosen the same port again, after both sides had closed.
 #[inline]
 pub fn reopens(state: State, signal: Signal) -> bool {
     opens(signal) && state.is_finished()

@@ -19,7 +19,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The timeout of a state, in seconds.
+    /// Returns the timeout of a state, in seconds.
     #[inline]
     pub fn of(&self, state: State) -> u32 {
         self.0
@@ -55,7 +55,7 @@ impl Tunable {
     /// for times that lie ahead ([`idle`]).
     pub const MOST: u32 = u32::MAX / 2;
 
-    /// The state that it is the timeout of.
+    /// Returns the state that it is the timeout of.
     pub const fn state(self) -> State {
         match self {
             Self::Tcp => State::Established,
@@ -64,8 +64,8 @@ impl Tunable {
         }
     }
 
-    /// The one that holds for a connection in `state`, if its timeout can be set at all. That of an
-    /// established SCTP association cannot.
+    /// Returns the one that holds for a connection in `state`, if its timeout can be set at all.
+    /// That of an established SCTP association cannot.
     #[inline]
     pub const fn of(protocol: Protocol, state: State) -> Option<Self> {
         match (protocol, state) {
@@ -89,9 +89,9 @@ impl Tunable {
     }
 }
 
-/// The timeout of a connection, in seconds. `service` and `namespace` tell what was set there, 0 for
-/// nothing: the service's goes first, then the namespace's, then the default. That of a UDP flow
-/// which was not answered cannot be set, but is no longer than that of one which was.
+/// Returns the timeout of a connection, in seconds. `service` and `namespace` tell what was set
+/// there, 0 for nothing: the service's goes first, then the namespace's, then the default. That of
+/// a UDP flow which was not answered cannot be set, but is no longer than that of one which was.
 #[inline]
 pub fn effective(
     protocol: Protocol,
@@ -111,8 +111,8 @@ pub fn effective(
     set.unwrap_or_else(|| defaults.of(usual)).min(most)
 }
 
-/// How many seconds a connection with this timeout has left without another packet; 0 when its time
-/// is over.
+/// Returns how many seconds a connection with this timeout has left without another packet; 0 when
+/// its time is over.
 ///
 /// `last_seen` and `now` are seconds of one clock, which may wrap around. A `last_seen` of up to
 /// 2^31 seconds after `now` counts as now: another CPU has read the clock later.
@@ -121,7 +121,8 @@ pub fn remaining(timeout: u32, last_seen: u32, now: u32) -> u32 {
     timeout.saturating_sub(idle(last_seen, now))
 }
 
-/// How many seconds a connection has been without a packet; for the times see [`remaining`].
+/// Returns how many seconds a connection has been without a packet; for the times see
+/// [`remaining`].
 #[inline]
 pub fn idle(last_seen: u32, now: u32) -> u32 {
     let age = now.wrapping_sub(last_seen);
@@ -132,7 +133,7 @@ pub fn idle(last_seen: u32, now: u32) -> u32 {
     }
 }
 
-/// Whether a connection's time without a packet is over; see [`remaining`].
+/// Returns `true` if a connection's time without a packet is over; see [`remaining`].
 ///
 /// As both times are whole seconds, this can be up to a second early.
 #[inline]

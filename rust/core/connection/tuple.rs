@@ -32,7 +32,7 @@ const DESTINATION_PORT_SHIFT: u32 = 16;
 const PROTOCOL_SHIFT: u32 = 32;
 const SIDE_SHIFT: u32 = 34;
 
-/// The protocol as a key has it, in two bits.
+/// Returns the protocol as a key has it, in two bits.
 const fn protocol_bits(protocol: Protocol) -> u32 {
     match protocol {
         Protocol::Tcp => 0,
@@ -62,7 +62,7 @@ pub struct Tuple<A: Ip> {
 }
 
 impl<A: Ip> Tuple<A> {
-    /// The key of the packets from `client` to the virtual service `service`.
+    /// Returns the key of the packets from `client` to the virtual service `service`.
     ///
     /// For a service on the wildcard address, `service` has the address that the client used.
     #[inline]
@@ -75,7 +75,7 @@ impl<A: Ip> Tuple<A> {
         }
     }
 
-    /// The key of the packets from `destination` to `client`.
+    /// Returns the key of the packets from `destination` to `client`.
     #[inline]
     pub fn reply(protocol: Protocol, destination: Endpoint<A>, client: Endpoint<A>) -> Self {
         Self {
@@ -86,31 +86,31 @@ impl<A: Ip> Tuple<A> {
         }
     }
 
-    /// The side this is the key of.
+    /// Returns the side this is the key of.
     #[inline]
     pub fn side(&self) -> Side {
         self.side
     }
 
-    /// The protocol.
+    /// Returns the protocol.
     #[inline]
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Where the packets come from.
+    /// Returns where the packets come from.
     #[inline]
     pub fn source(&self) -> Endpoint<A> {
         self.source
     }
 
-    /// Where the packets go.
+    /// Returns where the packets go.
     #[inline]
     pub fn destination(&self) -> Endpoint<A> {
         self.destination
     }
 
-    /// The key as the table has it. Different keys have different words.
+    /// Returns the key as the table has it. Different keys have different words.
     #[inline]
     pub fn as_words(&self) -> A::Words {
         let side: u64 = match self.side {
@@ -124,7 +124,7 @@ impl<A: Ip> Tuple<A> {
         A::pack(self.source.address, self.destination.address, last)
     }
 
-    /// The client's end and the other one.
+    /// Returns the client's end and the other one.
     #[inline]
     fn ends(&self) -> (Endpoint<A>, Endpoint<A>) {
         match self.side {
@@ -133,7 +133,7 @@ impl<A: Ip> Tuple<A> {
         }
     }
 
-    /// The client's end and the protocol.
+    /// Returns the client's end and the protocol.
     #[inline]
     pub fn client_words(&self) -> A::EndWords {
         let (client, _) = self.ends();
@@ -143,8 +143,8 @@ impl<A: Ip> Tuple<A> {
             .pack_end(u32::from(client.port) | protocol << u16::BITS)
     }
 
-    /// What the other end adds to the hash, of which the highest 28 bits count, by a table's secret
-    /// numbers.
+    /// Returns what the other end adds to the hash, of which the highest 28 bits count, by a
+    /// table's secret numbers.
     ///
     /// The multilinear hash: the sum of the end's 32-bit parts, each multiplied by a factor of its own,
     /// and of one more number, modulo 2^64. Any two ends have the same 28 bits for one in 2^28 of all
@@ -171,7 +171,7 @@ impl<A: Ip> Tuple<A> {
         })
     }
 
-    /// The key whose words these are.
+    /// Returns the key whose words these are.
     ///
     /// The words must come from [`Tuple::as_words`]; others give some key, but not one that has
     /// these words.

@@ -59,7 +59,7 @@ impl Segment {
 }
 
 impl Window {
-    /// Whether the segment may be one of this connection.
+    /// Returns `true` if the segment may be one of this connection.
     ///
     /// Of a reset the sequence number alone counts, as for the socket, and nothing before RCV.NXT
     /// is taken. Otherwise the acknowledgement has to be one of what was sent, and the sequence
@@ -73,15 +73,15 @@ impl Window {
         sequence && segment.acknowledgement.is_none_or(|ack| self.has_sent(ack))
     }
 
-    /// Whether a segment of this host's that begins with this number is on its way, or may be: the
-    /// client has not acknowledged all of it. An ICMP error is about such a one (RFC 5927 section
-    /// 4.1).
+    /// Returns `true` if a segment of this host's that begins with this number is on its way, or
+    /// may be: the client has not acknowledged all of it. An ICMP error is about such a one (RFC
+    /// 5927 section 4.1).
     pub fn is_in_flight(&self, sequence: u32) -> bool {
         let flying = self.send_next.wrapping_sub(self.send_unacknowledged);
         sequence.wrapping_sub(self.send_unacknowledged) <= flying
     }
 
-    /// Whether the client can have seen everything before this number, and not long ago.
+    /// Returns `true` if the client can have seen everything before this number, and not long ago.
     fn has_sent(&self, number: u32) -> bool {
         let flying = self.send_next.wrapping_sub(self.send_unacknowledged);
         self.send_next.wrapping_sub(number) <= flying.saturating_add(self.send_past)

@@ -69,7 +69,7 @@ impl Name {
         })
     }
 
-    /// The key, for a service of the family `of`.
+    /// Returns the key, for a service of the family `of`.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl Wanted {
     }
 }
 
-/// The method that is asked for of a new destination.
+/// Returns the method that is asked for of a new destination.
 ///
 /// It is nat, whose packets are counted, as users of IPVS expect. A destination that joins others
 /// which are steered to is steered to as well, as a service has one method; and so is one on a

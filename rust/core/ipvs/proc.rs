@@ -128,7 +128,7 @@ impl<A: Ip> fmt::Display for ConnectionLine<A> {
     }
 }
 
-/// The name that IPVS has for a connection's state.
+/// Returns the name that IPVS has for a connection's state.
 pub const fn state_name(state: State) -> &'static str {
     match state {
         State::SynAck => "SYNACK",
@@ -145,8 +145,8 @@ pub const fn state_name(state: State) -> &'static str {
     }
 }
 
-/// The name that IPVS has for a template's state: whether a client has shown that its address is
-/// its own.
+/// Returns the name that IPVS has for a template's state: whether a client has shown that its
+/// address is its own.
 pub const fn template_state_name(proven: bool) -> &'static str {
     if proven {
         "ASSURED"
@@ -186,7 +186,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// A protocol as IPVS calls it.
+/// Returns a protocol as IPVS calls it.
 const fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "TCP",

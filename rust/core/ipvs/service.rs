@@ -72,7 +72,7 @@ impl Name {
         Ok(Self { family, what })
     }
 
-    /// The key of a service that can be added.
+    /// Returns the key of a service that can be added.
     ///
     /// # Errors
     ///
@@ -141,8 +141,8 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// What it changes of a service that there is, or of the settings that a new one starts from.
-    /// What IPVS has no word for is not in it.
+    /// Returns what it changes of a service that there is, or of the settings that a new one starts
+    /// from. What IPVS has no word for is not in it.
     ///
     /// # Errors
     ///
@@ -187,8 +187,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The prefix length of the netmask; `None` if it has none, which only matters to a service
-    /// that is persistent.
+    /// Returns the prefix length of the netmask; `None` if it has none, which only matters to a
+    /// service that is persistent.
     fn prefix(&self, family: Family) -> Result<Option<u8>, Refusal> {
         match family {
             Family::V4 => {
@@ -205,7 +205,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The flags of a service with these settings.
+/// Returns the flags of a service with these settings.
 pub fn reported_flags(settings: &Settings) -> u32 {
     let persistent = match settings.persistence.seconds() {
         0 => 0,
@@ -214,8 +214,8 @@ pub fn reported_flags(settings: &Settings) -> u32 {
     (settings.flags.bits() & SHARED) | HASHED | persistent
 }
 
-/// The bytes of the netmask: IPv4's mask in network byte order, IPv6's prefix length in that of the
-/// host.
+/// Returns the bytes of the netmask: IPv4's mask in network byte order, IPv6's prefix length in
+/// that of the host.
 pub fn reported_netmask(persistence: Persistence, family: Family) -> [u8; 4] {
     let prefix = u32::from(persistence.prefix(family));
     match family {

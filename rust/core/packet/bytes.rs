@@ -9,8 +9,8 @@ pub trait Bytes {
     /// False, with `into` in any state, when the packet ends before.
     fn copy_to(&self, offset: usize, into: &mut [u8]) -> bool;
 
-    /// The `N` bytes from `offset` on: where they are, or copied to `copy`. None when the packet
-    /// ends before.
+    /// Returns the `N` bytes from `offset` on: where they are, or copied to `copy`. None when the
+    /// packet ends before.
     #[inline]
     fn chunk<'a, const N: usize>(
         &'a self,

@@ -23,8 +23,8 @@ pub const fn sub(a: u16, b: u16) -> u16 {
     add(a, !b)
 }
 
-/// The sum of bytes that start at an even offset of the data summed; an odd last byte counts as
-/// the high half of a word.
+/// Returns the sum of bytes that start at an even offset of the data summed; an odd last byte
+/// counts as the high half of a word.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
     let (words, rest) = bytes.split_at(bytes.len() & !1);
@@ -40,25 +40,25 @@ pub fn sum(bytes: &[u8]) -> u16 {
     }
 }
 
-/// The checksum after the sum of the data it covers grew by `delta`.
+/// Returns the checksum after the sum of the data it covers grew by `delta`.
 #[inline]
 pub const fn adjust(checksum: u16, delta: u16) -> u16 {
     !add(!checksum, delta)
 }
 
-/// The checksum after a 16-bit word of the data changed (RFC 1624, equation 3).
+/// Returns the checksum after a 16-bit word of the data changed (RFC 1624, equation 3).
 #[inline]
 pub const fn update_word(checksum: u16, from: u16, to: u16) -> u16 {
     adjust(checksum, sub(to, from))
 }
 
-/// The checksum after some bytes of the data changed, which start at an even offset of it.
+/// Returns the checksum after some bytes of the data changed, which start at an even offset of it.
 #[inline]
 pub fn update_bytes(checksum: u16, from: &[u8], to: &[u8]) -> u16 {
     update_word(checksum, sum(from), sum(to))
 }
 
-/// The sum of the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1).
+/// Returns the sum of the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1).
 ///
 /// `length` is that of the transport header and its payload, in bytes.
 pub fn pseudo_header<A: Ip>(source: A, destination: A, protocol: u8, length: u32) -> u16 {
@@ -67,7 +67,7 @@ pub fn pseudo_header<A: Ip>(source: A, destination: A, protocol: u8, length: u32
     add(addresses, rest)
 }
 
-/// The checksum of a TCP or UDP segment, which holds 0 in the field that is to have it.
+/// Returns the checksum of a TCP or UDP segment, which holds 0 in the field that is to have it.
 ///
 /// Over a segment with its checksum in place this is 0 when the checksum is right. UDP sends
 /// 0xffff for a computed 0; that is left to the caller. `None` for a segment of 4 GiB or more.

@@ -34,14 +34,14 @@ const ZERO_BYTES: [u32; 16] = [
     0xe2ea_32dc,
 ];
 
-/// The register times x.
+/// Returns the register times x.
 #[inline]
 const fn times_x(register: u32) -> u32 {
     let carry = if register & 1 == 1 { POLYNOMIAL } else { 0 };
     register >> 1 ^ carry
 }
 
-/// The product of two registers.
+/// Returns the product of two registers.
 #[inline]
 const fn times(mut a: u32, mut b: u32) -> u32 {
     let mut product = 0;
@@ -56,7 +56,7 @@ const fn times(mut a: u32, mut b: u32) -> u32 {
     product
 }
 
-/// The register after `count` bytes of zeros went in.
+/// Returns the register after `count` bytes of zeros went in.
 #[inline]
 fn zeros(mut register: u32, count: u16) -> u32 {
     for (bit, power) in ZERO_BYTES.iter().enumerate() {
@@ -67,7 +67,7 @@ fn zeros(mut register: u32, count: u16) -> u32 {
     register
 }
 
-/// The CRC32c of the bytes. SCTP sends it with the lowest byte first.
+/// Returns the CRC32c of the bytes. SCTP sends it with the lowest byte first.
 pub fn checksum(bytes: &[u8]) -> u32 {
     let mut register = u32::MAX;
     for byte in bytes {
@@ -98,7 +98,7 @@ impl Difference {
         self.register ^= u32::from_le_bytes([first, second, 0, 0]);
     }
 
-    /// What is to be XORed into the CRC of the data, which has `length` bytes in all.
+    /// Returns what is to be XORed into the CRC of the data, which has `length` bytes in all.
     #[inline]
     pub fn at_end(mut self, length: u16) -> u32 {
         self.advance(length);

@@ -86,7 +86,7 @@ impl Fields {
 /// Where the IP header's checksum is. IPv6 headers have none.
 const IPV4_CHECKSUM: usize = 10;
 
-/// The transport checksum's field, of a transport header at `l4_offset`.
+/// Returns the transport checksum's field, of a transport header at `l4_offset`.
 #[inline]
 pub(super) fn l4_checksum(protocol: Protocol, l4_offset: usize) -> Range<usize> {
     let (offset, len) = match protocol {
@@ -147,8 +147,8 @@ pub(super) fn update_ip_checksum<A: Ip>(header: &mut [u8], delta: u16) -> Result
     }
 }
 
-/// The UDP checksum after the sum of the data it covers grew by `delta`: 0 says that there is
-/// none, and is written as 0xffff when it is the result (RFC 768).
+/// Returns the UDP checksum after the sum of the data it covers grew by `delta`: 0 says that there
+/// is none, and is written as 0xffff when it is the result (RFC 768).
 #[inline]
 fn udp_checksum(old: u16, delta: u16) -> u16 {
     if old == 0 {
@@ -160,14 +160,14 @@ fn udp_checksum(old: u16, delta: u16) -> u16 {
     }
 }
 
-/// The two bytes at an offset.
+/// Returns the two bytes at an offset.
 #[inline]
 fn bytes_at(header: &mut [u8], at: usize) -> Result<&mut [u8; 2], TooShort> {
     let tail = header.get_mut(at..).ok_or(TooShort)?;
     tail.first_chunk_mut().ok_or(TooShort)
 }
 
-/// The word at an offset.
+/// Returns the word at an offset.
 #[inline]
 pub(super) fn word(header: &mut [u8], at: usize) -> Result<u16, TooShort> {
     bytes_at(header, at).map(|bytes| u16::from_be_bytes(*bytes))

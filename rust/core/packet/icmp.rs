@@ -56,8 +56,8 @@ pub struct Quoted<A: Ip> {
 }
 
 impl<A: Ip> Quoted<A> {
-    /// A packet that the quoted one may have answered: one in mid-stream from its destination to its
-    /// source. Nothing else is known of it, neither its length nor its offsets.
+    /// Returns a packet that the quoted one may have answered: one in mid-stream from its
+    /// destination to its source. Nothing else is known of it, neither its length nor its offsets.
     pub fn answered(&self) -> Packet<A> {
         Packet {
             protocol: self.protocol,
@@ -80,7 +80,7 @@ const HEADER_LEN: usize = 8;
 /// What an error must at least quote of the transport header (RFC 792).
 const QUOTED_LEN: usize = 8;
 
-/// Whether messages of this type quote a packet.
+/// Returns `true` if messages of this type quote a packet.
 const fn is_error(family: Family, kind: u8) -> bool {
     match family {
         // Destination unreachable, source quench, redirect, time exceeded, parameter problem.
@@ -90,7 +90,7 @@ const fn is_error(family: Family, kind: u8) -> bool {
     }
 }
 
-/// Whether a message of this type and code says that nobody is at the port.
+/// Returns `true` if a message of this type and code says that nobody is at the port.
 const fn is_port_unreachable(family: Family, kind: u8, code: u8) -> bool {
     match family {
         Family::V4 => kind == 3 && code == 3,

@@ -26,7 +26,7 @@ pub(super) const IPV4_FRAGMENT_OFFSET: u16 = 0x1fff;
 const IPV6_MORE_FRAGMENTS: u16 = 0x0001;
 const IPV6_FRAGMENT_OFFSET: u16 = 0xfff8;
 
-/// The number of the family's ICMP as a transport protocol.
+/// Returns the number of the family's ICMP as a transport protocol.
 #[inline]
 pub(crate) const fn icmp_number(family: Family) -> u8 {
     match family {
@@ -45,7 +45,7 @@ pub(crate) struct Network<A> {
 }
 
 impl<A> Network<A> {
-    /// How many bytes the IP header leaves for the transport header and its payload.
+    /// Returns how many bytes the IP header leaves for the transport header and its payload.
     #[inline]
     pub(crate) fn payload(&self) -> usize {
         payload(self.length, self.l4_offset)
@@ -62,7 +62,7 @@ pub(crate) enum Parts {
 }
 
 impl Parts {
-    /// Whether a fragment is refused that has this offset, in any unit.
+    /// Returns `true` if a fragment is refused that has this offset, in any unit.
     #[inline]
     fn refuses(self, more: bool, offset: u16) -> bool {
         offset != 0 || (more && self == Self::Refuse)
@@ -81,7 +81,7 @@ pub(crate) fn network<A: Ip>(
     }
 }
 
-/// The protocol of a plain packet, and where its header begins.
+/// Returns the protocol of a plain packet, and where its header begins.
 #[inline(always)]
 pub(super) fn plain<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<(Protocol, usize)> {
     let (protocol, l4_offset) = match A::FAMILY {
@@ -106,7 +106,8 @@ pub(super) fn plain<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<(Protocol, u
     Some((Protocol::from_number(protocol)?, l4_offset))
 }
 
-/// How many bytes of a packet of this length are behind an offset; 0 is a length that is not told.
+/// Returns how many bytes of a packet of this length are behind an offset; 0 is a length that is
+/// not told.
 #[inline]
 fn payload(length: u32, offset: usize) -> usize {
     match usize::try_from(length) {
@@ -202,13 +203,14 @@ fn skip_extensions(
     Err(Unhandled::Malformed)
 }
 
-/// How many further stops a routing header at an offset names.
+/// Returns how many further stops a routing header at an offset names.
 fn segments_left(bytes: &(impl Bytes + ?Sized), at: usize) -> Result<u8, Unhandled> {
     let [_, _, _, left] = read(bytes, at)?;
     Ok(left)
 }
 
-/// The kind of the header behind the extension header at an offset, and how long that one is.
+/// Returns the kind of the header behind the extension header at an offset, and how long that one
+/// is.
 pub(super) fn extension(
     bytes: &(impl Bytes + ?Sized),
     parts: Parts,
@@ -229,7 +231,7 @@ pub(super) fn extension(
     }
 }
 
-/// The address in a header.
+/// Returns the address in a header.
 #[inline(always)]
 pub(super) fn address<A: Ip>(header: &[u8], at: Range<usize>) -> Result<A, Unhandled> {
     let octets = header.get(at).ok_or(Unhandled::Truncated)?;

@@ -27,9 +27,9 @@ const MOST_EXTENSIONS: usize = 4 * MAX_EXTENSIONS;
 /// A routing header whose addresses are shortened (RFC 6554).
 const SHORT_SEGMENTS: u8 = 3;
 
-/// What a packet would be if all that is odd about it were overlooked: one that opens a connection
-/// to where its source has it routed in the end. `None` if no stack would find the ports of TCP, UDP
-/// or SCTP in it, or if it is a fragment other than the first.
+/// Returns what a packet would be if all that is odd about it were overlooked: one that opens a
+/// connection to where its source has it routed in the end. `None` if no stack would find the ports
+/// of TCP, UDP or SCTP in it, or if it is a fragment other than the first.
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Packet<A>> {
     let (number, source, destination, l4_offset) = match A::FAMILY {
         Family::V4 => ipv4(bytes)?,
@@ -71,8 +71,8 @@ fn ipv4<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Network<A>> {
     Some((protocol, source, destination, l4_offset))
 }
 
-/// Where an IPv4 packet with a header of this length is routed by its source in the end; `None` if
-/// it has no source route, or is there, or if it is an IPv6 packet.
+/// Returns where an IPv4 packet with a header of this length is routed by its source in the end;
+/// `None` if it has no source route, or is there, or if it is an IPv6 packet.
 pub fn last_stop<A: Ip>(bytes: &(impl Bytes + ?Sized), header_len: usize) -> Option<A> {
     if A::FAMILY == Family::V6 {
         return None;
@@ -124,7 +124,7 @@ fn ipv6<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Network<A>> {
     None
 }
 
-/// Where a routing header at an offset leads a packet to `destination` in the end.
+/// Returns where a routing header at an offset leads a packet to `destination` in the end.
 fn last_segment<A: Ip>(bytes: &(impl Bytes + ?Sized), at: usize, destination: A) -> Option<A> {
     let [_, units, kind, left, compressed, pad] = read(bytes, at).ok()?;
     if left == 0 {

@@ -15,8 +15,8 @@ pub use icmp::{apply_to_error, writable_len_of_error};
 mod icmp;
 mod sctp;
 
-/// How many bytes, from the start of the IP header on, must be writable for [`apply`]: up to the
-/// end of the transport checksum, or all of an SCTP packet that carries addresses.
+/// Returns how many bytes, from the start of the IP header on, must be writable for [`apply`]: up
+/// to the end of the transport checksum, or all of an SCTP packet that carries addresses.
 #[inline]
 pub fn writable_len<A: Ip>(packet: &Packet<A>) -> usize {
     let headers = l4_checksum(packet.protocol, packet.l4_offset).end;

@@ -43,7 +43,7 @@ const INIT: u8 = 1;
 pub(super) const ABORT: u8 = 6;
 
 impl Chunk {
-    /// What a chunk of this type means (RFC 9260 section 3.2).
+    /// Returns what a chunk of this type means (RFC 9260 section 3.2).
     #[inline]
     pub const fn of_type(number: u8) -> Self {
         match number {
@@ -60,15 +60,15 @@ impl Chunk {
         }
     }
 
-    /// Whether the chunk has to be alone in its packet (RFC 9260 section 6.10).
+    /// Returns `true` if the chunk has to be alone in its packet (RFC 9260 section 6.10).
     #[inline]
     const fn is_alone(self) -> bool {
         matches!(self, Self::Init | Self::InitAck | Self::ShutdownComplete)
     }
 }
 
-/// Whether a chunk carries data, behind which no control chunk comes: DATA (RFC 9260) or I-DATA
-/// (RFC 8260).
+/// Returns `true` if a chunk carries data, behind which no control chunk comes: DATA (RFC 9260) or
+/// I-DATA (RFC 8260).
 #[inline]
 const fn carries_data(number: u8) -> bool {
     matches!(number, 0 | 64)
@@ -87,7 +87,7 @@ pub(super) fn parse<A>(
     Ok((ports, chunk(bytes, network)?))
 }
 
-/// The first chunk that tells something of the state, or an ABORT behind it.
+/// Returns the first chunk that tells something of the state, or an ABORT behind it.
 fn chunk<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Chunk, Unhandled> {
     let mut found = Chunk::Data;
     let mut at = HEADER_LEN;

@@ -25,37 +25,38 @@ impl TcpFlags {
     /// The acknowledgement number counts.
     pub const ACK: u8 = 0x10;
 
-    /// Whether FIN is set.
+    /// Returns `true` if FIN is set.
     #[inline]
     pub const fn fin(self) -> bool {
         self.0 & Self::FIN != 0
     }
 
-    /// Whether SYN is set.
+    /// Returns `true` if SYN is set.
     #[inline]
     pub const fn syn(self) -> bool {
         self.0 & Self::SYN != 0
     }
 
-    /// Whether RST is set.
+    /// Returns `true` if RST is set.
     #[inline]
     pub const fn rst(self) -> bool {
         self.0 & Self::RST != 0
     }
 
-    /// Whether ACK is set.
+    /// Returns `true` if ACK is set.
     #[inline]
     pub const fn ack(self) -> bool {
         self.0 & Self::ACK != 0
     }
 
-    /// Whether this is the first segment of a connection: SYN, and none of ACK, RST and FIN.
+    /// Returns `true` if this is the first segment of a connection: SYN, and none of ACK, RST and
+    /// FIN.
     #[inline]
     pub const fn opens(self) -> bool {
         self.syn() && !self.ack() && !self.rst() && !self.fin()
     }
 
-    /// Whether the segment ends its connection, or one side of it: FIN or RST.
+    /// Returns `true` if the segment ends its connection, or one side of it: FIN or RST.
     #[inline]
     pub const fn ends(self) -> bool {
         self.fin() || self.rst()
@@ -82,7 +83,7 @@ pub(super) fn parse<A>(
     Ok(([s1, s0, d1, d0], TcpFlags(flags)))
 }
 
-/// The flags of the TCP header at an offset.
+/// Returns the flags of the TCP header at an offset.
 #[inline]
 pub(super) fn flags(
     bytes: &(impl Bytes + ?Sized),

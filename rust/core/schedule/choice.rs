@@ -42,12 +42,12 @@ impl Tried {
         }
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there is none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whether it is one of them.
+    /// Returns `true` if it is one of them.
     pub fn contains(&self, index: usize) -> bool {
         self.indices.iter().take(self.count).any(|i| *i == index)
     }
@@ -55,18 +55,19 @@ impl Tried {
 
 /// Where the destinations of a choice come from.
 pub trait Offers {
-    /// How many destinations there are.
+    /// Returns how many destinations there are.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Returns `true` if there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The scheduler's choice among those that were not tried.
+    /// Returns the scheduler's choice among those that were not tried.
     fn pick(&self, tried: &Tried) -> Option<usize>;
 
-    /// Whether a destination may get new connections: it is neither quiesced nor at its bound.
+    /// Returns `true` if a destination may get new connections: it is neither quiesced nor at its
+    /// bound.
     fn takes_new(&self, index: usize) -> bool;
 
     /// Whether it can take this one.
@@ -78,8 +79,8 @@ pub trait Offers {
     /// Of more than [`crate::heard::MANY`], one that was found listening lately, for each place below that.
     fn heard(&self, place: usize) -> Option<usize>;
 
-    /// Whether the scheduler may have picked none although it has not looked at all: of more than
-    /// [`crate::heard::MANY`].
+    /// Returns `true` if the scheduler may have picked none although it has not looked at all: of
+    /// more than [`crate::heard::MANY`].
     fn may_give_up(&self) -> bool;
 
     /// No destination is left, but not all were asked.
@@ -121,7 +122,8 @@ impl Default for Choice {
 }
 
 impl Choice {
-    /// The next destination that the connection is offered to; `None` when there is no other one.
+    /// Returns the next destination that the connection is offered to; `None` when there is no
+    /// other one.
     ///
     /// Usually one question to the scheduler and one to the host's sockets. When all that the
     /// scheduler picks cannot take it, one to the sockets for each destination; of more than [`crate::heard::MANY`],
@@ -171,14 +173,16 @@ impl Choice {
         }
     }
 
-    /// Whether a destination that something else than the scheduler has chosen is passed over.
+    /// Returns `true` if a destination that something else than the scheduler has chosen is passed
+    /// over.
     pub fn passes_over(&mut self, readiness: Readiness) -> bool {
         let passed = matches!(readiness, Readiness::Deaf | Readiness::Busy(_));
         self.avoided |= passed;
         passed
     }
 
-    /// Whether a destination was passed over that would have refused or dropped the connection.
+    /// Returns `true` if a destination was passed over that would have refused or dropped the
+    /// connection.
     pub fn has_avoided(&self) -> bool {
         self.avoided
     }

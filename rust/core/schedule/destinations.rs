@@ -12,37 +12,37 @@ use crate::address::{Address, Endpoint};
 /// function fails for a number that is too large.
 #[expect(clippy::len_without_is_empty, reason = "no scheduler asks for it")]
 pub trait Destinations {
-    /// How many there are.
+    /// Returns how many there are.
     fn len(&self) -> usize;
 
-    /// A number that it keeps as long as it is the service's, and that no other destination of the
-    /// service has.
+    /// Returns a number that it keeps as long as it is the service's, and that no other destination
+    /// of the service has.
     fn id(&self, index: usize) -> u32;
 
-    /// Where it is; `None` for a number that is too large.
+    /// Returns where it is; `None` for a number that is too large.
     fn endpoint(&self, index: usize) -> Option<Endpoint<Address>>;
 
-    /// The weight; 0 for a quiesced destination, which gets nothing new.
+    /// Returns the weight; 0 for a quiesced destination, which gets nothing new.
     fn weight(&self, index: usize) -> u16;
 
-    /// The last weight it had that was not 0; 0 if it never had one.
+    /// Returns the last weight it had that was not 0; 0 if it never had one.
     fn last_weight(&self, index: usize) -> u16;
 
-    /// How many active connections it has.
+    /// Returns how many active connections it has.
     fn active(&self, index: usize) -> u32;
 
-    /// How many other connections it has.
+    /// Returns how many other connections it has.
     fn inactive(&self, index: usize) -> u32;
 
-    /// Whether it has as many connections as it may, so that nothing new goes there.
+    /// Returns `true` if it has as many connections as it may, so that nothing new goes there.
     fn full(&self, index: usize) -> bool;
 
-    /// What waits at its process for this packet's turn: connections to be accepted, or bytes to be
-    /// read. 0 if that cannot be known; `None` when nobody listens there.
+    /// Returns what waits at its process for this packet's turn: connections to be accepted, or
+    /// bytes to be read. 0 if that cannot be known; `None` when nobody listens there.
     fn queue(&self, index: usize) -> Option<u32>;
 
-    /// Whether this packet was there already, and could not stay. Of other packets that says
-    /// nothing.
+    /// Returns `true` if this packet was there already, and could not stay. Of other packets that
+    /// says nothing.
     fn tried(&self, index: usize) -> bool;
 
     /// Calls `each` with the number of every destination whose weight, connections or fullness may
@@ -66,13 +66,13 @@ pub struct Request {
     pub random: [u32; 2],
 }
 
-/// Whether a destination can be chosen for new connections.
+/// Returns `true` if a destination can be chosen for new connections.
 #[inline]
 pub(super) fn takes_new<D: Destinations>(destinations: &D, index: usize) -> bool {
     index < destinations.len() && destinations.weight(index) != 0 && !destinations.full(index)
 }
 
-/// Whether a destination can be chosen for this one.
+/// Returns `true` if a destination can be chosen for this one.
 #[inline]
 pub(super) fn eligible<D: Destinations>(destinations: &D, index: usize) -> bool {
     takes_new(destinations, index) && !destinations.tried(index)

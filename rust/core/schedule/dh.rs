@@ -21,8 +21,8 @@ const BITS: u32 = 8;
 pub struct Dh;
 
 impl Dh {
-    /// The destination for the address that the client has sent the packet to. `None` when it is
-    /// quiesced or unusable.
+    /// Returns the destination for the address that the client has sent the packet to. `None` when
+    /// it is quiesced or unusable.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let slot = hash_32(fold(&request.service.address), BITS);
         let turn = usize::try_from(slot)

@@ -34,7 +34,7 @@ impl Flags {
     const ALL: Self =
         Self(Self::SCHEDULERS.0 | Self::ONE_PACKET.0 | Self::SLOPPY.0 | Self::UNCOUNTED.0);
 
-    /// The flags of these bits.
+    /// Returns the flags of these bits.
     ///
     /// # Errors
     ///
@@ -47,12 +47,12 @@ impl Flags {
         }
     }
 
-    /// The flags as bits.
+    /// Returns the flags as bits.
     pub const fn bits(self) -> u32 {
         self.0
     }
 
-    /// Whether all of `flags` are set.
+    /// Returns `true` if all of `flags` are set.
     #[inline]
     pub const fn has(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 pub struct Fo<M: Memory>(Smallest<M, Reverse<u16>>);
 
 impl<M: Memory> Fo<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{address::Address, heard::Sample};
 
-/// An address as one number in host byte order: IPv6's four words are combined by exclusive or.
+/// Returns an address as one number in host byte order: IPv6's four words are combined by exclusive
+/// or.
 pub(super) fn fold(address: &Address) -> u32 {
     match *address {
         Address::V4(octets) => u32::from_be_bytes(octets),
@@ -21,8 +22,8 @@ pub(super) fn fold(address: &Address) -> u32 {
     }
 }
 
-/// What stands for the client in a hash: its address and, if the service has the flag, its port.
-/// IPVS adds them.
+/// Returns what stands for the client in a hash: its address and, if the service has the flag, its
+/// port. IPVS adds them.
 pub(super) fn client(request: &Request, flags: Flags) -> u32 {
     let port = if flags.has(Flags::PORT) {
         request.client.port
@@ -32,8 +33,8 @@ pub(super) fn client(request: &Request, flags: Flags) -> u32 {
     fold(&request.client.address).wrapping_add(u32::from(port))
 }
 
-/// The upper `bits` bits, 1 to 32 of them, of the product with 2^32 divided by the golden ratio
-/// squared: `hash_32()` of `include/linux/hash.h`.
+/// Returns the upper `bits` bits, 1 to 32 of them, of the product with 2^32 divided by the golden
+/// ratio squared: `hash_32()` of `include/linux/hash.h`.
 pub(super) fn hash_32(value: u32, bits: u32) -> u32 {
     let product = value.wrapping_mul(0x61c8_8647);
     product.wrapping_shr(32_u32.wrapping_sub(bits))
@@ -87,7 +88,7 @@ const MOST_SLOTS: usize = 4096;
 /// A slot of a table that no destination has.
 pub(super) const NOBODY: u32 = u32::MAX;
 
-/// The destination that a table has for a client, by number.
+/// Returns the destination that a table has for a client, by number.
 ///
 /// `slot` tells the client's slot for an offset. The one for offset 0 counts, and the others only
 /// with [`Flags::FALLBACK`], when that one's destination cannot be chosen: as in IPVS, first for

@@ -20,12 +20,12 @@ impl Progress {
     /// How much is looked at in one part.
     pub(super) const PART: usize = 256;
 
-    /// Whether not all of `len` were looked at.
+    /// Returns `true` if not all of `len` were looked at.
     pub(super) fn is_before(self, len: usize) -> bool {
         self.done < len
     }
 
-    /// The numbers of the next part, of `len`.
+    /// Returns the numbers of the next part, of `len`.
     pub(super) fn part(&mut self, len: usize) -> Range<usize> {
         let start = self.done;
         self.done = start.saturating_add(Self::PART).min(len);
@@ -33,8 +33,8 @@ impl Progress {
     }
 }
 
-/// The numbers before and after of the destinations that stay, which stay in their order: of the next
-/// part. One step for each destination.
+/// Returns the numbers before and after of the destinations that stay, which stay in their order:
+/// of the next part. One step for each destination.
 pub(super) fn kept<'a, A: Destinations, B: Destinations>(
     before: &'a A,
     after: &'a B,
@@ -69,7 +69,8 @@ impl<M: Memory> Identities<M> {
         Ok(Self(pairs))
     }
 
-    /// The number of the destination with this identity, if it is there. A search by halves.
+    /// Returns the number of the destination with this identity, if it is there. A search by
+    /// halves.
     pub(super) fn number(&self, id: u32) -> Option<usize> {
         let place = self.0.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         let (_, number) = self.0.get(place)?;

@@ -18,7 +18,7 @@ macro_rules! kinds {
             /// Every scheduler there is.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The name that requests and listings have.
+            /// Returns the name that requests and listings have.
             pub const fn name(self) -> &'static CStr {
                 match self {
                     $(Self::$name => $text,)*
@@ -64,20 +64,20 @@ kinds! {
 }
 
 impl Kind {
-    /// The scheduler of this name, which comes without a final NUL.
+    /// Returns the scheduler of this name, which comes without a final NUL.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         let mut kinds = Self::ALL.iter().copied();
         kinds.find(|kind| kind.name().to_bytes() == name)
     }
 
-    /// Whether choices need random numbers.
+    /// Returns `true` if choices need random numbers.
     #[inline]
     pub const fn is_random(self) -> bool {
         matches!(self, Self::Twos | Self::P2c | Self::Jsq)
     }
 
-    /// Whether choices go by how many connections the destinations have; those of `jsq` where as
-    /// many wait. Not for that: all look whether a destination is full.
+    /// Returns `true` if choices go by how many connections the destinations have; those of `jsq`
+    /// where as many wait. Not for that: all look whether a destination is full.
     pub const fn goes_by_connections(self) -> bool {
         matches!(
             self,
@@ -94,9 +94,9 @@ impl Kind {
         )
     }
 
-    /// Whether the scheduler of so many destinations is made for the weights that they had then, so
-    /// that it has to be made again when one changes. The others follow a change, and keep what they
-    /// remember.
+    /// Returns `true` if the scheduler of so many destinations is made for the weights that they
+    /// had then, so that it has to be made again when one changes. The others follow a change, and
+    /// keep what they remember.
     pub const fn is_made_for_weights(self, destinations: usize) -> bool {
         match self {
             Self::Sh | Self::Mh | Self::Twos | Self::P2c => true,

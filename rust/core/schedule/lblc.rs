@@ -27,7 +27,7 @@ pub struct Lblc<M: Memory> {
 }
 
 impl<M: Memory> Lblc<M> {
-    /// A scheduler that knows no address.
+    /// Creates a scheduler that knows no address.
     ///
     /// # Errors
     ///
@@ -40,8 +40,8 @@ impl<M: Memory> Lblc<M> {
         })
     }
 
-    /// The destination that the address has had, or else that with the fewest connections for its
-    /// weight, which is remembered.
+    /// Returns the destination that the address has had, or else that with the fewest connections
+    /// for its weight, which is remembered.
     pub fn pick<D: Destinations>(&mut self, destinations: &D, request: &Request) -> Option<usize> {
         let address = &request.service.address;
         self.loads.look(destinations);

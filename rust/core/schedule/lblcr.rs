@@ -80,7 +80,7 @@ impl Set {
 }
 
 impl<M: Memory> Lblcr<M> {
-    /// A scheduler that knows no address.
+    /// Creates a scheduler that knows no address.
     ///
     /// # Errors
     ///
@@ -93,8 +93,8 @@ impl<M: Memory> Lblcr<M> {
         })
     }
 
-    /// The destination of the address's set with the fewest connections for its weight. If it has
-    /// too much to do, that of all, which joins the set.
+    /// Returns the destination of the address's set with the fewest connections for its weight. If
+    /// it has too much to do, that of all, which joins the set.
     pub fn pick<D: Destinations>(&mut self, destinations: &D, request: &Request) -> Option<usize> {
         let now = request.now;
         let Self {

@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 pub struct Lc<M: Memory>(Smallest<M, u64>);
 
 impl<M: Memory> Lc<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///

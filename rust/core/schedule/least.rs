@@ -27,18 +27,18 @@ impl Load {
         weight: NonZeroU16::MIN.saturating_add(1),
     };
 
-    /// The load for the weight, if that is not 0.
+    /// Creates the load for the weight, if that is not 0.
     pub(super) fn new(load: u64, weight: u16) -> Option<Self> {
         let weight = NonZeroU16::new(weight)?;
         Some(Self { load, weight })
     }
 
-    /// What a destination's connections cost for its weight.
+    /// Returns what a destination's connections cost for its weight.
     pub(super) fn overhead<D: Destinations>(destinations: &D, index: usize) -> Option<Self> {
         Self::new(overhead(destinations, index), destinations.weight(index))
     }
 
-    /// The active connections that a destination would have with one more, for its weight.
+    /// Returns the active connections that a destination would have with one more, for its weight.
     pub(super) fn expected<D: Destinations>(destinations: &D, index: usize) -> Option<Self> {
         let active = u64::from(destinations.active(index));
         Self::new(active.saturating_add(1), destinations.weight(index))
@@ -71,8 +71,8 @@ impl PartialEq for Load {
 
 impl Eq for Load {}
 
-/// What a destination's connections cost: an active one 257, because it is one of all as well,
-/// another one 1. IPVS weighs them the same way. Below 2^41.
+/// Returns what a destination's connections cost: an active one 257, because it is one of all as
+/// well, another one 1. IPVS weighs them the same way. Below 2^41.
 #[inline]
 pub(super) fn overhead<D: Destinations>(destinations: &D, index: usize) -> u64 {
     let active = u64::from(destinations.active(index));
@@ -80,8 +80,8 @@ pub(super) fn overhead<D: Destinations>(destinations: &D, index: usize) -> u64 {
     active.saturating_mul(257).saturating_add(inactive)
 }
 
-/// The candidate that can be chosen and has the least `load`; of equals the first one. Looks at each
-/// once: for few candidates.
+/// Returns the candidate that can be chosen and has the least `load`; of equals the first one.
+/// Looks at each once: for few candidates.
 pub(super) fn least_of<D: Destinations>(
     destinations: &D,
     candidates: impl Iterator<Item = usize>,
@@ -108,7 +108,7 @@ pub(super) struct Smallest<M: Memory, V: Copy> {
 }
 
 impl<M: Memory, V: Copy + Ord> Smallest<M, V> {
-    /// An order of as many destinations. May sleep.
+    /// Creates an order of as many destinations. May sleep.
     ///
     /// # Errors
     ///
@@ -120,8 +120,9 @@ impl<M: Memory, V: Copy + Ord> Smallest<M, V> {
         })
     }
 
-    /// The destination with the smallest value, of equals the first. One for which `value` has none,
-    /// or that can take no connection, is not chosen; nor is one that this was not made for.
+    /// Returns the destination with the smallest value, of equals the first. One for which `value`
+    /// has none, or that can take no connection, is not chosen; nor is one that this was not made
+    /// for.
     pub(super) fn pick<D: Destinations>(
         &mut self,
         destinations: &D,

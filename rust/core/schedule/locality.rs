@@ -41,7 +41,7 @@ struct Entry<T> {
 pub(super) struct Addresses<M: Memory, T: Copy>(M::Slice<Entry<T>>);
 
 impl<M: Memory, T: Copy> Addresses<M, T> {
-    /// A memory that is empty; `value` is any.
+    /// Creates a memory that is empty; `value` is any.
     pub(super) fn new(value: T) -> Result<Self, Refusal> {
         let free = Entry {
             address: None,
@@ -71,7 +71,7 @@ impl<M: Memory, T: Copy> Addresses<M, T> {
         row.unwrap_or_default()
     }
 
-    /// What is remembered of the address, if anything. It counts as used at `now`.
+    /// Returns what is remembered of the address, if anything. It counts as used at `now`.
     pub(super) fn find(&mut self, address: &Address, now: u32) -> Option<&mut T> {
         let mut row = self.row(address).iter_mut();
         let entry = row.find(|entry| entry.address == Some(*address))?;
@@ -115,7 +115,7 @@ pub(super) struct Loads<M: Memory> {
 }
 
 impl<M: Memory> Loads<M> {
-    /// The loads of as many destinations. May sleep.
+    /// Creates the loads of as many destinations. May sleep.
     ///
     /// # Errors
     ///
@@ -144,19 +144,19 @@ impl<M: Memory> Loads<M> {
         }
     }
 
-    /// The destination with the fewest connections for its weight.
+    /// Returns the destination with the fewest connections for its weight.
     pub(super) fn least<D: Destinations>(&self, destinations: &D) -> Option<usize> {
         self.connections
             .first(|index| eligible(destinations, index))
     }
 
-    /// Whether a destination that is remembered can be kept.
+    /// Returns `true` if a destination that is remembered can be kept.
     pub(super) fn can_stay<D: Destinations>(&self, destinations: &D, index: usize) -> bool {
         eligible(destinations, index) && !self.is_overloaded(destinations, index)
     }
 
-    /// Whether a destination has more active connections than its weight says while another one has
-    /// less than half as many as its own weight says. IPVS has the same rule.
+    /// Returns `true` if a destination has more active connections than its weight says while
+    /// another one has less than half as many as its own weight says. IPVS has the same rule.
     fn is_overloaded<D: Destinations>(&self, destinations: &D, index: usize) -> bool {
         if destinations.active(index) <= u32::from(destinations.weight(index)) {
             return false;
@@ -168,7 +168,7 @@ impl<M: Memory> Loads<M> {
     }
 }
 
-/// The active connections of a destination for its weight.
+/// Returns the active connections of a destination for its weight.
 fn active<D: Destinations>(destinations: &D, index: usize) -> Option<Load> {
     let active = u64::from(destinations.active(index));
     Load::new(active, destinations.weight(index))

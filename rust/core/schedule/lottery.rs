@@ -63,15 +63,15 @@ impl<M: Memory> Lottery<M> {
         drawn.find(can).or_else(|| others.find(can))
     }
 
-    /// The sum up to and with a destination; 0 of none.
+    /// Returns the sum up to and with a destination; 0 of none.
     fn sum(&self, index: Option<usize>) -> u64 {
         let sum = index.and_then(|index| self.0.get(index));
         sum.copied().unwrap_or(0)
     }
 }
 
-/// The number itself, or others that look as if they had nothing to do with it: the steps of
-/// Murmur3's final mix, each of which can be undone.
+/// Returns the number itself, or others that look as if they had nothing to do with it: the steps
+/// of Murmur3's final mix, each of which can be undone.
 fn mixed(random: u32, draw: u32) -> u32 {
     if draw == 0 {
         return random;

@@ -21,13 +21,13 @@ pub trait Bits {
     /// Bits that are all 0.
     fn new() -> Self;
 
-    /// The bits. Orders nothing.
+    /// Returns the bits. Orders nothing.
     fn load(&self) -> u64;
 
     /// Replaces `old` by `new` in one step, or else tells the bits that are there.
     fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64>;
 
-    /// The bits, which become 0 in one step.
+    /// Returns the bits, which become 0 in one step.
     fn take(&self) -> u64;
 }
 
@@ -107,7 +107,7 @@ impl<B: Bits> Changed<B> {
         summary
     }
 
-    /// Whether there is no mark, as far as this CPU knows.
+    /// Returns `true` if there is no mark, as far as this CPU knows.
     pub fn is_empty(&self) -> bool {
         self.summary.load() == 0
     }
@@ -168,8 +168,8 @@ impl<B: Bits> Default for Taker<B> {
     }
 }
 
-/// The places of the bits that are 1, in rising order. Packets wait for it: there are few, and the
-/// others are not looked at.
+/// Returns the places of the bits that are 1, in rising order. Packets wait for it: there are few,
+/// and the others are not looked at.
 #[inline]
 fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
     iter::from_fn(move || {
@@ -213,7 +213,8 @@ impl<M: Memory> Places<M> {
         Ok(Self(places))
     }
 
-    /// Where the things with this mark are, with those of higher marks behind them. A search by halves.
+    /// Returns where the things with this mark are, with those of higher marks behind them. A
+    /// search by halves.
     pub fn start(&self, mark: u32) -> usize {
         self.0.partition_point(|(other, _)| *other < mark)
     }

@@ -9,6 +9,6 @@ pub trait Memory {
     /// A slice that is given back when it is dropped.
     type Slice<T: Copy>: DerefMut<Target = [T]>;
 
-    /// A slice of `len` copies of `value`; `None` when memory is short. May sleep.
+    /// Returns a slice of `len` copies of `value`; `None` when memory is short. May sleep.
     fn filled<T: Copy>(value: T, len: usize) -> Option<Self::Slice<T>>;
 }

@@ -42,7 +42,7 @@ pub enum TableSize {
 }
 
 impl TableSize {
-    /// The number of slots.
+    /// Returns the number of slots.
     pub const fn slots(self) -> u32 {
         match self {
             Self::Ipvs => 4093,
@@ -50,7 +50,7 @@ impl TableSize {
         }
     }
 
-    /// The size with this number of slots.
+    /// Returns the size with this number of slots.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ enum Order {
 }
 
 impl Order {
-    /// The slot at a place in the order, of a table with so many slots.
+    /// Returns the slot at a place in the order, of a table with so many slots.
     fn slot(self, place: u32, slots: u32) -> u32 {
         let slots = u64::from(slots);
         let rest = |value: u64| value.checked_rem(slots).unwrap_or(0);
@@ -124,7 +124,7 @@ impl Order {
         u32::try_from(slot).unwrap_or(0)
     }
 
-    /// The order of a destination in a table of this size.
+    /// Returns the order of a destination in a table of this size.
     fn of(endpoint: &Endpoint<Address>, size: TableSize) -> Self {
         let slots = size.slots();
         let below = |hash: u32, limit: u32| hash.checked_rem(limit).unwrap_or(0);
@@ -149,7 +149,8 @@ impl Order {
 }
 
 impl<M: Memory> Mh<M> {
-    /// A table for these destinations. A quiesced one has the slots that its last weight gives it.
+    /// Creates a table for these destinations. A quiesced one has the slots that its last weight
+    /// gives it.
     ///
     /// # Errors
     ///
@@ -178,14 +179,14 @@ impl<M: Memory> Mh<M> {
         })
     }
 
-    /// The number of the destination that each slot has; `u32::MAX` in all when none has had a
-    /// weight.
+    /// Returns the number of the destination that each slot has; `u32::MAX` in all when none has
+    /// had a weight.
     pub fn table(&self) -> &[u32] {
         &self.table
     }
 
-    /// The destination for the client's address, and port if the flag says so. `None` when it is
-    /// quiesced or unusable, or with [`Flags::FALLBACK`] when all are.
+    /// Returns the destination for the client's address, and port if the flag says so. `None` when
+    /// it is quiesced or unusable, or with [`Flags::FALLBACK`] when all are.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let client = hash::client(request, self.flags);
         hash::pick(&self.table, destinations, self.flags, |offset| {
@@ -195,8 +196,8 @@ impl<M: Memory> Mh<M> {
     }
 }
 
-/// The preferences of the destinations, the one that was added last first: IPVS adds one at the
-/// beginning of its list.
+/// Returns the preferences of the destinations, the one that was added last first: IPVS adds one at
+/// the beginning of its list.
 fn preferences<M: Memory, D: Destinations>(
     destinations: &D,
     size: TableSize,
@@ -272,7 +273,7 @@ fn fill_in_turns(table: &mut [u32], preferences: &mut [Preference]) {
     }
 }
 
-/// The greatest common divisor; of 0 and another number that one.
+/// Returns the greatest common divisor; of 0 and another number that one.
 fn gcd(mut a: u32, mut b: u32) -> u32 {
     while let Some(rest) = a.checked_rem(b) {
         (a, b) = (b, rest);

@@ -27,7 +27,7 @@ enum Queue {
 }
 
 impl<M: Memory> Nq<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///
@@ -36,7 +36,8 @@ impl<M: Memory> Nq<M> {
         Smallest::new(destinations).map(Self)
     }
 
-    /// The first destination without active connections, or else what [`super::sed::Sed`] chooses.
+    /// Returns the first destination without active connections, or else what [`super::sed::Sed`]
+    /// chooses.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         self.0.pick(destinations, |index| {
             if destinations.active(index) == 0 {

@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 pub struct Ovf<M: Memory>(Smallest<M, Reverse<u16>>);
 
 impl<M: Memory> Ovf<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///
@@ -23,8 +23,9 @@ impl<M: Memory> Ovf<M> {
         Smallest::new(destinations).map(Self)
     }
 
-    /// The heaviest destination with at most as many active connections as its weight, so that each
-    /// gets one more than that, as in IPVS; of equals the first. `None` when all are full.
+    /// Returns the heaviest destination with at most as many active connections as its weight, so
+    /// that each gets one more than that, as in IPVS; of equals the first. `None` when all are
+    /// full.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         self.0.pick(destinations, |index| {
             let weight = destinations.weight(index);

@@ -22,7 +22,7 @@ use crate::refusal::Refusal;
 pub struct P2c<M: Memory>(Lottery<M>);
 
 impl<M: Memory> P2c<M> {
-    /// A scheduler for the weights that the destinations have.
+    /// Creates a scheduler for the weights that the destinations have.
     ///
     /// # Errors
     ///

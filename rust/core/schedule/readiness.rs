@@ -29,7 +29,7 @@ pub enum Listening {
 }
 
 impl Listening {
-    /// What waits there already; none where nobody listens.
+    /// Returns what waits there already; none where nobody listens.
     pub fn waiting(self) -> Option<u32> {
         match self {
             Self::Unknown => Some(0),

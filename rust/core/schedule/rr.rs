@@ -23,7 +23,7 @@ pub struct Rr<M: Memory> {
 }
 
 impl<M: Memory> Rr<M> {
-    /// A scheduler for as many destinations, which begins with the first.
+    /// Creates a scheduler for as many destinations, which begins with the first.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl<M: Memory> Rr<M> {
         })
     }
 
-    /// The next destination that can be chosen.
+    /// Returns the next destination that can be chosen.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         let last = &self.last;
         let index = self

@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 pub struct Sed<M: Memory>(Smallest<M, Load>);
 
 impl<M: Memory> Sed<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///

@@ -24,9 +24,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether the scheduler, which looks at a constant number of destinations, may pick none of more
-    /// than [`crate::heard::MANY`] although one takes new connections. For the others none is the last word: that a
-    /// client has no destination, or that all are full.
+    /// Returns `true` if the scheduler, which looks at a constant number of destinations, may pick
+    /// none of more than [`crate::heard::MANY`] although one takes new connections. For the others
+    /// none is the last word: that a client has no destination, or that all are full.
     pub const fn may_give_up(&self) -> bool {
         match self.kind {
             Kind::Dh | Kind::Ovf => false,
@@ -35,7 +35,7 @@ impl Settings {
         }
     }
 
-    /// A scheduler without flags, of a service that is not persistent.
+    /// Creates a scheduler without flags, of a service that is not persistent.
     pub const fn new(kind: Kind) -> Self {
         Self {
             kind,

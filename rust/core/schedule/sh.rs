@@ -27,8 +27,8 @@ pub struct Sh<M: Memory> {
 }
 
 impl<M: Memory> Sh<M> {
-    /// A table for these destinations: in turn, the one that was added last first, each has as many
-    /// slots in a row as its weight says, but one at least, until all 256 are given away.
+    /// Creates a table for these destinations: in turn, the one that was added last first, each has
+    /// as many slots in a row as its weight says, but one at least, until all 256 are given away.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl<M: Memory> Sh<M> {
         Ok(Self { table, flags })
     }
 
-    /// The destination for the client's address, and port if the flag says so. `None` when it is
-    /// quiesced or unusable, or with [`Flags::FALLBACK`] when all are.
+    /// Returns the destination for the client's address, and port if the flag says so. `None` when
+    /// it is quiesced or unusable, or with [`Flags::FALLBACK`] when all are.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let client = hash_32(hash::client(request, self.flags), BITS);
         hash::pick(&self.table, destinations, self.flags, |offset| {

@@ -28,20 +28,20 @@ impl SlowStart {
         }
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there is none.
     pub const fn is_off(self) -> bool {
         self.0 == 0
     }
 
-    /// The seconds.
+    /// Returns the seconds.
     pub const fn seconds(self) -> u32 {
         self.0 as u32
     }
 
-    /// Whether a connection is not for a process that has listened for `age` seconds while the one
-    /// that has listened longest, which may be itself, has for `oldest`. In its first second it gets
-    /// one of as many as there are seconds, at most those of the oldest, and one more in each second
-    /// after. `random` is any number.
+    /// Returns `true` if a connection is not for a process that has listened for `age` seconds
+    /// while the one that has listened longest, which may be itself, has for `oldest`. In its first
+    /// second it gets one of as many as there are seconds, at most those of the oldest, and one
+    /// more in each second after. `random` is any number.
     pub fn holds_back(self, age: u32, oldest: u32, random: u32) -> bool {
         let full = oldest.saturating_add(1).min(self.seconds());
         random.checked_rem(full).unwrap_or(0) > age

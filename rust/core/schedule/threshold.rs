@@ -36,8 +36,8 @@ impl Thresholds {
         self.lower
     }
 
-    /// Whether a destination with so many connections is full, given whether it was when it was
-    /// looked at last.
+    /// Returns `true` if a destination with so many connections is full, given whether it was when
+    /// it was looked at last.
     pub fn is_full(self, was: bool, connections: u32) -> bool {
         if self.upper == 0 {
             return false;

@@ -26,7 +26,7 @@ pub(super) struct Tournament<M: Memory, V: Copy> {
 }
 
 impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
-    /// A tree for as many values, without any. May sleep.
+    /// Creates a tree for as many values, without any. May sleep.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
         })
     }
 
-    /// The value of a number.
+    /// Returns the value of a number.
     pub(super) fn get(&self, index: usize) -> Option<V> {
         self.values.get(index).copied().flatten()
     }
@@ -79,7 +79,7 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
         }
     }
 
-    /// The number of the smallest value that `suits`; of equal ones the lowest number.
+    /// Returns the number of the smallest value that `suits`; of equal ones the lowest number.
     ///
     /// As many steps as the tree has levels, for each value that does not suit and is smaller than
     /// the one that is found, and no more than that: where the winner suits, nobody below it needs
@@ -114,7 +114,7 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
         self.winners.len().saturating_add(index)
     }
 
-    /// The number that has won at a node.
+    /// Returns the number that has won at a node.
     fn winner(&self, node: usize) -> Option<usize> {
         match self.winners.get(node) {
             Some(&NOBODY) => None,
@@ -136,7 +136,7 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
         }
     }
 
-    /// The winner of two, of which the first has the lower number.
+    /// Returns the winner of two, of which the first has the lower number.
     fn better(&self, left: Option<usize>, right: Option<usize>) -> Option<usize> {
         let (Some(a), Some(b)) = (left, right) else {
             return left.or(right);

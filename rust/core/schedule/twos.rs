@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 pub struct Twos<M: Memory>(Lottery<M>);
 
 impl<M: Memory> Twos<M> {
-    /// A scheduler for the weights that the destinations have.
+    /// Creates a scheduler for the weights that the destinations have.
     ///
     /// # Errors
     ///

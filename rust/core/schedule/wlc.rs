@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 pub struct Wlc<M: Memory>(Smallest<M, Load>);
 
 impl<M: Memory> Wlc<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///

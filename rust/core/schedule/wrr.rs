@@ -92,7 +92,7 @@ const ONE: i64 = 1 << 12;
 const MOST: i64 = 2 * ONE;
 
 impl<M: Memory> Wrr<M> {
-    /// A scheduler for as many destinations.
+    /// Creates a scheduler for as many destinations.
     ///
     /// # Errors
     ///
@@ -109,7 +109,8 @@ impl<M: Memory> Wrr<M> {
         })
     }
 
-    /// The destination that is due and has the earliest deadline, or else that which is due first.
+    /// Returns the destination that is due and has the earliest deadline, or else that which is due
+    /// first.
     ///
     /// Of destinations that the scheduler was not made for, those beyond its own number get nothing.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
@@ -215,14 +216,14 @@ impl<M: Memory> Wrr<M> {
 }
 
 impl Clock {
-    /// The next turn.
+    /// Returns the next turn.
     fn next(&self) -> i64 {
         signed(self.turn).saturating_add(1)
     }
 }
 
 impl Slot {
-    /// The turn from which on it is to be picked, and the last one.
+    /// Returns the turn from which on it is to be picked, and the last one.
     fn times(&self, clock: &Clock) -> (i64, i64) {
         (self.due(clock), self.deadline(clock))
     }
@@ -238,7 +239,8 @@ impl Slot {
         self.turns(clock, turns.checked_div(weight))
     }
 
-    /// The turn from which on it may be picked although it is not due: it is [`MOST`] ahead then.
+    /// Returns the turn from which on it may be picked although it is not due: it is [`MOST`] ahead
+    /// then.
     fn earliest(&self, clock: &Clock) -> i64 {
         let ahead = signed(clock.total).saturating_mul(MOST);
         let ahead = ahead.checked_div(ONE.saturating_mul(i64::from(self.weight)));
@@ -287,7 +289,7 @@ impl Slot {
         }
     }
 
-    /// How far behind its share the destination is.
+    /// Returns how far behind its share the destination is.
     fn behind_at(&self, clock: &Clock) -> i64 {
         // Whole rounds first: the rest is small enough to be multiplied.
         let turns = signed(clock.turn).saturating_sub(signed(self.base));
@@ -299,7 +301,7 @@ impl Slot {
     }
 }
 
-/// The number with a sign; the largest there is for one that is too large.
+/// Returns the number with a sign; the largest there is for one that is too large.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

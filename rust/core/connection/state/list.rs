@@ -15,16 +15,16 @@ macro_rules! states {
             /// Every state, in the order of its number.
             pub const ALL: [Self; [$($number),*].len()] = [$(Self::$name),*];
 
-            /// The name that listings show.
+            /// Returns the name that listings show.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
                 }
             }
 
-            /// How long a connection lasts in this state without a packet, in seconds, where nothing
-            /// else is set: the default of IPVS, and for UDP that was not answered that of connection
-            /// tracking.
+            /// Returns how long a connection lasts in this state without a packet, in seconds,
+            /// where nothing else is set: the default of IPVS, and for UDP that was not answered
+            /// that of connection tracking.
             pub const fn default_timeout(self) -> u32 {
                 match self {
                     $(Self::$name => $seconds,)*
@@ -101,19 +101,19 @@ const _: () = {
 };
 
 impl State {
-    /// The state's number, as userspace and an entry have it.
+    /// Returns the state's number, as userspace and an entry have it.
     #[inline]
     pub const fn to_bits(self) -> u8 {
         self as u8
     }
 
-    /// The state of this number, if there is one.
+    /// Returns the state of this number, if there is one.
     #[inline]
     pub fn from_bits(bits: u8) -> Option<Self> {
         Self::ALL.get(usize::from(bits)).copied()
     }
 
-    /// Whether a connection in this state counts as active to schedulers and in listings.
+    /// Returns `true` if a connection in this state counts as active to schedulers and in listings.
     ///
     /// Unlike in IPVS a UDP flow does: otherwise a scheduler that looks at connections would be
     /// blind for UDP. So does an SCTP association that is being set up, as a TCP connection does.
@@ -130,7 +130,7 @@ impl State {
         }
     }
 
-    /// Whether an SCTP association is being set up.
+    /// Returns `true` if an SCTP association is being set up.
     #[inline]
     pub(super) const fn is_opening(self) -> bool {
         matches!(
@@ -164,8 +164,8 @@ impl State {
         )
     }
 
-    /// Whether a TCP connection in this state has a socket at its host, without which it is over. A
-    /// half-open one may have none: its host may have answered with a SYN cookie.
+    /// Returns `true` if a TCP connection in this state has a socket at its host, without which it
+    /// is over. A half-open one may have none: its host may have answered with a SYN cookie.
     #[inline]
     pub const fn has_socket(self) -> bool {
         matches!(
@@ -174,8 +174,8 @@ impl State {
         )
     }
 
-    /// Whether the connection has ended on both sides: its entry only waits for late packets and
-    /// gives way to a new connection.
+    /// Returns `true` if the connection has ended on both sides: its entry only waits for late
+    /// packets and gives way to a new connection.
     #[inline]
     pub const fn is_finished(self) -> bool {
         matches!(

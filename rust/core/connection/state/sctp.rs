@@ -10,7 +10,7 @@
 use super::list::State;
 use crate::{connection::tuple::Side, packet::sctp::Chunk};
 
-/// The state that a packet of `side` moves an association to.
+/// Returns the state that a packet of `side` moves an association to.
 #[inline]
 pub(super) fn next(state: State, side: Side, chunk: Chunk) -> State {
     match side {

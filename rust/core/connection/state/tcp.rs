@@ -34,7 +34,8 @@ impl Event {
     }
 }
 
-/// The state that a segment of `side` moves a connection to; with none of the four flags, none.
+/// Returns the state that a segment of `side` moves a connection to; with none of the four flags,
+/// none.
 #[inline]
 pub(super) fn next(state: State, side: Side, flags: TcpFlags) -> State {
     match (Event::new(flags), side) {
@@ -44,8 +45,8 @@ pub(super) fn next(state: State, side: Side, flags: TcpFlags) -> State {
     }
 }
 
-/// The same by the table of `secure_tcp`: an answered SYN is SYN_ACK, and that remains until the
-/// destination acknowledges something or either side resets.
+/// Returns the same by the table of `secure_tcp`: an answered SYN is SYN_ACK, and that remains
+/// until the destination acknowledges something or either side resets.
 #[inline]
 pub(super) fn next_secure(state: State, side: Side, flags: TcpFlags) -> State {
     use State::*;

@@ -17,8 +17,9 @@ use crate::{
 /// Both ports, at the start of a transport header.
 const PORTS_LEN: usize = 4;
 
-/// How many bytes, from the start of the IP header on, must be writable for [`apply_to_error`]: up to
-/// the end of the quoted transport checksum, or of the quoted ports where that is not quoted.
+/// Returns how many bytes, from the start of the IP header on, must be writable for
+/// [`apply_to_error`]: up to the end of the quoted transport checksum, or of the quoted ports where
+/// that is not quoted.
 pub fn writable_len_of_error<A: Ip>(error: &IcmpError<A>) -> usize {
     let quoted = &error.quoted;
     let end = if quoted.has_checksum {

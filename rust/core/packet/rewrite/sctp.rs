@@ -32,7 +32,7 @@ const IPV4_ADDRESS: u16 = 5;
 const IPV6_ADDRESS: u16 = 6;
 const PADDING: u16 = 0x8005;
 
-/// Whether the packet may carry addresses.
+/// Returns `true` if the packet may carry addresses.
 #[inline]
 pub(super) fn carries_addresses<A: Ip>(packet: &Packet<A>) -> bool {
     matches!(packet.signal, Signal::Sctp(Chunk::Init | Chunk::InitAck))
@@ -76,7 +76,7 @@ pub(super) fn update<A: Ip>(
     }
 }
 
-/// How many bytes the checksum covers.
+/// Returns how many bytes the checksum covers.
 #[inline]
 fn covered<A: Ip>(packet: &Packet<A>) -> Option<u16> {
     let length = usize::try_from(packet.length).ok()?;
