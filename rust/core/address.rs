@@ -133,7 +133,7 @@ pub trait Ip: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Returns the octets, in network byte order.
     fn octets(&self) -> &[u8];
 
-    /// Returns the same address without its type.
+    /// Returns the address without its type.
     fn to_address(self) -> Address;
 
     /// Returns the address, if it is of this family.
@@ -311,7 +311,7 @@ pub struct Endpoint<A> {
 }
 
 impl<A: Ip> Endpoint<A> {
-    /// Returns the same end without the type of its address.
+    /// Returns the end without the type of its address.
     #[inline]
     pub fn to_any(self) -> Endpoint<Address> {
         Endpoint {

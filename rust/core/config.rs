@@ -17,9 +17,9 @@ use crate::{
 
 pub mod backends;
 
-/// Whether a service can have these settings, as far as [`Flags::UNCOUNTED`] is concerned, with
-/// destinations that have these bounds: it can where the number of connections is not needed. The
-/// flag has an effect while the service steers, and is refused to one that never does.
+/// Returns `Ok` if a service can have these settings, as far as [`Flags::UNCOUNTED`] is concerned,
+/// with destinations that have these bounds: it can where the number of connections is not needed.
+/// The flag has an effect while the service steers, and is refused to one that never does.
 ///
 /// # Errors
 ///
@@ -55,9 +55,9 @@ pub enum Presence {
     Elsewhere,
 }
 
-/// Whether the service can have the destination; the weight when it can. Its address need not be the
-/// host's: it may come later. `route_localnet` is `net.ipv4.conf.all.route_localnet`: IPv4 then
-/// delivers packets from outside to loopback addresses.
+/// Returns the weight if the service can have the destination. Its address need not be the host's:
+/// it may come later. `route_localnet` is `net.ipv4.conf.all.route_localnet`: IPv4 then delivers
+/// packets from outside to loopback addresses.
 ///
 /// # Errors
 ///
@@ -107,8 +107,8 @@ pub fn check_family(family: Family, has_ipv6: bool) -> Result<(), Refusal> {
     }
 }
 
-/// Returns `true` if what goes to the destination is what the service takes, once its address is
-/// the host's.
+/// Returns `true` if packets to the destination would come to the service itself, once its address
+/// is the host's.
 fn is_own_service(service: &ServiceKey, destination: &DestinationKey) -> bool {
     let same_address = destination.address == service.address || service.is_wildcard();
     same_address && destination.port == service.port
@@ -307,7 +307,7 @@ mod tests {
             };
             let settings = with(Flags::UNCOUNTED, *kind);
             assert_eq!(of(Protocol::Tcp, &settings, &[0]), expected, "{kind:?}");
-            // What the flag is not there for is nobody's business.
+            // Without the flag nothing is checked.
             let counted = of(Protocol::Udp, &with(Flags::NONE, *kind), &[9]);
             assert_eq!(counted, Ok(()), "{kind:?}");
         }

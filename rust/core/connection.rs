@@ -3,9 +3,9 @@
 //! The life of a connection's entry on several CPUs at once, and what its destination counts.
 //!
 //! An entry begins uncounted, is counted by its inserter, has its state moved by packets of either
-//! side, and ends once. At any moment when nobody is in between, the counts of a destination are
-//! those of its entries in the table. One word of the entry decides every race: whoever changes it
-//! by compare-and-exchange moves the counts.
+//! side, and ends once. At any moment when no CPU is in between, the counts of a destination are
+//! those of its entries in the table. One word of the entry decides every race: the CPU that
+//! changes it by compare-and-exchange moves the counts.
 //!
 //! The atomics are a parameter: the kernel's in the module, loom's in the model that runs this very
 //! code in every order (`tests/model/`). They need not order anything for an entry's life. That an
@@ -42,7 +42,7 @@ pub struct Lifecycle<W> {
 }
 
 impl<W: Word> Lifecycle<W> {
-    /// Of an entry that is about to be inserted at `now`, in seconds since boot.
+    /// Creates the life of an entry that is about to be inserted at `now`, in seconds since boot.
     pub fn new(state: State, now: u32) -> Self {
         Self {
             word: W::new(u32::from(state.to_bits()) | UNCOUNTED),
@@ -60,7 +60,7 @@ impl<W: Word> Lifecycle<W> {
         self.last_seen.load()
     }
 
-    /// A packet was seen at `now`, in seconds since boot.
+    /// Notes that a packet was seen at `now`, in seconds since boot.
     #[inline]
     pub fn touch(&self, now: u32) {
         // A store dirties the cache line for the other CPUs: not more often than it matters.
@@ -75,7 +75,7 @@ impl<W: Word> Lifecycle<W> {
         let state = self.state();
         let counted = u32::from(state.to_bits());
         counts.enter(state);
-        // It fails when the entry was removed meanwhile, by one who did not uncount it.
+        // It fails when the entry was removed meanwhile, by a CPU that did not uncount it.
         if self
             .word
             .compare_exchange(counted | UNCOUNTED, counted)
@@ -103,7 +103,7 @@ impl<W: Word> Lifecycle<W> {
         }
     }
 
-    /// Counts the entry no more. Whoever took it out of the table, who is one, calls this once.
+    /// Uncounts the entry. The CPU that took it out of the table, which is one, calls this once.
     pub fn end(&self, counts: &impl Tally) {
         // After this no packet moves the state, so that the state it was left in is the one counted.
         let mut old = self.word.load();
@@ -116,7 +116,7 @@ impl<W: Word> Lifecycle<W> {
     }
 }
 
-/// Returns the state in its word.
+/// Returns the state in a word.
 fn decode(word: u32) -> State {
     u8::try_from(word & 0xff)
         .ok()

@@ -15,7 +15,7 @@ pub enum Mode {
     Off = 0,
     /// On by itself when memory is short; it is not now.
     Auto = 1,
-    /// The same, and it is now.
+    /// On by itself when memory is short, as it is now.
     AutoActive = 2,
     /// Always on.
     Always = 3,
@@ -68,8 +68,8 @@ impl Memory {
         self.available < self.threshold
     }
 
-    /// Of how many packets one is dropped: all when nothing is available, few near the threshold.
-    /// 0, for none, when memory is not short.
+    /// Returns of how many packets one is dropped: all when nothing is available, few near the
+    /// threshold. 0, for none, when memory is not short.
     fn rate(self) -> u32 {
         let missing = self.threshold.saturating_sub(self.available);
         let rate = self.threshold.checked_div(missing).unwrap_or(0);
@@ -77,7 +77,7 @@ impl Memory {
     }
 }
 
-/// Of how many first packets of a connection one is dropped; 0 for none. `always` is
+/// Returns of how many first packets of a connection one is dropped; 0 for none. `always` is
 /// `am_droprate`. `mode` is the one after the look at the memory.
 pub fn drop_rate(mode: Mode, memory: Memory, always: u32) -> u32 {
     match mode {
@@ -115,7 +115,7 @@ pub fn may_drop(state: State, idle: u32) -> bool {
 pub struct Sample(u32);
 
 impl Sample {
-    /// The first one is taken at a place that is different each time, by a random number.
+    /// Begins at a place that is different each time, by a random number.
     pub fn new(random: u32) -> Self {
         Self(random % SHARE)
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rates of what services and destinations carry, as IPVS tells them.
+//! Rates of what services and destinations carry, as IPVS shows them.
 //!
 //! Every two seconds the rate of those two seconds goes into an average with a weight of a quarter,
 //! so that a rate is about that of the last eight seconds. The averages are kept in fractions:
 //! connections and packets in 1/1024, bytes in 1/32 of one per second.
 //!
-//! The rounding is that of `ip_vs_est.c`, so that both tell the same number of the same traffic.
+//! The rounding is that of `ip_vs_est.c`, so that both show the same number for the same traffic.
 
 /// The time between two steps, in milliseconds.
 pub const PERIOD_MS: u32 = 2000;
@@ -70,7 +70,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Nothing was carried until now, when these are the totals.
+    /// Starts with these totals and a rate of 0.
     pub fn from(totals: Volume) -> Self {
         Self {
             last: totals,
@@ -78,8 +78,8 @@ impl Estimate {
         }
     }
 
-    /// The totals are these, `elapsed` milliseconds after the last step. A step that comes late
-    /// counts as one.
+    /// Takes the totals of `elapsed` milliseconds after the last step into the averages. A step
+    /// that comes late counts as one.
     pub fn step(&mut self, totals: Volume, elapsed: u32) {
         let new = totals.since(self.last);
         self.last = totals;
@@ -101,7 +101,7 @@ impl Estimate {
     }
 }
 
-/// So much in `elapsed` milliseconds, as fractions per second.
+/// Converts what came in `elapsed` milliseconds to fractions per second.
 fn per_second(new: u64, shift: u32, elapsed: u32) -> u64 {
     let fractions = new.saturating_mul(1u64.checked_shl(shift).unwrap_or(1));
     let rate = fractions.saturating_mul(1000);

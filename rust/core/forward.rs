@@ -47,8 +47,8 @@ impl Method {
         }
     }
 
-    /// Returns what a destination is asked for that [`crate::config::check_destination`] has let
-    /// pass: automatically chosen, one that only steering reaches is steered to.
+    /// Returns the method for a destination that [`crate::config::check_destination`] has let pass:
+    /// [`Method::Auto`] becomes [`Method::Steer`] where only steering reaches it.
     #[must_use]
     pub fn settled(
         self,
@@ -67,8 +67,8 @@ impl Method {
     }
 }
 
-/// Whether a service steers its connections. All of its destinations have one method: who
-/// rewrites has to do so before the packet is routed, and who steers after the filter.
+/// Returns `true` if a service steers its connections. All of its destinations have one method:
+/// rewriting has to come before the packet is routed, and steering after the filter.
 ///
 /// A service without destinations does not steer. Persistence needs entries to count a client's
 /// connections; the flag sloppy is for segments in mid-stream, whose connection is elsewhere.
@@ -98,7 +98,7 @@ pub fn steers(
     }
 }
 
-/// Whether a service with these settings steers when its destinations want it.
+/// Returns `Ok` if a service with these settings steers when its destinations ask for it.
 pub(crate) fn check_can_steer(protocol: Protocol, settings: &Settings) -> Result<(), Refusal> {
     if protocol != Protocol::Tcp {
         Err(Refusal::SteerProtocol)
@@ -111,7 +111,7 @@ pub(crate) fn check_can_steer(protocol: Protocol, settings: &Settings) -> Result
     }
 }
 
-/// Whether the host delivers to the destination what was rewritten before routing.
+/// Returns `Ok` if the host delivers to the destination what was rewritten before routing.
 pub(crate) fn check_reachable(
     service: &ServiceKey,
     destination: &DestinationKey,

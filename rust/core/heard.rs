@@ -26,7 +26,7 @@ pub struct Heard<W> {
 }
 
 impl<W: Word> Heard<W> {
-    /// None was heard, and the periodic work should look.
+    /// Creates an empty memory, which the periodic work should fill.
     pub fn new() -> Self {
         Self {
             places: core::array::from_fn(|_| W::new(NONE)),
@@ -40,7 +40,7 @@ impl<W: Word> Heard<W> {
         usize::try_from(number).ok().filter(|_| number != NONE)
     }
 
-    /// The destination with this number listens. It is remembered unless another one is in its
+    /// Remembers the destination with this number, which listens, unless another one is in its
     /// place, so that CPUs do not take the memory from each other.
     #[inline]
     pub fn add(&self, index: usize) {
@@ -51,7 +51,7 @@ impl<W: Word> Heard<W> {
         }
     }
 
-    /// It does not listen, or can take no new connections.
+    /// Forgets a destination that does not listen, or can take no new connections.
     #[inline]
     pub fn remove(&self, index: usize) {
         if let (Some(place), Ok(number)) = (self.place(index), u32::try_from(index)) {
@@ -61,15 +61,14 @@ impl<W: Word> Heard<W> {
         }
     }
 
-    /// A packet found none that listens although it has not asked all.
+    /// Asks the periodic work to look: a packet found none that listens and has not asked all.
     pub fn want(&self) {
         if self.wanted.load() == 0 {
             self.wanted.store(1);
         }
     }
 
-    /// Returns `true` if the periodic work has to look which destinations listen; not any more
-    /// after this.
+    /// Returns `true` once if the periodic work has to look which destinations listen.
     pub fn is_wanted(&self) -> bool {
         let is_wanted = self.wanted.load() != 0;
         if is_wanted {
@@ -97,7 +96,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of `len` destinations, from a `random` one on.
+    /// Creates the sample of `len` destinations, from a `random` one on.
     pub fn new(len: usize, random: u32) -> Self {
         let random = usize::try_from(random).unwrap_or(0);
         Self {

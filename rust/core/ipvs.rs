@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What requests of the netlink family IPVS mean here, and what it is told of the configuration.
+//! What requests of the netlink family IPVS mean here, and how the configuration is shown to its
+//! clients.
 //!
 //! ipvsadm, keepalived and others speak that family. It is a second way to the one configuration:
 //! nothing is kept for it. What it cannot say of a service or a destination stays as it is.
@@ -18,7 +19,7 @@ pub mod destination;
 pub mod proc;
 pub mod service;
 
-/// The version that clients are told: the last one in which anything they use has changed.
+/// The version that clients are shown: the last one in which anything they use has changed.
 pub const VERSION: u32 = 0x01_02_01;
 
 /// `AF_INET`

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tells services and destinations apart.
+//! Keys of services and destinations.
 
 use crate::{
     address::{Address, Protocol},
     refusal::Refusal,
 };
 
-/// What tells a virtual service from all others of its network namespace.
+/// Identifies a virtual service in its network namespace.
 ///
 /// Keys are ordered, so that listings are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,8 +21,8 @@ pub struct ServiceKey {
 }
 
 impl ServiceKey {
-    /// Creates the key of what a request says: a protocol number, the octets of an address in
-    /// network byte order, and a port in host byte order.
+    /// Checks and returns the key that a request gives: a protocol number, the octets of an address
+    /// in network byte order, and a port in host byte order.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl ServiceKey {
     }
 }
 
-/// What tells a destination from the others of its service.
+/// Identifies a destination in its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DestinationKey {
     /// The address; the wildcard, which only destinations of a service on the wildcard address can

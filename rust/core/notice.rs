@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is told of a destination, and when: the events of the netlink group.
+//! Which events of a destination the netlink group gets, and when.
 //!
-//! A destination is looked at now and then. What was told of it last is remembered; what is told
-//! now follows from the difference, so that nothing is told twice and who knows the events knows
-//! the condition.
+//! The condition of a destination is looked at now and then. The one that was last reported is
+//! kept, and events are made of the difference: no event comes twice, and the condition follows
+//! from the events.
 
-/// Something that is told of a destination, by its number in the specification.
+/// An event of a destination, by its number in the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A process listens there again.
@@ -15,7 +15,7 @@ pub enum Notice {
     Down = 1,
     /// It is given no new connections.
     Draining = 2,
-    /// The same, and nothing is in flight.
+    /// It is given no new connections, and none is in flight.
     Drained = 3,
     /// It is given new connections again.
     Resumed = 4,
@@ -28,14 +28,14 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Returns the number that userspace has it by.
+    /// Returns the number in the specification.
     pub const fn number(self) -> u8 {
         self as u8
     }
 }
 
-/// What a destination is like, as far as events tell it. The default is what nothing is told of: a
-/// process listens, and takes new connections.
+/// The condition of a destination, as far as events show it. The default makes no event: a process
+/// listens, and takes new connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
     /// No process listens.
@@ -49,13 +49,13 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Returns the condition in an atomic's bits.
+    /// Encodes the condition, for an atomic.
     pub fn to_bits(self) -> u32 {
         let bit = |is: bool, bit| if is { bit } else { 0 };
         bit(self.down, 1) | bit(self.draining, 2) | bit(self.drained, 4) | bit(self.overloaded, 8)
     }
 
-    /// Returns what [`to_bits`](Self::to_bits) made.
+    /// Decodes what [`to_bits`](Self::to_bits) made.
     pub const fn from_bits(bits: u32) -> Self {
         Self {
             down: bits & 1 != 0,
@@ -65,7 +65,7 @@ impl Condition {
         }
     }
 
-    /// Returns what is to be told when a destination that was like this is like `now`, in this
+    /// Returns the events of a destination whose condition was this one and is `now`, in their
     /// order.
     pub fn changes(self, now: Self) -> impl Iterator<Item = Notice> {
         let when = |is: bool, notice: Notice| is.then_some(notice);
@@ -91,9 +91,9 @@ impl Condition {
         .flatten()
     }
 
-    /// Returns the same, when somebody is among those who are told who has been told nothing yet:
-    /// they hear what has come back to the usual, and all hear what is unusual, once more or for
-    /// the first time.
+    /// Returns the events when a listener has joined that has had none yet: those of a return to
+    /// the default, which the others wait for, and all that make `now` of the default, which the
+    /// others get once more.
     pub fn changes_anew(self, now: Self) -> impl Iterator<Item = Notice> {
         let is_return = |notice: &Notice| {
             matches!(notice, Notice::Up | Notice::NotOverloaded | Notice::Resumed)
@@ -115,7 +115,7 @@ mod tests {
             .filter(|c| c.draining || !c.drained)
     }
 
-    /// What somebody knows who was told this.
+    /// The condition that follows from these events.
     fn told(mut condition: Condition, notices: impl Iterator<Item = Notice>) -> Condition {
         for notice in notices {
             match notice {
@@ -151,7 +151,7 @@ mod tests {
         for old in all() {
             for new in all() {
                 assert_eq!(told(old, old.changes(new)), new, "{old:?}");
-                // Nothing is told that is known.
+                // No event comes twice.
                 let notices: Vec<Notice> = old.changes(new).collect();
                 for left_out in 0..notices.len() {
                     let mut fewer = notices.clone();

@@ -25,7 +25,7 @@ pub mod sctp;
 mod tcp;
 mod udp;
 
-/// What a packet tells of the state of its connection.
+/// What a packet shows of the state of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// The flags of a TCP segment.
@@ -36,7 +36,7 @@ pub enum Signal {
     Sctp(sctp::Chunk),
 }
 
-/// What a packet's headers tell.
+/// What is read from a packet's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<A: Ip> {
     /// The transport protocol.
@@ -47,11 +47,11 @@ pub struct Packet<A: Ip> {
     pub destination: Endpoint<A>,
     /// Where the transport header starts, in bytes from the start of the IP header.
     pub l4_offset: usize,
-    /// The whole packet's length in bytes from the start of the IP header on, as its header tells
-    /// it; 0 for a packet of more than 64 KiB that the host has merged or will split, whose header
-    /// cannot tell it.
+    /// The whole packet's length in bytes from the start of the IP header on, by its IP header; 0
+    /// for a packet of more than 64 KiB that the host has merged or will split, which the header
+    /// has no room for.
     pub length: u32,
-    /// What it tells of the connection's state.
+    /// What it shows of the connection's state.
     pub signal: Signal,
 }
 
@@ -62,7 +62,7 @@ pub struct Packet<A: Ip> {
 ///
 /// # Errors
 ///
-/// [`Unhandled`] tells why the packet is to be left alone.
+/// [`Unhandled`]: why the packet is to be left alone.
 #[inline(always)]
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Result<Packet<A>, Unhandled> {
     let network = ip::network::<A>(bytes, ip::Parts::Refuse)?;
@@ -111,7 +111,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Of the first four bytes of a transport header: all three protocols begin with the ports.
+    /// Reads the first four bytes of a transport header, the ports in all three protocols.
     #[inline(always)]
     fn from_bytes([s1, s0, d1, d0]: [u8; 4]) -> Self {
         Self {
@@ -121,16 +121,16 @@ impl Ports {
     }
 }
 
-/// A glance at a packet that may be anybody's: its ports if it is a plain one, so that [`parse`]
-/// finds these too or refuses it. None when there is more to look at: fragments, IPv6 extension
-/// headers, other protocols, anything odd.
+/// Returns the ports of a plain packet, which [`parse`] finds as well unless it refuses the packet.
+/// `None` when there is more to look at: fragments, IPv6 extension headers, other protocols,
+/// anything odd. Every packet of the host pays for this.
 #[inline(always)]
 pub fn ports<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Ports> {
     let (_, l4_offset) = ip::plain::<A>(bytes)?;
     read(bytes, l4_offset).ok().map(Ports::from_bytes)
 }
 
-/// Returns `true` if a packet of which [`ports`] has told the ports is a TCP segment with FIN or
+/// Returns `true` if a packet of which [`ports`] has found the ports is a TCP segment with FIN or
 /// RST, or does not show its flags.
 #[inline]
 pub fn ends_tcp<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> bool {

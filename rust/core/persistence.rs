@@ -4,9 +4,10 @@
 //!
 //! A service that is persistent keeps a template for each client, or for each network of clients:
 //! the destination that the next connection is given to, without the scheduler. The meaning is that
-//! of IPVS but for the end of a template. There one whose time is over while it has connections, be
-//! they only waiting for late packets, is given a minute more, and again. Here its end depends on
-//! nothing but the time since the last connection was opened, unless one is open still.
+//! of IPVS but for the end of a template. There a template whose time is over while it has
+//! connections, be they only waiting for late packets, is given a minute more, and again. Here its
+//! end depends on nothing but the time since the last connection was opened, unless one is open
+//! still.
 
 use crate::{
     address::{Family, Ip},
@@ -42,7 +43,7 @@ impl Persistence {
         self.seconds
     }
 
-    /// Returns how many leading bits of a client's address tell its template.
+    /// Returns how many leading bits of a client's address select its template.
     pub const fn prefix(self, family: Family) -> u8 {
         match self.prefix {
             0 => address_bits(family),
@@ -104,7 +105,7 @@ impl Change {
     }
 }
 
-/// Returns the bits of an address.
+/// Returns how many bits an address has.
 const fn address_bits(family: Family) -> u8 {
     match family {
         Family::V4 => 32,
@@ -112,7 +113,7 @@ const fn address_bits(family: Family) -> u8 {
     }
 }
 
-/// Returns the network that the leading `prefix` bits of an address tell.
+/// Returns the network of an address: its leading `prefix` bits.
 #[inline]
 pub fn network<A: Ip>(address: A, prefix: u8) -> A {
     let mut octets = [0; 16];
@@ -139,7 +140,7 @@ pub struct Bond<W> {
 }
 
 impl<W: Word> Bond<W> {
-    /// Of a template that is made at `now`, in seconds since boot.
+    /// Creates the reference to a template that is made at `now`, in seconds since boot.
     pub fn new(now: u32) -> Self {
         Self {
             counts: Counts::new(()),
@@ -148,17 +149,17 @@ impl<W: Word> Bond<W> {
         }
     }
 
-    /// Returns the connections.
+    /// Returns the counts of these connections.
     pub fn counts(&self) -> &Counts<W> {
         &self.counts
     }
 
-    /// A connection was opened at `now`, in seconds since boot.
+    /// Notes that a connection was opened at `now`, in seconds since boot.
     pub fn open(&self, now: u32) {
         self.opened.store(now);
     }
 
-    /// A connection was established.
+    /// Notes that a connection was established.
     #[inline]
     pub fn prove(&self) {
         // A store dirties the cache line for the other CPUs.

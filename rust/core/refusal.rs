@@ -109,7 +109,7 @@ rr, wrr, fo, sh, dh or mh, or leave out the flag";
     UncountedThresholds => Inval,
         c"with the flag uncounted the number of connections is unknown: leave out the flag, or \
 max-connections of all destinations";
-    /// Connections are to be ended of which nobody knows.
+    /// Connections are to be ended of which there is no record.
     UncountedCut => Inval,
         c"the flag uncounted left connections unrecorded, so they cannot be ended: delete without \
 --now, and with net.ipv4.vs.expire_nodest_conn=0";
@@ -246,7 +246,7 @@ p2c or jsq";
     /// Forwarding by tunnel.
     IpvsTunnel => OpNotSupp,
         c"tunnels are not supported yet: for a port of this host use masquerading (-m)";
-    /// A forwarding method that nobody sets.
+    /// A forwarding method that is never set.
     IpvsMethod => OpNotSupp, c"no such forwarding method: use masquerading (-m)";
     /// An upper threshold of more than 31 bits.
     IpvsThresholdRange => Inval, c"upper threshold out of range: use 0 to 2147483647";

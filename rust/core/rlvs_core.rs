@@ -2,10 +2,11 @@
 
 //! What rlvs decides, and nothing of the kernel.
 //!
-//! This crate holds the rules of the virtual server as plain functions over plain values: no
-//! clock, no lock, no allocation, no logging. The kernel module carries out what they say. Kbuild
-//! builds it as a part of the module; cargo builds the same sources on the host, where they are
-//! tested.
+//! This crate holds the rules of the virtual server as plain functions over plain values: no clock,
+//! no lock, no logging. It has no allocator: what needs memory gets it from the caller, through
+//! [`schedule::Memory`] or [`tree::Share`], and never for a packet. The kernel module carries out
+//! what these functions decide. Kbuild builds it as a part of the module; cargo builds the same
+//! sources on the host, where they are tested.
 //!
 //! - [`address`]: addresses, ports, protocols.
 //! - [`packet`]: reading a packet's headers, and rewriting an address and a port in it.

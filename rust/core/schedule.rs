@@ -4,7 +4,7 @@
 //!
 //! A scheduler is a file below and a line in [`Kind`] and in [`Shared`] or [`Exclusive`]. Each is
 //! made for the destinations of one service, in memory that the caller gives ([`Memory`]), when
-//! those or their weights change. A choice allocates nothing; what it costs stands at each type.
+//! those or their weights change. A choice takes no memory; what it costs stands at each type.
 //!
 //! Some schedulers choose from what they were made with, without a lock ([`Shared`]). The others
 //! remember their choices, or what they have seen of the destinations, so that they need not look at
@@ -186,10 +186,10 @@ impl<M: Memory> Exclusive<M> {
         self.end_inheriting(after);
     }
 
-    /// Returns the same in parts of a constant number of steps, so that `old`, which goes on
-    /// meanwhile, need not be held up for longer: what it remembers next. Whether there is more.
-    /// [`Self::begin_to_inherit`] comes before the first part, [`Self::end_inheriting`] after the
-    /// last.
+    /// Inherits the next part of what `old` remembers, in a constant number of steps, so that
+    /// `old`, which goes on meanwhile, need not be held up for longer. Returns `true` if there is
+    /// more. [`Self::begin_to_inherit`] comes before the first part, [`Self::end_inheriting`] after
+    /// the last.
     pub fn inherit_part<A: Destinations, B: Destinations>(
         &mut self,
         old: &Self,
@@ -208,14 +208,14 @@ impl<M: Memory> Exclusive<M> {
         progress.is_before(before.len())
     }
 
-    /// See [`Self::inherit_part`]. One step for each destination; any context.
+    /// Prepares for the first [`Self::inherit_part`]. One step for each destination; any context.
     pub fn begin_to_inherit(&mut self) {
         if let Self::Rr(rr) = self {
             rr.begin_to_inherit();
         }
     }
 
-    /// See [`Self::inherit_part`]. One step for each destination; any context.
+    /// Ends what [`Self::inherit_part`] began. One step for each destination; any context.
     pub fn end_inheriting<D: Destinations>(&mut self, destinations: &D) {
         if let Self::Rr(rr) = self {
             rr.end_inheriting();

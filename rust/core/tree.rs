@@ -3,9 +3,9 @@
 //! An ordered map that is never changed in place: a change makes another one.
 //!
 //! Both share all nodes but those on the way to what has changed, so that a change costs as many
-//! steps and as much memory as the tree is high, and who reads the old map sees nothing of it. The
-//! tree is an AVL tree (G. M. Adelson-Velsky, E. M. Landis, 1962): the heights of the two sides of a
-//! node differ by one at most. Nothing recurses but the freeing of nodes: the kernel's stack is
+//! steps and as much memory as the tree is high, and readers of the old map see nothing of it. The
+//! tree is an AVL tree (G. M. Adelson-Velsky, E. M. Landis, 1962): the heights of the two sides of
+//! a node differ by one at most. Nothing recurses but the freeing of nodes: the kernel's stack is
 //! small.
 
 use core::ops::Deref;
@@ -20,7 +20,8 @@ pub trait Share: Sized {
     /// A counted reference to a value, which is dropped with the last one.
     type Shared<T>: Deref<Target = T> + Clone;
 
-    /// Returns a first reference to `value`; `None` when memory is short. May sleep.
+    /// Allocates `value` and returns the first reference to it; `None` when memory is short. May
+    /// sleep.
     fn share<T>(value: T) -> Option<Self::Shared<T>>;
 }
 
@@ -102,7 +103,8 @@ impl<K: Clone, V: Clone, M: Share> Node<K, V, M> {
         (self.key.clone(), self.value.clone())
     }
 
-    /// As [`Node::join`]; the heights may differ by two, as one entry has come or gone.
+    /// Joins as [`Node::join`] does, and balances: the heights may differ by two, as one entry has
+    /// come or gone.
     fn balance(
         entry: (K, V),
         mut side: Side,
@@ -257,7 +259,7 @@ impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
         None
     }
 
-    /// Returns the same with this value for the key, whether or not there is one. May sleep.
+    /// Returns a copy with this value for the key, whether or not there is one. May sleep.
     ///
     /// # Errors
     ///
@@ -272,7 +274,7 @@ impl<K: Ord + Clone, V: Clone, M: Share> Tree<K, V, M> {
         Self::rebuild(path, Some(link), None)
     }
 
-    /// Returns the same without the key, whether or not it is there. May sleep.
+    /// Returns a copy without the key, whether or not it is there. May sleep.
     ///
     /// # Errors
     ///

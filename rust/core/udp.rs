@@ -48,12 +48,12 @@ impl<W: Word> Flows<W> {
         flows.saturating_add(templates)
     }
 
-    /// A template came.
+    /// Counts a template that came.
     pub fn template_made(&self) {
         self.templates.add(1);
     }
 
-    /// A template went.
+    /// Counts a template that went.
     pub fn template_gone(&self) {
         self.templates.add(u32::MAX);
     }
@@ -109,7 +109,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Of so many connections; what is left to others is rounded down.
+    /// Computes the share of so many connections; what is left to others is rounded down.
     #[inline]
     pub const fn of(limit: u32) -> Self {
         Self {

@@ -2,9 +2,9 @@
 
 //! Which destination a packet comes from, by its source alone.
 //!
-//! A packet that a destination sends is found by its connection's entry. One-packet scheduling makes
-//! none ([`Flags::ONE_PACKET`]): there the destination's end has to tell the service. So no other
-//! service may have a destination there, and the service's own address has to follow from it.
+//! A packet that a destination sends is found by its connection's entry. One-packet scheduling
+//! makes none ([`Flags::ONE_PACKET`]): there the service follows from the destination's end. So no
+//! other service may have a destination there, and the service's own address has to follow from it.
 //!
 //! [`Flags::ONE_PACKET`]: crate::schedule::flags::Flags::ONE_PACKET
 
@@ -28,7 +28,7 @@ pub struct End {
 }
 
 impl End {
-    /// Creates the end of a service's destination.
+    /// Creates the key of a service's destination.
     pub fn new(service: &ServiceKey, destination: &DestinationKey) -> Self {
         Self {
             protocol: service.protocol,
@@ -37,7 +37,7 @@ impl End {
         }
     }
 
-    /// Returns the same on the wildcard address.
+    /// Returns this key with the wildcard address.
     #[inline]
     fn on_wildcard(self) -> Self {
         Self {
@@ -91,7 +91,8 @@ impl<T, M: Share> Backends<T, M> {
         Some(&self.backend(end, is_local)?.destination)
     }
 
-    /// Returns the same, of services that schedule each packet by itself.
+    /// Returns the destination that a packet comes from, as [`Self::find`] does, if its service
+    /// schedules each packet by itself.
     #[inline]
     pub fn find_one_packet(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
         if self.one_packet == 0 {
@@ -134,14 +135,15 @@ impl<T, M: Share> Backends<T, M> {
         on_port.map(|(_, found)| found)
     }
 
-    /// Returns `true` if answers could not be told apart any more with another destination on this
-    /// end: where a one-packet service has one, no other destination can be.
+    /// Returns `true` if the service of an answer would be ambiguous with another destination on
+    /// this end: where a one-packet service has one, no other destination can be.
     fn clashes(&self, end: End, is_one_packet: bool) -> bool {
         if !is_one_packet && self.one_packet == 0 {
             return false;
         }
         // Of several on one end, and of all that overlap with one on the wildcard address, none is
-        // of a one-packet service: they would clash already. So the first one tells for the others.
+        // of a one-packet service: they would clash already. So the first one stands for the
+        // others.
         let clashes = |found: &Backend<T>| is_one_packet || found.is_one_packet;
         match self.at(end.on_wildcard()) {
             Some(found) => clashes(found),
@@ -152,12 +154,12 @@ impl<T, M: Share> Backends<T, M> {
 }
 
 impl<T: Clone, M: Share> Backends<T, M> {
-    /// Returns the same with another destination of a service. May sleep.
+    /// Returns a copy with another destination of a service. May sleep.
     ///
     /// # Errors
     ///
-    /// [`Refusal::SharedDestination`] when answers could not be told apart: no end of a one-packet
-    /// service is another destination's too. [`Refusal::NoMemory`].
+    /// [`Refusal::SharedDestination`] when the service of an answer would be ambiguous: no end of a
+    /// one-packet service is another destination's too. [`Refusal::NoMemory`].
     pub fn with(
         &self,
         service: &ServiceKey,
@@ -180,7 +182,7 @@ impl<T: Clone, M: Share> Backends<T, M> {
         })
     }
 
-    /// Returns the same without a service's destination. May sleep.
+    /// Returns a copy without a service's destination. May sleep.
     ///
     /// # Errors
     ///
@@ -196,7 +198,7 @@ impl<T: Clone, M: Share> Backends<T, M> {
     }
 }
 
-/// Whether a service with these destinations can schedule each packet by itself.
+/// Returns `Ok` if a service with these destinations can schedule each packet by itself.
 ///
 /// # Errors
 ///

@@ -15,23 +15,23 @@ pub trait Word {
     /// Sets the value.
     fn store(&self, value: u32);
 
-    /// Replaces `old` by `new` in one step, or else tells the value that is there.
+    /// Replaces `old` by `new` in one step, or else returns the value that is there.
     fn compare_exchange(&self, old: u32, new: u32) -> Result<(), u32>;
 
     /// Adds in one step, modulo 2^32. Fully ordered, unlike the others: see [`Observer`].
     fn add(&self, value: u32);
 }
 
-/// Somebody who is to know that the counts of a destination have changed.
+/// Is called when the counts of a destination have changed.
 ///
 /// [`Word::add`], which changes them, is fully ordered: other CPUs see the change before anything
 /// that the observer does.
 pub trait Observer {
-    /// A count has just changed. Any context.
+    /// Called when a count has just changed. Any context.
     fn changed(&self);
 }
 
-/// Nobody.
+/// Does nothing.
 impl Observer for () {
     fn changed(&self) {}
 }
@@ -47,13 +47,13 @@ pub struct Counts<W, O = ()> {
     /// Those in states that count as active.
     active: W,
     /// Those that have not ended on both sides. A count of its own, like the others, so that it is
-    /// right at any moment: that it is 0 is what tells that a destination has drained.
+    /// right at any moment: a destination has drained when it is 0.
     open: W,
     observer: O,
 }
 
 impl<W: Word, O: Observer> Counts<W, O> {
-    /// No connection. The observer hears of every change.
+    /// Creates counts of 0. The observer is called at every change.
     pub fn new(observer: O) -> Self {
         Self {
             connections: W::new(0),
@@ -95,15 +95,15 @@ impl<W: Word, O: Observer> Counts<W, O> {
     }
 }
 
-/// What is counted of entries.
+/// Counts entries.
 pub trait Tally {
-    /// An entry came, in this state.
+    /// Counts an entry that came in this state.
     fn enter(&self, state: State);
 
-    /// An entry's state has changed.
+    /// Counts a change of an entry's state.
     fn change(&self, from: State, to: State);
 
-    /// An entry went, from this state.
+    /// Counts an entry that went from this state.
     fn leave(&self, state: State);
 }
 
@@ -125,7 +125,7 @@ impl<W: Word, O: Observer> Tally for Counts<W, O> {
             (false, true) => self.open.add(MINUS_ONE),
             _ => {}
         }
-        // The observer is told of what schedulers go by.
+        // The observer is called for what schedulers go by.
         match (from.is_active(), to.is_active()) {
             (false, true) => self.active.add(1),
             (true, false) => self.active.add(MINUS_ONE),
@@ -170,7 +170,7 @@ impl<W: Word, O: Observer> Tally for (&Counts<W, O>, Option<&Counts<W>>) {
     }
 }
 
-/// A count that two CPUs may change in the wrong order: it is below zero for a moment then.
+/// Returns a count, or 0 while it is below zero: two CPUs may change it in the wrong order.
 pub(crate) fn at_least_zero(value: u32) -> u32 {
     if value > u32::MAX / 2 {
         0

@@ -5,7 +5,7 @@
 //! A process may go between the choice of its port and the delivery of the first packet. The host
 //! then refuses the connection in the process's place: a TCP segment by a reset (RFC 9293 section
 //! 3.10.7.1), an SCTP INIT by an ABORT (RFC 9260 section 8.4), a datagram by an ICMP port
-//! unreachable (RFC 1122 section 3.2.2.1, RFC 4443 section 3.1). A refusal tells by its numbers, or
+//! unreachable (RFC 1122 section 3.2.2.1, RFC 4443 section 3.1). A refusal shows by its numbers, or
 //! by what it quotes, which packet it is about: only that packet is tried elsewhere.
 
 use crate::{
@@ -46,7 +46,7 @@ pub fn refuses<A: Ip>(
 }
 
 /// Returns `true` if an ICMP error, whose bytes these are, says that the client's packet `first`
-/// has met nobody at its port.
+/// has met a closed port.
 pub fn refuses_by_error<A: Ip>(
     error: (&IcmpError<A>, &(impl Bytes + ?Sized)),
     first: (&Packet<A>, &(impl Bytes + ?Sized)),
@@ -81,7 +81,7 @@ fn is_checksum(protocol: Protocol, at: usize) -> bool {
     }
 }
 
-/// Returns the number by which a refusal tells what it refuses: the acknowledgement number, or the
+/// Returns the number that ties a refusal to what it refuses: the acknowledgement number, or the
 /// verification tag.
 fn answered<A: Ip>(answer: &Packet<A>, bytes: &(impl Bytes + ?Sized)) -> Option<u32> {
     match answer.signal {
@@ -99,7 +99,7 @@ fn awaited<A: Ip>(first: &Packet<A>, bytes: &(impl Bytes + ?Sized)) -> Option<u3
             let [words] = packet::read(bytes, first.l4_offset.saturating_add(12)).ok()?;
             let header = u32::from(words >> 4).saturating_mul(4);
             let before = u32::try_from(first.l4_offset).ok()?.saturating_add(header);
-            // A packet that does not tell its length is no SYN of anybody's.
+            // No SYN has a length that is unknown.
             let data = first.length.checked_sub(before)?;
             let sequence = number_at(bytes, first.l4_offset, 4)?;
             Some(sequence.wrapping_add(1).wrapping_add(data))
@@ -109,7 +109,7 @@ fn awaited<A: Ip>(first: &Packet<A>, bytes: &(impl Bytes + ?Sized)) -> Option<u3
     }
 }
 
-/// Four bytes of a transport header.
+/// Reads four bytes of a transport header.
 fn number_at(bytes: &(impl Bytes + ?Sized), header: usize, at: usize) -> Option<u32> {
     let number = packet::read(bytes, header.saturating_add(at)).ok()?;
     Some(u32::from_be_bytes(number))

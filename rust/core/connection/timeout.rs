@@ -55,7 +55,7 @@ impl Tunable {
     /// for times that lie ahead ([`idle`]).
     pub const MOST: u32 = u32::MAX / 2;
 
-    /// Returns the state that it is the timeout of.
+    /// Returns the state that this is the timeout of.
     pub const fn state(self) -> State {
         match self {
             Self::Tcp => State::Established,
@@ -89,7 +89,7 @@ impl Tunable {
     }
 }
 
-/// Returns the timeout of a connection, in seconds. `service` and `namespace` tell what was set
+/// Returns the timeout of a connection, in seconds. `service` and `namespace` return what was set
 /// there, 0 for nothing: the service's goes first, then the namespace's, then the default. That of
 /// a UDP flow which was not answered cannot be set, but is no longer than that of one which was.
 #[inline]

@@ -4,7 +4,7 @@
 //!
 //! An entry remembers none. Where the destination's process is on this host its socket does, and is
 //! asked for the few segments that matter: those that would end a connection, and those in
-//! mid-stream that have no entry. A stranger who does not see the connection has to guess two
+//! mid-stream that have no entry. An attacker that does not see the connection has to guess two
 //! numbers, as for an attack on the socket itself (RFC 5961).
 
 use crate::packet::{Bytes, TcpFlags};

@@ -2,7 +2,7 @@
 
 //! Destinations, as the family IPVS has them.
 //!
-//! Its masquerading is what is called nat here, and it has no word for steering: both are told as
+//! Its masquerading is what is called nat here, and it has nothing for steering: both are shown as
 //! masquerading, and a change leaves alone which of the two was asked for.
 
 use super::{address, family, number16, number32, padded, port};
@@ -15,7 +15,7 @@ use crate::{
     schedule::threshold::Thresholds,
 };
 
-/// Masquerading, the forwarding method that every destination is told to have.
+/// Masquerading, the forwarding method that every destination is shown to have.
 pub const MASQUERADING: u32 = 0;
 /// `IP_VS_CONN_F_LOCALNODE`
 const LOCAL_NODE: u32 = 1;
@@ -76,7 +76,7 @@ impl Name {
     /// [`Refusal::IpvsFamily`].
     pub fn key(&self, of: Family) -> Result<DestinationKey, Refusal> {
         let family = match self.family {
-            // Who is older than the attribute knows one family.
+            // Clients older than the attribute have one family.
             0 => of,
             number => family(number)?,
         };

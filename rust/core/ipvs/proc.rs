@@ -34,7 +34,7 @@ pub struct ServiceLine<'a> {
     pub persistent: Option<Persistent>,
 }
 
-/// How long a service is persistent, and for whom.
+/// How long a service is persistent, and for which networks.
 pub struct Persistent {
     /// In the kernel's ticks: that is what IPVS shows.
     pub ticks: u32,
@@ -92,7 +92,7 @@ impl fmt::Display for DestinationLine<'_> {
 pub const CONNECTIONS_HEADER: &str =
     "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
 
-/// What stands above them in the file that tells where each comes from.
+/// What stands above them in the file that shows where each comes from.
 pub const SYNC_HEADER: &str =
     "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n";
 
@@ -108,7 +108,7 @@ pub struct ConnectionLine<A> {
     pub destination: Endpoint<A>,
     /// The name of the state.
     pub state: &'static str,
-    /// Whether the line tells where the connection comes from: that is always this host.
+    /// Whether the line shows where the connection comes from: always this host.
     pub origin: bool,
     /// Seconds left without a packet.
     pub expires: u32,

@@ -10,12 +10,12 @@ use super::{
 };
 use crate::address::Ip;
 
-/// Length of what [`abort`] makes, in bytes.
+/// The length of what [`abort`] makes, in bytes.
 pub const LEN: usize = HEADER_LEN + CHUNK_HEADER_LEN;
 
-/// Returns the SCTP packet with which a host answers an INIT when it has nothing at the port: an
-/// ABORT with the tag that the INIT asks for (RFC 9260 sections 3.3.7 and 8.4), from where the INIT
-/// went to where it came from. `None` when the packet is no INIT.
+/// Makes the SCTP packet that refuses an INIT at a closed port: an ABORT with the tag that the INIT
+/// asks for (RFC 9260 sections 3.3.7 and 8.4), from where the INIT went to where it came from.
+/// `None` when the packet is no INIT.
 pub fn abort<A: Ip>(bytes: &(impl Bytes + ?Sized), packet: &Packet<A>) -> Option<[u8; LEN]> {
     if packet.signal != Signal::Sctp(Chunk::Init) {
         return None;

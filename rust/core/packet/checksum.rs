@@ -9,7 +9,7 @@
 
 use crate::address::Ip;
 
-/// One's complement addition.
+/// Adds in one's complement.
 #[inline]
 pub const fn add(a: u16, b: u16) -> u16 {
     let (sum, carry) = a.overflowing_add(b);
@@ -17,7 +17,7 @@ pub const fn add(a: u16, b: u16) -> u16 {
     sum.wrapping_add(carry as u16)
 }
 
-/// One's complement subtraction.
+/// Subtracts in one's complement.
 #[inline]
 pub const fn sub(a: u16, b: u16) -> u16 {
     add(a, !b)

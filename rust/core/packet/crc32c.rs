@@ -89,8 +89,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// The word at `at`, an offset in bytes, was `from` and becomes `to`, both as big-endian
-    /// numbers. Words before the last one that was given are not counted at their place.
+    /// Notes that the word at `at`, an offset in bytes, changes from `from` to `to`, both as
+    /// big-endian numbers. Words before the last one that was given are not counted at their place.
     #[inline]
     pub fn word(&mut self, at: u16, from: u16, to: u16) {
         self.advance(at);

@@ -54,8 +54,8 @@ pub struct Rewrite<A> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(pub u16);
 
-/// The slice holds fewer bytes than [`writable_len`] asks for, or an SCTP packet, whose length its
-/// checksum depends on, does not tell it.
+/// The slice holds fewer bytes than [`writable_len`] asks for, or an SCTP packet is too long for
+/// its IP header to hold the length, which the checksum depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooShort;
 
@@ -108,7 +108,7 @@ pub(super) fn address<A: Ip>(side: Which) -> Range<usize> {
     }
 }
 
-/// Writes one end of a packet; tells by how much the sum of its bytes has grown.
+/// Writes one end of a packet. Returns by how much the sum of its bytes has grown.
 #[inline]
 pub(super) fn replace_end<A: Ip>(
     header: &mut [u8],
@@ -137,7 +137,7 @@ pub(super) fn replace_end<A: Ip>(
     Ok(checksum::add(delta, checksum))
 }
 
-/// Brings the IP header's checksum up to date after its sum grew by `delta`; tells by how much
+/// Brings the IP header's checksum up to date after its sum grew by `delta`. Returns by how much
 /// the checksum has grown.
 #[inline]
 pub(super) fn update_ip_checksum<A: Ip>(header: &mut [u8], delta: u16) -> Result<u16, TooShort> {
@@ -173,8 +173,8 @@ pub(super) fn word(header: &mut [u8], at: usize) -> Result<u16, TooShort> {
     bytes_at(header, at).map(|bytes| u16::from_be_bytes(*bytes))
 }
 
-/// Writes the word at an offset, as `new` makes it of the one that is there; tells by how much the
-/// sum of the bytes has grown.
+/// Writes the word at an offset, as `new` makes it of the one that is there. Returns by how much
+/// the sum of the bytes has grown.
 #[inline]
 pub(super) fn replace_word(
     header: &mut [u8],
@@ -188,7 +188,7 @@ pub(super) fn replace_word(
     Ok(checksum::sub(new, old))
 }
 
-/// Writes a field; tells by how much the sum of the bytes has grown.
+/// Writes a field. Returns by how much the sum of the bytes has grown.
 #[inline]
 pub(super) fn replace(header: &mut [u8], at: Range<usize>, new: &[u8]) -> Result<u16, TooShort> {
     let field = header.get_mut(at).ok_or(TooShort)?;

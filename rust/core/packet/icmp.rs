@@ -21,13 +21,13 @@ use crate::address::{Endpoint, Family, Ip, Protocol};
 /// An error message, and the packet that it quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError<A: Ip> {
-    /// Who sends the error: the quoted packet's destination, or a router on the way.
+    /// The sender of the error: the quoted packet's destination, or a router on the way.
     pub source: A,
-    /// Who gets it: the one that sent the quoted packet.
+    /// Its receiver: the sender of the quoted packet.
     pub destination: A,
     /// Where the ICMP header starts, in bytes from the start of the IP header.
     pub offset: usize,
-    /// Whether it says that nobody is at the quoted packet's port.
+    /// Whether it says that the quoted packet's port is closed.
     pub is_port_unreachable: bool,
     /// The packet that caused the error.
     pub quoted: Quoted<A>,
@@ -51,7 +51,7 @@ pub struct Quoted<A: Ip> {
     /// How many bytes of it there are from its transport header on.
     pub transport: usize,
     /// Whether the quotation reaches to the end of a transport checksum that is to be updated. That
-    /// of SCTP is not: who reads the quotation has no use for it.
+    /// of SCTP is not: a receiver of the quotation has no use for it.
     pub has_checksum: bool,
 }
 
@@ -90,7 +90,7 @@ const fn is_error(family: Family, kind: u8) -> bool {
     }
 }
 
-/// Returns `true` if a message of this type and code says that nobody is at the port.
+/// Returns `true` if a message of this type and code says that the port is closed.
 const fn is_port_unreachable(family: Family, kind: u8, code: u8) -> bool {
     match family {
         Family::V4 => kind == 3 && code == 3,

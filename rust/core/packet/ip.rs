@@ -35,7 +35,7 @@ pub(crate) const fn icmp_number(family: Family) -> u8 {
     }
 }
 
-/// What the IP headers tell.
+/// What is read from the IP headers.
 pub(crate) struct Network<A> {
     pub(crate) source: A,
     pub(crate) destination: A,
@@ -62,7 +62,7 @@ pub(crate) enum Parts {
 }
 
 impl Parts {
-    /// Returns `true` if a fragment is refused that has this offset, in any unit.
+    /// Returns `true` if a fragment with this offset, in any unit, is refused.
     #[inline]
     fn refuses(self, more: bool, offset: u16) -> bool {
         offset != 0 || (more && self == Self::Refuse)
@@ -106,8 +106,7 @@ pub(super) fn plain<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<(Protocol, u
     Some((Protocol::from_number(protocol)?, l4_offset))
 }
 
-/// Returns how many bytes of a packet of this length are behind an offset; 0 is a length that is
-/// not told.
+/// Returns how many bytes of a packet of this length are behind an offset; 0 is an unknown length.
 #[inline]
 fn payload(length: u32, offset: usize) -> usize {
     match usize::try_from(length) {
@@ -178,7 +177,7 @@ pub(super) fn is_extension(header: u8) -> bool {
 }
 
 /// Steps over the extension headers of a packet of this length, the first of which is of this kind;
-/// tells the transport protocol and where its header is. Out of the way of other packets.
+/// returns the transport protocol and where its header is. Not inlined: most packets have none.
 #[inline(never)]
 fn skip_extensions(
     bytes: &(impl Bytes + ?Sized),

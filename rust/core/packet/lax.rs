@@ -27,7 +27,7 @@ const MOST_EXTENSIONS: usize = 4 * MAX_EXTENSIONS;
 /// A routing header whose addresses are shortened (RFC 6554).
 const SHORT_SEGMENTS: u8 = 3;
 
-/// Returns what a packet would be if all that is odd about it were overlooked: one that opens a
+/// Reads what a packet would be if all that is odd about it were overlooked: one that opens a
 /// connection to where its source has it routed in the end. `None` if no stack would find the ports
 /// of TCP, UDP or SCTP in it, or if it is a fragment other than the first.
 pub fn parse<A: Ip>(bytes: &(impl Bytes + ?Sized)) -> Option<Packet<A>> {

@@ -14,7 +14,7 @@ pub(super) const CHUNK_HEADER_LEN: usize = 4;
 /// How many chunks of a packet are looked at. Control chunks are few, and come before the data.
 const MAX_CHUNKS: usize = 8;
 
-/// The chunks that tell something of an association's state, and one for all that do not.
+/// The chunks that change an association's state, and one for all that do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Chunk {
     /// DATA, SACK, HEARTBEAT and all that are not below: the association goes on.
@@ -87,7 +87,7 @@ pub(super) fn parse<A>(
     Ok((ports, chunk(bytes, network)?))
 }
 
-/// Returns the first chunk that tells something of the state, or an ABORT behind it.
+/// Returns the first chunk that changes the state, or an ABORT behind it.
 fn chunk<A>(bytes: &(impl Bytes + ?Sized), network: &Network<A>) -> Result<Chunk, Unhandled> {
     let mut found = Chunk::Data;
     let mut at = HEADER_LEN;

@@ -4,10 +4,10 @@
 //!
 //! The host knows which socket would get the connection's first packet ([`Listening`]). A
 //! destination without one would refuse it, and one whose queue is full would drop it: both are
-//! passed over, and the scheduler is asked again. So a connection is refused only when nobody
-//! listens anywhere; of more than [`crate::heard::MANY`] destinations, when none listens of a
-//! constant number that is asked. The last places of a queue are left free while another one has room
-//! ([`LAST_PLACES`]).
+//! passed over, and the scheduler is asked again. So a connection is refused only when no
+//! destination listens; of more than [`crate::heard::MANY`] destinations, when none listens of a
+//! constant number that is asked. The last places of a queue are left free while another one has
+//! room ([`LAST_PLACES`]).
 //!
 //! The order of a [`Choice`]:
 //!
@@ -16,7 +16,7 @@
 //!    on. A scheduler may have no other one for a client, or many destinations may be down. Of more
 //!    than [`crate::heard::MANY`] a [`Sample`]: those that were found listening lately, then as many as [`crate::heard::MANY`] from
 //!    a random one on.
-//! 3. The best one of those that were passed over although somebody listens: if its queue is full
+//! 3. The best one of those that were passed over although a socket listens: if its queue is full
 //!    the packet is dropped there, and the client sends it again.
 
 pub use super::readiness::{Listening, Readiness, LAST_PLACES};
@@ -73,17 +73,18 @@ pub trait Offers {
     /// Whether it can take this one.
     fn readiness(&self, index: usize) -> Readiness;
 
-    /// Any number, to begin with when all are asked.
+    /// Returns any number, to begin with when all are asked.
     fn random(&self) -> u32;
 
-    /// Of more than [`crate::heard::MANY`], one that was found listening lately, for each place below that.
+    /// Returns one that was found listening lately, for each place below [`crate::heard::MANY`],
+    /// when there are more destinations than that.
     fn heard(&self, place: usize) -> Option<usize>;
 
     /// Returns `true` if the scheduler may have picked none although it has not looked at all: of
     /// more than [`crate::heard::MANY`].
     fn may_give_up(&self) -> bool;
 
-    /// No destination is left, but not all were asked.
+    /// Called when no destination is left, but not all were asked.
     fn missed(&self);
 }
 
@@ -104,7 +105,7 @@ pub struct Choice {
     stage: Stage,
     tried: Tried,
     picks: usize,
-    /// The best of those that were passed over although somebody listens; the less the better.
+    /// The best of those that were passed over although a socket listens; the less the better.
     spare: Option<((u8, u32), usize)>,
     avoided: bool,
 }

@@ -15,8 +15,8 @@ pub trait Destinations {
     /// Returns how many there are.
     fn len(&self) -> usize;
 
-    /// Returns a number that it keeps as long as it is the service's, and that no other destination
-    /// of the service has.
+    /// Returns the destination's id, which stays the same as long as it is the service's, and which
+    /// no other destination of the service has.
     fn id(&self, index: usize) -> u32;
 
     /// Returns where it is; `None` for a number that is too large.
@@ -38,11 +38,11 @@ pub trait Destinations {
     fn full(&self, index: usize) -> bool;
 
     /// Returns what waits at its process for this packet's turn: connections to be accepted, or
-    /// bytes to be read. 0 if that cannot be known; `None` when nobody listens there.
+    /// bytes to be read. 0 if that cannot be known; `None` when no socket listens there.
     fn queue(&self, index: usize) -> Option<u32>;
 
-    /// Returns `true` if this packet was there already, and could not stay. Of other packets that
-    /// says nothing.
+    /// Returns `true` if this packet, and not just another one, was there already and could not
+    /// stay.
     fn tried(&self, index: usize) -> bool;
 
     /// Calls `each` with the number of every destination whose weight, connections or fullness may
@@ -61,8 +61,8 @@ pub struct Request {
     pub service: Endpoint<Address>,
     /// Seconds since boot, wrapping at 2^32.
     pub now: u32,
-    /// Two random numbers that nobody can foretell, for a scheduler that [`super::Kind::is_random`]; no
-    /// other one looks at them.
+    /// Two unpredictable random numbers, for a scheduler that [`super::Kind::is_random`]; no other
+    /// one looks at them.
     pub random: [u32; 2],
 }
 

@@ -24,7 +24,7 @@ impl Flags {
     /// A packet of the service in mid-stream may open an entry, whatever the sysctls `sloppy_tcp` and
     /// `sloppy_sctp` say. IPVS has no such flag: the number is above all of its own.
     pub const SLOPPY: Self = Self(1 << 16);
-    /// Connections that are steered are not recorded, so that nobody knows how many there are:
+    /// Connections that are steered are not recorded, so that their number is unknown:
     /// [`crate::config::check_uncounted`]. IPVS has no such flag either.
     pub const UNCOUNTED: Self = Self(1 << 17);
 
@@ -58,12 +58,12 @@ impl Flags {
         self.0 & flags.0 == flags.0
     }
 
-    /// These flags, with those whose bits are in `mask` as in `new`.
+    /// Returns these flags, with those whose bits are in `mask` as in `new`.
     pub const fn changed(self, new: Self, mask: u32) -> Self {
         Self((self.0 & !mask) | (new.0 & mask))
     }
 
-    /// These flags without those of schedulers: what stays when a service gets another one.
+    /// Returns these flags without those of schedulers: what stays when a service gets another one.
     pub const fn without_scheduler(self) -> Self {
         Self(self.0 & !Self::SCHEDULERS.0)
     }

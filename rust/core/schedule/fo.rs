@@ -22,7 +22,7 @@ impl<M: Memory> Fo<M> {
         Smallest::new(destinations).map(Self)
     }
 
-    /// Of several destinations with the same weight, the first is chosen.
+    /// Returns the heaviest destination; of several with the same weight the first.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         self.0.pick(destinations, |index| {
             Some(Reverse(destinations.weight(index)))

@@ -40,9 +40,9 @@ pub(super) fn hash_32(value: u32, bits: u32) -> u32 {
     product.wrapping_shr(32_u32.wrapping_sub(bits))
 }
 
-/// SipHash-1-3 of one 32-bit number with a key of twice the same word, folded to 32 bits: what
-/// `hsiphash_1u32()` of `include/linux/siphash.h` is on a 64-bit machine. (J.-P. Aumasson, D. J.
-/// Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012.)
+/// Computes SipHash-1-3 of one 32-bit number with a key of twice the same word, folded to 32 bits:
+/// what `hsiphash_1u32()` of `include/linux/siphash.h` is on a 64-bit machine. (J.-P. Aumasson, D.
+/// J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012.)
 ///
 /// Machines of 32 bits have another hash under that name. Their choices differ from these.
 pub(super) fn hsiphash(value: u32, key: u64) -> u32 {
@@ -67,7 +67,7 @@ pub(super) fn hsiphash(value: u32, key: u64) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// One round of SipHash.
+/// Does one round of SipHash.
 fn sip_round([v0, v1, v2, v3]: &mut [u64; 4]) {
     *v0 = v0.wrapping_add(*v1);
     *v2 = v2.wrapping_add(*v3);
@@ -90,7 +90,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 
 /// Returns the destination that a table has for a client, by number.
 ///
-/// `slot` tells the client's slot for an offset. The one for offset 0 counts, and the others only
+/// `slot` returns the client's slot for an offset. The one for offset 0 counts, and the others only
 /// with [`Flags::FALLBACK`], when that one's destination cannot be chosen: as in IPVS, first for
 /// the offset that is that slot's number, then for each after it. If none of them can, IPVS gives
 /// up; this goes on to the destinations that have no slot, so that a client is rejected only when

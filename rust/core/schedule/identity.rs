@@ -54,7 +54,7 @@ pub(super) fn kept<'a, A: Destinations, B: Destinations>(
 pub(super) struct Identities<M: Memory>(M::Slice<(u32, u32)>);
 
 impl<M: Memory> Identities<M> {
-    /// Of these destinations. May sleep.
+    /// Creates the map of these destinations. May sleep.
     ///
     /// # Errors
     ///

@@ -18,8 +18,9 @@ use crate::heard::Sample;
 pub struct Jsq;
 
 impl Jsq {
-    /// Of queues that are equally long, that of the destination with the fewest active connections
-    /// for its weight; of those that are equal in this as well, the first from a random one on.
+    /// Returns the destination with the shortest queue for its weight; of queues that are equally
+    /// long, that of the destination with the fewest active connections for its weight; of those
+    /// that are equal in this as well, the first from a random one on.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let [random, _] = request.random;
         let candidates = Sample::new(destinations.len(), random).indices(|_| None);

@@ -23,7 +23,8 @@ impl<M: Memory> Lc<M> {
         Smallest::new(destinations).map(Self)
     }
 
-    /// Of several destinations with the same load, the first is chosen.
+    /// Returns the destination with the fewest connections; of several with the same load the
+    /// first.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         self.0
             .pick(destinations, |index| Some(overhead(destinations, index)))

@@ -46,7 +46,7 @@ impl Load {
 }
 
 impl Ord for Load {
-    /// Without a division: a load below 2^48 times a weight fits.
+    /// Compares without a division: a load below 2^48 times a weight fits.
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         let own = self.load.saturating_mul(u64::from(other.weight.get()));

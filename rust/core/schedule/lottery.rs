@@ -30,9 +30,9 @@ impl<M: Memory> Lottery<M> {
 
     /// Draws a destination that can be chosen and is not `other`; `None` when there is none.
     ///
-    /// `random` is a number that nobody can foretell. A search by halves; when what it finds cannot
-    /// be chosen, up to seven more with numbers that are made from it, and then, as a last resort, a
-    /// look at every destination; of more than [`MANY`], at as many from a random one on.
+    /// `random` is unpredictable. A search by halves; when what it finds cannot be chosen, up to
+    /// seven more with numbers that are made from it, and then, as a last resort, a look at every
+    /// destination; of more than [`MANY`], at as many from a random one on.
     pub(super) fn draw<D: Destinations>(
         &self,
         destinations: &D,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which of many things have changed since somebody last looked, told by several CPUs without a
-//! lock; also while the right to look goes over from one to another.
+//! Which of many things have changed since they were last looked at: marked by several CPUs without
+//! a lock, also while the right to look goes over from one taker to another.
 //!
 //! The words are a parameter: the kernel's atomics in the module, loom's in the model
 //! (`tests/model/`).
@@ -24,7 +24,7 @@ pub trait Bits {
     /// Returns the bits. Orders nothing.
     fn load(&self) -> u64;
 
-    /// Replaces `old` by `new` in one step, or else tells the bits that are there.
+    /// Replaces `old` by `new` in one step, or else returns the bits that are there.
     fn compare_exchange(&self, old: u64, new: u64) -> Result<(), u64>;
 
     /// Returns the bits, which become 0 in one step.
@@ -37,15 +37,15 @@ const WORDS: usize = 64;
 /// The number of marks. Things whose numbers differ by a multiple of it share a mark.
 pub const MARKS: u32 = 4096;
 
-/// Marks that are set by those who change something and taken by those who look at what was changed.
+/// Marks that are set where something changes and taken where the change is looked at.
 ///
 /// A bit for each mark, and a word with a bit for each 64 of them that has any. Setting a mark that
-/// is set already writes nothing, so that CPUs do not take the memory from each other for marks that
-/// nobody takes.
+/// is set already writes nothing, so that CPUs do not take the memory from each other for marks
+/// that are never taken.
 ///
-/// Who changes a thing and then marks it, and who takes the mark and then looks at the thing: either
-/// the look shows the change, or the mark is there to be taken once more. For that, a fully ordered
-/// operation has to be between the change and [`Changed::mark`].
+/// One CPU changes a thing and then marks it, another one takes the mark and then looks at the
+/// thing: either the look shows the change, or the mark is there to be taken once more. For that, a
+/// fully ordered operation has to be between the change and [`Changed::mark`].
 pub struct Changed<B> {
     /// Which words may have bits.
     summary: B,
@@ -53,7 +53,7 @@ pub struct Changed<B> {
 }
 
 impl<B: Bits> Changed<B> {
-    /// Nothing has changed.
+    /// Creates marks of which none is set.
     pub fn new() -> Self {
         Self {
             summary: B::new(),
@@ -68,7 +68,7 @@ impl<B: Bits> Changed<B> {
         let word = mark.wrapping_shr(6);
         if let Some(bits) = self.word(word) {
             set(bits, 1_u64.wrapping_shl(mark));
-            // Not only by who has set the first bit: it may not have come to this yet.
+            // Not only by the CPU that has set the first bit: it may not have come to this yet.
             set(&self.summary, 1_u64.wrapping_shl(word));
         }
     }
@@ -77,7 +77,8 @@ impl<B: Bits> Changed<B> {
     /// context; of two CPUs that take at the same time each gets some. Returns the words that it
     /// has taken.
     fn take(&self, mut each: impl FnMut(u32) -> bool) -> u64 {
-        // Who has marked something and then asks to have it looked at has its own mark shown here.
+        // A CPU that has marked something and then asks to have it looked at sees its own mark
+        // here.
         if self.is_empty() {
             return 0;
         }
@@ -133,15 +134,15 @@ impl<B: Bits> Default for Changed<B> {
 
 /// The right to take marks, which may go over to another one at any moment.
 ///
-/// To hand it over, [`Taker::end`] comes first; then the next one can be found by who takes; then
-/// everything is marked. Whoever still takes by the first one either has done so before everything
-/// was marked, or puts back what it has taken.
+/// To hand it over, [`Taker::end`] comes first; then the next one is published; then everything is
+/// marked. A CPU that still takes by the first one either has done so before everything was marked,
+/// or puts back what it has taken.
 pub struct Taker<B> {
     ended: B,
 }
 
 impl<B: Bits> Taker<B> {
-    /// One that may take.
+    /// Creates a taker that may take.
     pub fn new() -> Self {
         Self { ended: B::new() }
     }
@@ -198,7 +199,8 @@ pub struct Places<M: Memory>(M::Slice<Place>);
 type Place = (u32, u32);
 
 impl<M: Memory> Places<M> {
-    /// For a list of so many things; `number` tells the number of the one with an index. May sleep.
+    /// Creates the order of a list of so many things; `number` returns the number of the one with
+    /// an index. May sleep.
     ///
     /// # Errors
     ///

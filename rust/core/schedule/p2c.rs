@@ -31,7 +31,7 @@ impl<M: Memory> P2c<M> {
         Lottery::new(destinations).map(Self)
     }
 
-    /// Of two that are equal, the first drawn is chosen.
+    /// Draws two and returns the better one; of two that are equal, the first drawn.
     pub fn pick<D: Destinations>(&self, destinations: &D, request: &Request) -> Option<usize> {
         let [first, second] = request.random;
         let first = self.0.draw(destinations, None, first)?;

@@ -8,16 +8,16 @@
 /// and a handshake that ends is in neither count while it becomes a connection.
 pub const LAST_PLACES: u32 = 16;
 
-/// Who waits for a new connection's first packet at a destination.
+/// The socket that would get a new connection's first packet at a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listening {
-    /// That cannot be known, or does not matter to the packet.
+    /// It cannot be known, or does not matter to the packet.
     Unknown,
-    /// Nobody.
+    /// There is none.
     Nobody,
-    /// A socket that drops the packet.
+    /// It drops the packet.
     Full,
-    /// A socket.
+    /// It has a queue.
     Queue {
         /// TCP: connections that wait to be accepted. UDP: bytes that wait to be read.
         queued: u32,
@@ -29,7 +29,7 @@ pub enum Listening {
 }
 
 impl Listening {
-    /// Returns what waits there already; none where nobody listens.
+    /// Returns what waits there already; `None` where no socket listens.
     pub fn waiting(self) -> Option<u32> {
         match self {
             Self::Unknown => Some(0),
@@ -72,7 +72,7 @@ pub enum Readiness {
     NearlyFull(u32),
     /// Its queue is too long by so much.
     Busy(u32),
-    /// Nobody listens.
+    /// No socket listens.
     Deaf,
 }
 

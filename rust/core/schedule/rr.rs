@@ -68,12 +68,12 @@ impl<M: Memory> Rr<M> {
         }
     }
 
-    /// Nothing was inherited yet.
+    /// Prepares to inherit: nothing was inherited yet.
     pub(super) fn begin_to_inherit(&mut self) {
         self.last.fill(NEVER);
     }
 
-    /// Everything was inherited.
+    /// Ends inheriting: everything was inherited.
     pub(super) fn end_inheriting(&mut self) {
         for last in self.last.iter_mut().filter(|last| **last == NEVER) {
             *last = self.now;

@@ -27,7 +27,7 @@ impl<M: Memory> Sed<M> {
         Smallest::new(destinations).map(Self)
     }
 
-    /// Of several destinations with the same delay, the first is chosen.
+    /// Returns the destination with the shortest delay; of several with the same delay the first.
     pub fn pick<D: Destinations>(&mut self, destinations: &D) -> Option<usize> {
         self.0
             .pick(destinations, |index| Load::expected(destinations, index))

@@ -63,8 +63,8 @@ pub struct Change {
 }
 
 impl Settings {
-    /// These settings with the change. Another scheduler comes without flags of its own and with
-    /// the usual table.
+    /// Returns these settings with the change. Another scheduler comes without flags of its own and
+    /// with the usual table.
     ///
     /// # Errors
     ///

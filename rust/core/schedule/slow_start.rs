@@ -3,8 +3,8 @@
 //! Slow start: a process that has just begun to listen gets a share of the new connections that
 //! grows, second by second, to its full one.
 //!
-//! What is full is what the process gets that has listened longest. So processes that began together
-//! share alike from the first moment: holding all of them back would leave nobody to serve.
+//! What is full is what the process gets that has listened longest. So processes that began
+//! together share alike from the first moment: holding all of them back would leave none to serve.
 
 use crate::refusal::Refusal;
 
@@ -16,7 +16,7 @@ impl SlowStart {
     /// A full share at once.
     pub const OFF: Self = Self(0);
 
-    /// So many seconds, or 0.
+    /// Checks and returns so many seconds, or 0.
     ///
     /// # Errors
     ///
@@ -48,8 +48,9 @@ impl SlowStart {
     }
 }
 
-/// For how many seconds a process has listened at the second `now` that began in the second `since`;
-/// the clock may wrap. A packet may have read its clock before the one that heard the process: 0.
+/// Returns for how many seconds a process has listened at the second `now` that began in the second
+/// `since`; the clock may wrap. A packet may have read its clock before the one that found the
+/// process listening: 0.
 pub fn age(since: u32, now: u32) -> u32 {
     let passed = now.wrapping_sub(since);
     match i32::try_from(passed) {

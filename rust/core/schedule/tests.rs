@@ -60,7 +60,7 @@ fn nothing_to_pick() {
         assert_eq!(picks(*kind, &[], 3), [None; 3]);
         assert_eq!(picks(*kind, &[(0, 0, 0), (0, 0, 0)], 3), [None; 3]);
         assert_eq!(picks(*kind, &[(7, 0, 0)], 3), [Some(0); 3]);
-        // One that cannot be used is nobody's choice.
+        // One that cannot be used is not chosen.
         assert_ne!(picks(*kind, &[(7, 0, 0), (0, 0, 0)], 1), [Some(1)]);
     }
 }
@@ -232,7 +232,7 @@ fn shortest(loads: &[(u16, u32, u32)], queues: &[Option<u32>]) -> Option<usize> 
 fn jsq_joins_the_shortest_queue_for_its_weight() {
     let same = [(1, 0, 0), (1, 0, 0), (1, 0, 0)];
     assert_eq!(shortest(&same, &[Some(3), Some(1), Some(2)]), Some(1));
-    // Who does not listen has no queue, not an empty one.
+    // A destination that does not listen has no queue, not an empty one.
     assert_eq!(shortest(&same, &[Some(3), None, Some(4)]), Some(0));
     assert_eq!(shortest(&same, &[None, None, None]), None);
     // Weights divide, and quiesced ones get nothing.

@@ -26,12 +26,12 @@ impl Thresholds {
         Ok(Self { upper, lower })
     }
 
-    /// With how many connections the destination is full, or 0.
+    /// Returns with how many connections the destination is full, or 0.
     pub const fn upper(self) -> u32 {
         self.upper
     }
 
-    /// Below how many it is no longer full, or 0 for three quarters of [`Self::upper`].
+    /// Returns below how many it is no longer full, or 0 for three quarters of [`Self::upper`].
     pub const fn lower(self) -> u32 {
         self.lower
     }

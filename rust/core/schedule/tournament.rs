@@ -6,7 +6,7 @@
 use super::memory::Memory;
 use crate::refusal::Refusal;
 
-/// A node that nobody has won: no value below it.
+/// A node without a winner: no value below it.
 const NOBODY: u32 = u32::MAX;
 
 /// How many nodes are looked at for the first value that suits, at most: there are fewer for
@@ -72,7 +72,7 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
             node >>= 1;
             let before = self.winner(node);
             self.play(node);
-            // Whoever won here before and still does has the value it had.
+            // A winner that stays the same has the value it had.
             if before == self.winner(node) && before != Some(index) {
                 return;
             }
@@ -82,8 +82,8 @@ impl<M: Memory, V: Copy + Ord> Tournament<M, V> {
     /// Returns the number of the smallest value that `suits`; of equal ones the lowest number.
     ///
     /// As many steps as the tree has levels, for each value that does not suit and is smaller than
-    /// the one that is found, and no more than that: where the winner suits, nobody below it needs
-    /// to be looked at. After 1024 steps it is the best one so far, or none.
+    /// the one that is found, and no more than that: where the winner suits, none below it needs to
+    /// be looked at. After 1024 steps it is the best one so far, or none.
     pub(super) fn first(&self, suits: impl Fn(usize) -> bool) -> Option<usize> {
         let leaves = self.winners.len();
         let mut best = None;
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    /// The same by looking at every value.
+    /// Finds the first by looking at every value.
     fn first(values: &[Option<u32>], suits: impl Fn(usize) -> bool) -> Option<usize> {
         let all = values.iter().enumerate();
         let found = all.filter_map(|(index, value)| Some(((*value)?, index)));

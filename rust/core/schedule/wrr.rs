@@ -21,13 +21,13 @@
 //! a row first; this one does not.
 //!
 //! While a destination cannot be used, the others have its turns by their weights: the one that is
-//! due first is picked although it is not. When the destination is back, it is picked at once; if it
-//! is more than two picks behind after that, it has no claim to them, and nobody is more than two
+//! due first is picked although it is not. When the destination is back, it is picked at once; if
+//! it is more than two picks behind after that, it has no claim to them, and none is more than two
 //! picks ahead.
 //!
 //! When a weight changes, or a destination comes or goes, turns are counted from 1 again, and each
 //! destination takes with it what it is behind or ahead of its share. So weights that change all
-//! the time, by a feedback agent for example, starve nobody. From then on picks keep to the weights
+//! the time, by a feedback agent for example, starve none. From then on picks keep to the weights
 //! to about one more.
 
 use super::{
@@ -87,8 +87,8 @@ struct Slot {
 /// One pick in the unit of [`Slot::behind`].
 const ONE: i64 = 1 << 12;
 
-/// More than this nobody is behind or ahead while all are usable; what a long time unusable adds
-/// is forgotten.
+/// No destination is behind or ahead by more than this while all are usable; what a long time
+/// unusable adds is forgotten.
 const MOST: i64 = 2 * ONE;
 
 impl<M: Memory> Wrr<M> {
@@ -119,8 +119,8 @@ impl<M: Memory> Wrr<M> {
         let can = |index| eligible(destinations, index);
         let index = self.due.first(can).or_else(|| self.waiting.first(can))?;
         let slot = self.slots.get_mut(index)?;
-        // Who is picked before it is due takes the turn of one that cannot be picked. Before it is
-        // further ahead than others may be, such turns are left out.
+        // One that is picked before it is due takes the turn of one that cannot be picked. Before
+        // it is further ahead than others may be, such turns are left out.
         let turn = self.clock.next().max(slot.earliest(&self.clock));
         self.clock.turn = u64::try_from(turn).unwrap_or(0);
         slot.count(&self.clock);
@@ -259,8 +259,8 @@ impl Slot {
         clock.double.saturating_mul(u64::from(self.weight))
     }
 
-    /// So many turns after `base`. One that is behind is due as many turns earlier as its share
-    /// takes.
+    /// Returns the turn that is so many turns after `base`. One that is behind is due as many turns
+    /// earlier as its share takes.
     fn turns(&self, clock: &Clock, turns: Option<u64>) -> i64 {
         let sooner = signed(clock.total)
             .saturating_mul(self.behind)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The schedulers that choose by a hash: who gets how much, and who moves when something changes.
+//! The schedulers that choose by a hash: how much each destination gets, and which clients move
+//! when something changes.
 
 use proptest::{collection::vec, prelude::*};
 use rlvs_core::schedule::{
@@ -60,8 +61,8 @@ fn hashing() -> impl Strategy<Value = (Kind, TableSize)> {
 proptest! {
     #![proptest_config(cases(100))]
 
-    /// A client that asks again, anywhere, gets the same destination; so does one of a director
-    /// that was told of the destinations later.
+    /// A client that asks again, anywhere, gets the same destination; so does a client of a
+    /// director that got the destinations later.
     #[test]
     fn a_choice_depends_on_nothing_else(
         (kind, table) in hashing(),
@@ -77,8 +78,8 @@ proptest! {
         prop_assert_eq!(choices(&settings, &pool, 200), choices(&settings, &busy, 200));
     }
 
-    /// With the flag only the clients of the quiesced destination move, and nobody is rejected
-    /// while another one is left; without it those of the quiesced one are rejected.
+    /// With the flag only the clients of the quiesced destination move, and none is rejected while
+    /// another one is left; without it those of the quiesced one are rejected.
     ///
     /// That is so for mh, whose table keeps the slots of a quiesced destination. IPVS fills the table
     /// of sh again when a weight changes, so that there it only holds for weights that keep the slots

@@ -29,7 +29,7 @@ struct Destination {
     full: bool,
 }
 
-/// Destinations that tell exactly which of them have changed.
+/// Destinations that show exactly which of them have changed.
 struct Tracked {
     all: Vec<Destination>,
     changed: RefCell<BTreeSet<usize>>,
@@ -308,7 +308,7 @@ fn churns() -> impl Strategy<Value = Vec<(usize, Churn)>> {
 proptest! {
     #![proptest_config(cases(20))]
 
-    /// However often destinations come and go, nobody waits for more picks than there were
+    /// However often destinations come and go, none waits for more picks than there were
     /// destinations when it was last picked, or added.
     #[test]
     fn rr_starves_nobody_when_destinations_come_and_go(

@@ -217,7 +217,7 @@ fn append(to: &mut Vec<u8>, head: [u8; 2], value: &[u8]) {
 }
 
 impl<A: Ip> Plan<A> {
-    /// What the packet tells of its connection's state.
+    /// What the packet shows of its connection's state.
     pub(crate) fn signal(&self) -> Signal {
         match self.protocol {
             Protocol::Tcp => Signal::Tcp(TcpFlags(self.flags)),

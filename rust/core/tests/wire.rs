@@ -50,7 +50,7 @@ fn headers_end<A: Ip>(packet: &Packet<A>) -> usize {
         }
 }
 
-/// Whatever the bytes are: what is accepted lies within them and within the length they tell.
+/// Whatever the bytes are: what is accepted lies within them and within the length they state.
 fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
     let watched = Watched::new(bytes);
     match packet::parse::<A>(&watched) {
@@ -58,7 +58,7 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
             prop_assert!(!watched.refused.get());
             prop_assert!(headers_end(&packet) <= bytes.len());
             let writable = match packet.signal {
-                // All of it; where the IP header does not tell how long that is, the headers.
+                // All of it; where the IP header does not state how long that is, the headers.
                 Signal::Sctp(Chunk::Init | Chunk::InitAck) => {
                     headers_end(&packet).max(packet.length as usize)
                 }
@@ -79,7 +79,7 @@ fn keeps_inside<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
     glance_agrees::<A>(bytes)
 }
 
-/// What a glance tells of any bytes, the parser tells too, or refuses the packet.
+/// The ports that a glance finds in any bytes, the parser finds too, or refuses the packet.
 fn glance_agrees<A: Ip>(bytes: &[u8]) -> Result<(), TestCaseError> {
     let watched = Watched::new(bytes);
     let glance = packet::ports::<A>(&watched);

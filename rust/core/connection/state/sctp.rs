@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The states of an SCTP association: RFC 9260 section 4, seen from the destination, and a few
-//! more that tell in what way it is being set up.
+//! The states of an SCTP association: RFC 9260 section 4, seen from the destination, and a few more
+//! for the way in which it is being set up.
 //!
 //! The client sets up in the way Init1 (Init when it has to repeat its INIT), CookieSent,
 //! CookieReplied, Established; the destination, if it does, in the way CookieWait, Cookie,

@@ -45,8 +45,9 @@ pub(super) fn next(state: State, side: Side, flags: TcpFlags) -> State {
     }
 }
 
-/// Returns the same by the table of `secure_tcp`: an answered SYN is SYN_ACK, and that remains
-/// until the destination acknowledges something or either side resets.
+/// Returns the state that a segment of `side` moves a connection to by the table of `secure_tcp`:
+/// an answered SYN is SYN_ACK, and that remains until the destination acknowledges something or
+/// either side resets.
 #[inline]
 pub(super) fn next_secure(state: State, side: Side, flags: TcpFlags) -> State {
     use State::*;
@@ -126,7 +127,7 @@ mod tests {
         (TcpFlags::RST, "CL CL SS CL CL TW CL CL CL CL CL"),
     ];
 
-    /// The same for `secure_tcp`.
+    /// The table of `secure_tcp`.
     const SECURE_INBOUND: [(u8, &str); 4] = [
         (TcpFlags::SYN, "SR ES ES SR SR SR SR SR SR SR SA"),
         (TcpFlags::FIN, "CL CW SS TW TW TW CL CW LA LI SA"),

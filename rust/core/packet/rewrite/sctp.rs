@@ -39,11 +39,11 @@ pub(super) fn carries_addresses<A: Ip>(packet: &Packet<A>) -> bool {
 }
 
 /// Hides addresses and updates the checksum for that and for the new port, which it does not write.
-/// Tells by how much the sum of the bytes has grown.
+/// Returns by how much the sum of the bytes has grown.
 ///
-/// The length of what the checksum covers is the IP header's. Where that cannot tell it, only a
-/// partial checksum can be left to whoever completes it: otherwise [`TooShort`], and nothing is
-/// written. Not mixed with the code for the packets of the other protocols.
+/// The length of what the checksum covers is the IP header's. Where that has no room for it, only a
+/// partial checksum can be updated, as it is completed later: otherwise [`TooShort`], and nothing
+/// is written. Not inlined into the code for the other protocols.
 #[inline(never)]
 pub(super) fn update<A: Ip>(
     header: &mut [u8],
@@ -91,8 +91,8 @@ fn apply(segment: &mut [u8], difference: u32) -> Result<u16, TooShort> {
     replace(segment, at, &new.to_le_bytes())
 }
 
-/// Makes padding of the addresses in an INIT or INIT ACK. Tells by how much the sum of the bytes
-/// has grown. Parameters behind a broken one are left as they are: nobody reads them.
+/// Makes padding of the addresses in an INIT or INIT ACK. Returns by how much the sum of the bytes
+/// has grown. Parameters behind a broken one are left as they are: receivers stop there as well.
 fn hide_addresses(segment: &mut [u8], difference: &mut Difference) -> Result<u16, TooShort> {
     let mut delta = 0;
     let length = word(segment, CHUNK + 2)?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! CPUs change the counts of destinations while another one looks only at those that have changed,
-//! as who picks does. The life of the entries, the counts and the marks are the module's own code.
+//! as a CPU that picks does. The life of the entries, the counts and the marks are the module's own
+//! code.
 
 use std::{cell::Cell, sync::Mutex};
 
@@ -46,10 +47,10 @@ struct Service<F> {
     next: Pool<F>,
 }
 
-/// What who picks has seen of the destinations.
+/// What a CPU that picks has seen of the destinations.
 struct Pool<F> {
     taker: Taker<Bits<F>>,
-    /// Behind the lock of who picks.
+    /// Behind the lock of picking.
     seen: Mutex<[(u32, u32); 2]>,
 }
 
@@ -80,12 +81,12 @@ impl<F: Fault> Service<F> {
         }
     }
 
-    /// Looks at the destinations that have changed, and tells how many those were.
+    /// Looks at the destinations that have changed. Returns how many those were.
     fn look(&self) -> u32 {
         self.look_with(&self.pool, u32::MAX)
     }
 
-    /// The same by `pool`'s right, until at `most` so many were looked at.
+    /// Looks by `pool`'s right, until at `most` so many were looked at.
     fn look_with(&self, pool: &Pool<F>, most: u32) -> u32 {
         let mut seen = pool.seen.lock().expect("nothing panicked");
         let looked = Cell::new(0);
@@ -177,14 +178,16 @@ fn one_destination_that_two_change() {
     changes::<Sound>([0, 1], [(0, Until::Moved), (0, Until::Begun)]);
 }
 
-/// Who sees that the mark is set relies on who takes it to see the change that was made before.
+/// A CPU that sees that the mark is set relies on the one that takes it to see the change that was
+/// made before.
 #[test]
 #[should_panic(expected = "a change was not seen")]
 fn changes_that_are_marked_without_an_order() {
     changes::<Unordered>([0, 64], [(0, Until::Begun), (0, Until::Begun)]);
 }
 
-/// Who has marked a change and asks at once must be shown it, whatever others are about to do.
+/// A CPU that has marked a change and asks at once must be shown it, whatever others are about to
+/// do.
 #[test]
 fn whoever_marks_is_heard_at_once() {
     explore(|| {

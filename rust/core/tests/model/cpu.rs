@@ -229,7 +229,7 @@ impl<F: Fault> Cpu<'_, F> {
         drop(section);
     }
 
-    /// A packet of a client whose flow must be found, since nobody removes it.
+    /// A packet of a client whose flow must be found, since no CPU removes it.
     pub(crate) fn must_find(&self, number: usize) {
         let section = self.world.rcu.read(self.number);
         for key in self.keys(number) {

@@ -131,7 +131,7 @@ impl<F: Fault> connection::Word for Word<F> {
     }
 }
 
-/// The bits that tell what has changed. A fault that is [`Fault::UNORDERED`] takes the order from
+/// The bits that show what has changed. A fault that is [`Fault::UNORDERED`] takes the order from
 /// them too.
 pub(crate) struct Bits<F> {
     value: AtomicU64,

@@ -11,7 +11,7 @@
 //! - `world`: what the CPUs share, and what must hold when none of them does anything.
 //! - `cpu`: what packets, the periodic work and a deletion do.
 //! - `races`: what happens at once.
-//! - `changes`: who chooses a destination hears of every change of its counts.
+//! - `changes`: a CPU that chooses a destination sees every change of its counts.
 //! - `faults`: the same with a mistake put in, which must be found.
 //!
 //! `FULL=1` in the environment allows more interruptions.

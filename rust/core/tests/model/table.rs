@@ -3,8 +3,8 @@
 //! The kernel's resizable hash table, with one key in each bucket.
 //!
 //! Its steps are those of `lib/rhashtable.c`: changes hold the lock of a bucket, lookups no lock; a
-//! resize announces the table to come, moves bucket by bucket, and whoever does not find a key in
-//! the table there is looks in the one to come.
+//! resize announces the table to come, moves bucket by bucket, and a lookup that does not find a
+//! key in the table there is looks in the one to come.
 
 use loom::sync::{
     atomic::{
@@ -90,7 +90,7 @@ impl Table {
         }
     }
 
-    /// Inserts a link, or tells which one has its key. In a read-side section.
+    /// Inserts a link, or returns which one has its key. In a read-side section.
     pub(crate) fn insert(&self, key: usize, link: Link) -> Result<(), Link> {
         let mut generation = self.current.load(Acquire);
         loop {
@@ -146,7 +146,7 @@ impl Table {
         self.current.store(1, Release);
     }
 
-    /// The links of a key in both generations, when nobody uses the table.
+    /// The links of a key in both generations, when no CPU uses the table.
     pub(crate) fn all(&self, key: usize) -> impl Iterator<Item = Link> + '_ {
         self.generations
             .iter()

@@ -21,7 +21,7 @@ use crate::{
     table::Table,
 };
 
-/// A flow that somebody may insert: its keys and the number of its destination.
+/// A flow that a CPU may insert: its keys and the number of its destination.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) inbound: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Mistakes {
     pub(crate) frees_at_once: bool,
     /// The connections of a deleted destination are cut without a grace period before.
     pub(crate) cuts_at_once: bool,
-    /// Whoever takes the reply link out removes the flow.
+    /// The CPU that takes the reply link out removes the flow.
     pub(crate) removes_reply_first: bool,
     /// The inbound key finds a flow before the reply key does.
     pub(crate) inserts_inbound_first: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Config {
 pub(crate) struct Flow<F> {
     pub(crate) plan: Plan,
     pub(crate) life: Lifecycle<Word<F>>,
-    /// Written by who makes the flow and who frees it, read by who uses it. Loom tells when one of
+    /// Written where the flow is made and freed, read where it is used. Loom finds when one of
     /// these is not ordered after the other.
     memory: UnsafeCell<()>,
     pub(crate) made: AtomicU32,
@@ -164,7 +164,7 @@ impl<F: Fault> World<F> {
                 "a connection of a forgotten destination is left"
             );
             let counts = &destination.counts;
-            // A count below zero is shown as zero: one more, of an active connection, tells.
+            // A count below zero is shown as zero: one more, of an active connection, shows it.
             Lifecycle::<Word<F>>::new(State::Established, 0).begin(counts);
             assert_eq!(
                 (counts.connections(), counts.active(), counts.open()),
