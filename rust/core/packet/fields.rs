@@ -14,7 +14,7 @@ pub enum Sums {
     /// the stack completes it over the transport header, with the ports, and the payload
     /// (`CHECKSUM_PARTIAL`).
     ///
-    /// Only when it is the header at [`Packet::l4_offset`] that is to be completed: of a tunnel's
+    /// Only when it is the header at [`super::Packet::l4_offset`] that is to be completed: of a tunnel's
     /// packet it may be an inner one, and then the outer one's checksum is complete, that is
     /// [`Sums::Other`].
     Partial,
@@ -54,7 +54,7 @@ pub struct Rewrite<A> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(pub u16);
 
-/// The slice holds fewer bytes than [`writable_len`] asks for, or an SCTP packet is too long for
+/// The slice holds fewer bytes than [`super::rewrite::writable_len`] asks for, or an SCTP packet is too long for
 /// its IP header to hold the length, which the checksum depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooShort;
