@@ -9,14 +9,14 @@ use crate::address::{Endpoint, Family, Ip, Protocol};
 
 /// What the packet's transport checksum field stands for (`skb->ip_summed`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sums {
+pub enum IpSummed {
     /// The field holds the sum of the pseudo-header, not complemented, or of SCTP 0; the device or
     /// the stack completes it over the transport header, with the ports, and the payload
     /// (`CHECKSUM_PARTIAL`).
     ///
     /// Only when it is the header at [`super::Packet::l4_offset`] that is to be completed: of a tunnel's
     /// packet it may be an inner one, and then the outer one's checksum is complete, that is
-    /// [`Sums::Other`].
+    /// [`IpSummed::Other`].
     Partial,
     /// The field holds a checksum, and the packet's sum is kept beside it: see [`Delta`]
     /// (`CHECKSUM_COMPLETE`).
@@ -48,7 +48,7 @@ pub struct Rewrite<A> {
 /// By how much the sum of the packet's bytes, from the IP header on, has changed: a one's
 /// complement number of big-endian words.
 ///
-/// For [`Sums::Complete`] it must be added to `skb->csum`, so that it is again the packet's sum.
+/// For [`IpSummed::Complete`] it must be added to `skb->csum`, so that it is again the packet's sum.
 /// It is 0 (or 0xffff, the other zero) unless the packet is one of IPv4 whose address changed, one
 /// of UDP without a checksum or one of SCTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub(super) fn replace_end<A: Ip>(
     header: &mut [u8],
     fields: Fields,
     protocol: Protocol,
-    sums: Sums,
+    sums: IpSummed,
     rewrite: &Rewrite<A>,
 ) -> Result<u16, TooShort> {
     let (mut address, mut delta) = (0, 0);
@@ -130,7 +130,7 @@ pub(super) fn replace_end<A: Ip>(
     };
     let ends = checksum::add(address, port);
     let checksum = replace_word(header, at, |old| match (sums, protocol) {
-        (Sums::Partial, _) => checksum::add(old, address),
+        (IpSummed::Partial, _) => checksum::add(old, address),
         (_, Protocol::Udp) => udp_checksum(old, ends),
         _ => checksum::adjust(old, ends),
     })?;

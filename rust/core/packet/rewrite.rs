@@ -9,7 +9,7 @@ use super::{
 };
 use crate::address::{Ip, Protocol};
 
-pub use super::fields::{Delta, Rewrite, Sums, TooShort, Which};
+pub use super::fields::{Delta, IpSummed, Rewrite, TooShort, Which};
 pub use icmp::{apply_to_error, writable_len_of_error};
 
 mod icmp;
@@ -38,7 +38,7 @@ pub fn writable_len<A: Ip>(packet: &Packet<A>) -> usize {
 pub fn apply<A: Ip>(
     header: &mut [u8],
     packet: &Packet<A>,
-    sums: Sums,
+    sums: IpSummed,
     rewrite: &Rewrite<A>,
 ) -> Result<Delta, TooShort> {
     let header = header.get_mut(..writable_len(packet)).ok_or(TooShort)?;
@@ -72,7 +72,7 @@ mod tests {
         ]
     }
 
-    fn to_port(bytes: &mut [u8], sums: Sums, port: u16) -> Delta {
+    fn to_port(bytes: &mut [u8], sums: IpSummed, port: u16) -> Delta {
         let packet = packet::parse::<V4>(&*bytes).unwrap();
         let from = packet.destination;
         let rewrite = Rewrite {
@@ -86,14 +86,14 @@ mod tests {
     #[test]
     fn partial_sums_do_not_know_ports() {
         let mut bytes = packet(0x8432);
-        to_port(&mut bytes, Sums::Partial, 8001);
+        to_port(&mut bytes, IpSummed::Partial, 8001);
         assert_eq!(bytes[22..24], 8001u16.to_be_bytes());
         assert_eq!(bytes[26..28], [0x84, 0x32]);
     }
 
     #[test]
     fn no_udp_checksum_stays_none() {
-        for sums in [Sums::Complete, Sums::Other] {
+        for sums in [IpSummed::Complete, IpSummed::Other] {
             let mut bytes = packet(0);
             let delta = to_port(&mut bytes, sums, 8001);
             assert_eq!(bytes[26..28], [0, 0]);
@@ -106,7 +106,7 @@ mod tests {
     fn udp_checksum_does_not_become_none() {
         // With port 53 the rest sums to 0x1234; with this port it sums to 0xffff.
         let mut bytes = packet(!0x1234);
-        to_port(&mut bytes, Sums::Other, 53 + (0xffff - 0x1234));
+        to_port(&mut bytes, IpSummed::Other, 53 + (0xffff - 0x1234));
         assert_eq!(bytes[26..28], [0xff, 0xff]);
     }
 
@@ -151,7 +151,7 @@ mod tests {
             };
             // Shorter than the address field reaches, or longer than the slice.
             let fits = (20..=40).contains(&l4_offset);
-            let done = apply(&mut [0; 58], &tcp, Sums::Other, &rewrite);
+            let done = apply(&mut [0; 58], &tcp, IpSummed::Other, &rewrite);
             assert_eq!(done.is_ok(), fits, "{l4_offset}");
             let sctp = Packet {
                 protocol: Protocol::Sctp,
@@ -159,7 +159,7 @@ mod tests {
                 length: 58,
                 ..tcp
             };
-            let done = apply(&mut [0; 58], &sctp, Sums::Other, &rewrite);
+            let done = apply(&mut [0; 58], &sctp, IpSummed::Other, &rewrite);
             assert_eq!(done.is_ok(), l4_offset <= 41, "{l4_offset}");
         }
     }

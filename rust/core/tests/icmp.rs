@@ -5,7 +5,7 @@ use rlvs_core::{
     address::{Endpoint, Family, Ip, Protocol, V4, V6},
     packet::{
         self, checksum, icmp,
-        rewrite::{self, Rewrite, Sums, TooShort, Which},
+        rewrite::{self, IpSummed, Rewrite, TooShort, Which},
         Unhandled,
     },
 };
@@ -166,9 +166,9 @@ fn rewrite_equals_building_again<A: Ip>(
         to,
     };
     let sums = match (error.partial, hardware) {
-        (true, _) => Sums::Partial,
-        (false, true) => Sums::Complete,
-        (false, false) => Sums::Other,
+        (true, _) => IpSummed::Partial,
+        (false, true) => IpSummed::Complete,
+        (false, false) => IpSummed::Other,
     };
     let len = rewrite::writable_len_of_error(&read);
     prop_assert!(len <= bytes.len());

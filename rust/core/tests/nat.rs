@@ -5,7 +5,7 @@ use rlvs_core::{
     address::{Endpoint, Ip, Protocol, V4, V6},
     packet::{
         self, checksum,
-        rewrite::{self, Rewrite, Sums, TooShort, Which},
+        rewrite::{self, IpSummed, Rewrite, TooShort, Which},
     },
 };
 
@@ -59,9 +59,9 @@ fn rewrite_equals_building_again<A: Ip>(
         to,
     };
     let sums = match plan.field {
-        Field::PseudoHeader => Sums::Partial,
-        _ if hardware => Sums::Complete,
-        _ => Sums::Other,
+        Field::PseudoHeader => IpSummed::Partial,
+        _ if hardware => IpSummed::Complete,
+        _ => IpSummed::Other,
     };
     let before = plain_sum(&bytes);
     let len = rewrite::writable_len(&packet);
@@ -115,7 +115,7 @@ fn wrong_checksum_stays_wrong<A: Ip>(
         from: from(&plan, side),
         to,
     };
-    rewrite::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
+    rewrite::apply(&mut bytes, &packet, IpSummed::Other, &rewrite).expect("long enough");
     let plan = changed(&plan, side, to);
     prop_assert_eq!(residue(&plan, &bytes[l4_offset..]), before);
     prop_assert_eq!(before == 0xffff, one_zero(wrong) == one_zero(right));
@@ -158,7 +158,7 @@ fn wrong_crc_stays_wrong<A: Ip>(
         from: from(&plan, side),
         to,
     };
-    rewrite::apply(&mut bytes, &packet, Sums::Other, &rewrite).expect("long enough");
+    rewrite::apply(&mut bytes, &packet, IpSummed::Other, &rewrite).expect("long enough");
     prop_assert_eq!(wrong_by(&bytes[l4_offset..]), before);
     Ok(())
 }
@@ -203,7 +203,7 @@ proptest! {
         let mut packet = packet::parse::<V4>(&bytes[..]).expect("a whole packet");
         packet.length = 0;
         let rewrite = Rewrite { side, from: from(&plan, side), to };
-        let sums = if partial { Sums::Partial } else { Sums::Other };
+        let sums = if partial { IpSummed::Partial } else { IpSummed::Other };
         let done = rewrite::apply(&mut bytes, &packet, sums, &rewrite);
         if partial || rewrite.from == to {
             prop_assert!(done.is_ok());
@@ -221,8 +221,8 @@ proptest! {
         let hidden = plan.hidden || from(&plan, side) != to;
         let (original, _) = Plan { hidden, ..plan.clone() }.build();
         let sums = match plan.field {
-            Field::PseudoHeader => Sums::Partial,
-            _ => Sums::Other,
+            Field::PseudoHeader => IpSummed::Partial,
+            _ => IpSummed::Other,
         };
         for (from, to) in [(from(&plan, side), to), (to, from(&plan, side))] {
             let packet = packet::parse::<V6>(&bytes[..]).expect("a whole packet");

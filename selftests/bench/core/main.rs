@@ -17,7 +17,7 @@ use rlvs_core::{
     address::{Ip, Protocol, V4, V6},
     packet::{
         self,
-        rewrite::{self, Sums, Which},
+        rewrite::{self, IpSummed, Which},
     },
     schedule::{mh::TableSize, Kind, Scheduler, Settings},
 };
@@ -71,7 +71,8 @@ fn translate<A: Ip>(criterion: &mut Criterion, protocol: Protocol, name: &str) {
         bencher.iter(|| {
             let packet = packet::parse::<A>(black_box(&bytes[..])).expect("it is whole");
             let rewrite = turn.next().expect("a cycle has no end");
-            rewrite::apply(&mut bytes, &packet, Sums::Other, black_box(rewrite)).expect("it fits")
+            rewrite::apply(&mut bytes, &packet, IpSummed::Other, black_box(rewrite))
+                .expect("it fits")
         });
     });
     group.finish();

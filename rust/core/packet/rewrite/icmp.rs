@@ -8,7 +8,7 @@ use crate::{
         checksum,
         fields::{
             address, l4_checksum, replace, replace_end, replace_word, update_ip_checksum, Delta,
-            Fields, Rewrite, Sums, TooShort, Which,
+            Fields, IpSummed, Rewrite, TooShort, Which,
         },
         icmp::IcmpError,
     },
@@ -43,7 +43,7 @@ pub fn writable_len_of_error<A: Ip>(error: &IcmpError<A>) -> usize {
 pub fn apply_to_error<A: Ip>(
     header: &mut [u8],
     error: &IcmpError<A>,
-    sums: Sums,
+    sums: IpSummed,
     rewrite: &Rewrite<A>,
 ) -> Result<Delta, TooShort> {
     let header = header
@@ -59,7 +59,7 @@ pub fn apply_to_error<A: Ip>(
     }
     let inner = header.get_mut(quoted.offset..).ok_or(TooShort)?;
     // Nothing completes the checksum of what is only quoted.
-    let inside = replace_end(inner, fields, quoted.protocol, Sums::Other, rewrite)?;
+    let inside = replace_end(inner, fields, quoted.protocol, IpSummed::Other, rewrite)?;
 
     let (side, own) = match rewrite.side {
         Which::Source => (Which::Destination, error.destination),
@@ -76,8 +76,10 @@ pub fn apply_to_error<A: Ip>(
     }
     let at = error.offset.saturating_add(2);
     let own_checksum = replace_word(header, at, |old| match sums {
-        Sums::Partial => checksum::add(old, pseudo),
-        Sums::Complete | Sums::Other => checksum::adjust(old, checksum::add(inside, pseudo)),
+        IpSummed::Partial => checksum::add(old, pseudo),
+        IpSummed::Complete | IpSummed::Other => {
+            checksum::adjust(old, checksum::add(inside, pseudo))
+        }
     })?;
     let delta = checksum::add(checksum::add(inside, outside), own_checksum);
     Ok(Delta(delta))

@@ -15,7 +15,7 @@ use crate::{
     packet::{
         checksum,
         crc32c::Difference,
-        fields::{replace, replace_word, word, Rewrite, Sums, TooShort, Which},
+        fields::{replace, replace_word, word, IpSummed, Rewrite, TooShort, Which},
         sctp::Chunk,
         Packet, Signal,
     },
@@ -48,11 +48,11 @@ pub(super) fn carries_addresses<A: Ip>(packet: &Packet<A>) -> bool {
 pub(super) fn update<A: Ip>(
     header: &mut [u8],
     packet: &Packet<A>,
-    sums: Sums,
+    sums: IpSummed,
     rewrite: &Rewrite<A>,
 ) -> Result<u16, TooShort> {
     let length = match (sums, covered(packet)) {
-        (Sums::Partial, _) => None,
+        (IpSummed::Partial, _) => None,
         (_, Some(length)) => Some(length),
         (_, None) => return Err(TooShort),
     };

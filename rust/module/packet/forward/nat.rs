@@ -10,7 +10,7 @@ use rlvs_core::{
         tuple::Side,
     },
     packet::{
-        rewrite::{self, Delta, Rewrite, Sums, TooShort, Which},
+        rewrite::{self, Delta, IpSummed, Rewrite, TooShort, Which},
         Packet, Signal,
     },
 };
@@ -173,20 +173,20 @@ pub(in crate::packet) fn rewrite_packet(
     skb: &mut Skb<'_>,
     offset: usize,
     len: usize,
-    write: impl FnOnce(&mut [u8], Sums) -> Result<Delta, TooShort>,
+    write: impl FnOnce(&mut [u8], IpSummed) -> Result<Delta, TooShort>,
 ) -> bool {
     let Some((header, sums)) = skb.writable(len, offset) else {
         return false;
     };
     let sums = match sums {
-        skbuff::IpSummed::Partial => Sums::Partial,
-        skbuff::IpSummed::Complete => Sums::Complete,
-        skbuff::IpSummed::Other => Sums::Other,
+        skbuff::IpSummed::Partial => IpSummed::Partial,
+        skbuff::IpSummed::Complete => IpSummed::Complete,
+        skbuff::IpSummed::Other => IpSummed::Other,
     };
     let Ok(delta) = write(header, sums) else {
         return false;
     };
-    if sums == Sums::Complete {
+    if sums == IpSummed::Complete {
         skb.adjust_complete(delta.0);
     }
     true
