@@ -18,7 +18,7 @@ use crate::{
 /// What a packet that a destination sends has as its source. Ends of one protocol, port and family
 /// follow each other in their order, the one on the wildcard address first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct End {
+pub struct BackendKey {
     /// The protocol.
     pub protocol: Protocol,
     /// The port, in host byte order.
@@ -27,7 +27,7 @@ pub struct End {
     pub address: Address,
 }
 
-impl End {
+impl BackendKey {
     /// Creates the key of a service's destination.
     pub fn new(service: &ServiceKey, destination: &DestinationKey) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl End {
 }
 
 /// What a namespace's destinations are ordered by: the end, then the service.
-type Key = (End, ServiceKey);
+type Key = (BackendKey, ServiceKey);
 
 /// A destination, as its user has it, and whether its service schedules each packet by itself.
 #[derive(Clone)]
@@ -87,14 +87,14 @@ impl<T, M: Share> Backends<T, M> {
     /// wildcard address if `is_local` says that the address is the host's. Of several on the same
     /// end any is found.
     #[inline]
-    pub fn find(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
+    pub fn find(&self, end: BackendKey, is_local: impl FnOnce() -> bool) -> Option<&T> {
         Some(&self.backend(end, is_local)?.destination)
     }
 
     /// Returns the destination that a packet comes from, as [`Self::find`] does, if its service
     /// schedules each packet by itself.
     #[inline]
-    pub fn find_one_packet(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&T> {
+    pub fn find_one_packet(&self, end: BackendKey, is_local: impl FnOnce() -> bool) -> Option<&T> {
         if self.one_packet == 0 {
             return None;
         }
@@ -103,20 +103,20 @@ impl<T, M: Share> Backends<T, M> {
     }
 
     #[inline]
-    fn backend(&self, end: End, is_local: impl FnOnce() -> bool) -> Option<&Backend<T>> {
+    fn backend(&self, end: BackendKey, is_local: impl FnOnce() -> bool) -> Option<&Backend<T>> {
         self.at(end)
             .or_else(|| self.at(end.on_wildcard()).filter(|_| is_local()))
     }
 
     /// Returns the first one on the very end.
     #[inline]
-    fn at(&self, end: End) -> Option<&Backend<T>> {
+    fn at(&self, end: BackendKey) -> Option<&Backend<T>> {
         let (key, found) = self.tree.first(|key| key.0 < end)?;
         (key.0 == end).then_some(found)
     }
 
     /// Returns the destinations on the very end.
-    pub fn on_end(&self, end: End) -> impl Iterator<Item = &T> {
+    pub fn on_end(&self, end: BackendKey) -> impl Iterator<Item = &T> {
         let rest = self.tree.from(move |key| key.0 < end);
         let on_end = rest.take_while(move |(key, _)| key.0 == end);
         on_end.map(|(_, found)| &found.destination)
@@ -124,11 +124,11 @@ impl<T, M: Share> Backends<T, M> {
 
     /// Returns the destinations of the end's protocol, port and family, on whichever address.
     #[inline]
-    pub fn on_port(&self, end: End) -> impl Iterator<Item = &T> {
+    pub fn on_port(&self, end: BackendKey) -> impl Iterator<Item = &T> {
         self.all_on_port(end).map(|found| &found.destination)
     }
 
-    fn all_on_port(&self, end: End) -> impl Iterator<Item = &Backend<T>> {
+    fn all_on_port(&self, end: BackendKey) -> impl Iterator<Item = &Backend<T>> {
         let wildcard = end.on_wildcard();
         let rest = self.tree.from(move |key| key.0 < wildcard);
         let on_port = rest.take_while(move |(key, _)| key.0.on_wildcard() == wildcard);
@@ -137,7 +137,7 @@ impl<T, M: Share> Backends<T, M> {
 
     /// Returns `true` if the service of an answer would be ambiguous with another destination on
     /// this end: where a one-packet service has one, no other destination can be.
-    fn clashes(&self, end: End, is_one_packet: bool) -> bool {
+    fn clashes(&self, end: BackendKey, is_one_packet: bool) -> bool {
         if !is_one_packet && self.one_packet == 0 {
             return false;
         }
@@ -167,7 +167,7 @@ impl<T: Clone, M: Share> Backends<T, M> {
         is_one_packet: bool,
         destination: T,
     ) -> Result<Self, Refusal> {
-        let end = End::new(service, key);
+        let end = BackendKey::new(service, key);
         if self.clashes(end, is_one_packet) {
             return Err(Refusal::SharedDestination);
         }
@@ -188,7 +188,7 @@ impl<T: Clone, M: Share> Backends<T, M> {
     ///
     /// [`Refusal::NoMemory`].
     pub fn without(&self, service: &ServiceKey, key: &DestinationKey) -> Result<Self, Refusal> {
-        let key = (End::new(service, key), *service);
+        let key = (BackendKey::new(service, key), *service);
         let is_one_packet = self.tree.get(&key).is_some_and(|found| found.is_one_packet);
         let less = usize::from(is_one_packet);
         Ok(Self {
@@ -243,8 +243,8 @@ mod tests {
     }
 
     impl Row {
-        fn end(&self) -> End {
-            End::new(&self.service, &self.key)
+        fn end(&self) -> BackendKey {
+            BackendKey::new(&self.service, &self.key)
         }
 
         fn clashes(&self, other: &Self) -> bool {
@@ -257,8 +257,8 @@ mod tests {
         }
     }
 
-    fn end(protocol: Protocol, at: &str, port: u16) -> End {
-        End {
+    fn end(protocol: Protocol, at: &str, port: u16) -> BackendKey {
+        BackendKey {
             protocol,
             port,
             address: address(at),

@@ -5,7 +5,7 @@
 use kernel::sync::Arc;
 use rlvs_core::{
     address::{Endpoint, Protocol},
-    config::backends::End,
+    config::backends::BackendKey,
     connection::tuple::{Side, Tuple},
     packet::Packet,
 };
@@ -120,8 +120,8 @@ impl<'a, A: InState> Passage<'a, A> {
 }
 
 /// Returns the end of a packet as destinations are looked up by it.
-pub(super) fn backend_end<A: Family>(protocol: Protocol, end: &Endpoint<A>) -> End {
-    End {
+pub(super) fn backend_end<A: Family>(protocol: Protocol, end: &Endpoint<A>) -> BackendKey {
+    BackendKey {
         protocol,
         port: end.port,
         address: end.address.to_address(),

@@ -7,7 +7,7 @@
 
 use rlvs_core::{
     address::{Address, Family as Version, Ip, Protocol},
-    config::backends::End,
+    config::backends::BackendKey,
     connection::state,
     heard::MANY,
     packet::{self, lax, sctp::Chunk, Packet, Signal},
@@ -92,7 +92,7 @@ impl<A: InState> Passage<'_, A> {
     fn private(&self, packet: &Packet<A>) -> Option<&Destination> {
         let end = backend_end(packet.protocol, &packet.destination);
         // A socket of IPv6 may get packets of both families.
-        let other = End {
+        let other = BackendKey {
             address: Address::unspecified(match A::FAMILY {
                 Version::V4 => Version::V6,
                 Version::V6 => Version::V4,
