@@ -177,7 +177,7 @@ impl Choice {
     /// Returns `true` if a destination that something else than the scheduler has chosen is passed
     /// over.
     pub fn passes_over(&mut self, readiness: Readiness) -> bool {
-        let passed = matches!(readiness, Readiness::Deaf | Readiness::Busy(_));
+        let passed = matches!(readiness, Readiness::NotListening | Readiness::Busy(_));
         self.avoided |= passed;
         passed
     }
@@ -199,7 +199,7 @@ impl Choice {
     fn can_take<O: Offers>(&mut self, offers: &O, index: usize) -> bool {
         let rank = match offers.readiness(index) {
             Readiness::Ready => return true,
-            Readiness::Deaf => {
+            Readiness::NotListening => {
                 self.avoided = true;
                 return false;
             }
@@ -290,7 +290,7 @@ mod tests {
         }
     }
 
-    use Readiness::{Busy, Deaf, NearlyFull, Ready, Warming};
+    use Readiness::{Busy, NearlyFull, NotListening, Ready, Warming};
 
     #[test]
     fn the_scheduler_decides_among_those_that_are_ready() {
@@ -300,8 +300,8 @@ mod tests {
 
     #[test]
     fn one_that_does_not_listen_is_never_offered() {
-        assert_eq!(Row::new(&[Deaf, Ready, Deaf]).order(), [1]);
-        assert_eq!(Row::new(&[Deaf, Deaf]).order(), []);
+        assert_eq!(Row::new(&[NotListening, Ready, NotListening]).order(), [1]);
+        assert_eq!(Row::new(&[NotListening, NotListening]).order(), []);
         assert_eq!(Row::new(&[]).order(), []);
     }
 
@@ -319,12 +319,12 @@ mod tests {
 
     #[test]
     fn all_are_asked_when_the_scheduler_finds_none() {
-        let mut ready = vec![Deaf; 40];
+        let mut ready = vec![NotListening; 40];
         ready[39] = Ready;
         assert_eq!(Row::new(&ready).order(), [39]);
         let only_first = Row {
             within: 1,
-            ..Row::new(&[Deaf, Ready, Ready])
+            ..Row::new(&[NotListening, Ready, Ready])
         };
         assert_eq!(only_first.order(), [1, 2]);
     }
@@ -333,11 +333,11 @@ mod tests {
     fn up_to_so_many_are_all_asked() {
         for len in [2, 16, 17, MANY] {
             for listening in [0, len / 2, len - 1] {
-                let mut ready = vec![Deaf; len];
+                let mut ready = vec![NotListening; len];
                 ready[listening] = Ready;
                 assert_eq!(Row::new(&ready).order(), [listening]);
             }
-            let row = Row::new(&vec![Deaf; len]);
+            let row = Row::new(&vec![NotListening; len]);
             assert_eq!(row.order(), []);
             assert_eq!((row.asked.get(), row.missed.get()), (len, 0));
         }
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn of_more_a_constant_number_is_asked() {
         for len in [MANY + 1, 1000, 65536] {
-            let mut row = Row::new(&vec![Deaf; len]);
+            let mut row = Row::new(&vec![NotListening; len]);
             assert_eq!(row.order(), []);
             assert_eq!(row.missed.get(), 1);
             assert!(row.asked.get() <= MAX_TRIES + MANY, "{}", row.asked.get());
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn one_of_many_is_found_if_it_was_heard() {
-        let mut ready = vec![Deaf; 65536];
+        let mut ready = vec![NotListening; 65536];
         ready[40_000] = Ready;
         let unheard = Row::new(&ready);
         assert_eq!((unheard.order(), unheard.missed.get()), (vec![], 1));
@@ -398,7 +398,7 @@ mod tests {
         let row = Row {
             quiesced: Some(1),
             within: 1,
-            ..Row::new(&[Deaf, Ready, Ready])
+            ..Row::new(&[NotListening, Ready, Ready])
         };
         assert_eq!(row.order(), [2]);
     }
@@ -418,7 +418,7 @@ mod tests {
             (vec![Ready], false),
             (vec![Warming, Ready], false),
             (vec![NearlyFull(1), Ready], false),
-            (vec![Deaf, Ready], true),
+            (vec![NotListening, Ready], true),
             (vec![Busy(1), Ready], true),
         ] {
             let mut choice = Choice::default();

@@ -14,7 +14,7 @@ pub enum Listening {
     /// It cannot be known, or does not matter to the packet.
     Unknown,
     /// There is none.
-    Nobody,
+    NotListening,
     /// It drops the packet.
     Full,
     /// It has a queue.
@@ -33,7 +33,7 @@ impl Listening {
     pub fn waiting(self) -> Option<u32> {
         match self {
             Self::Unknown => Some(0),
-            Self::Nobody => None,
+            Self::NotListening => None,
             Self::Full => Some(u32::MAX),
             Self::Queue {
                 queued, handshakes, ..
@@ -44,7 +44,7 @@ impl Listening {
     /// Whether a connection can go there.
     pub fn readiness(self) -> Readiness {
         match (self, self.waiting()) {
-            (_, None) => Readiness::Deaf,
+            (_, None) => Readiness::NotListening,
             (Self::Full, _) => Readiness::Busy(u32::MAX),
             (Self::Queue { limit, .. }, Some(waiting)) if waiting > limit => {
                 Readiness::Busy(waiting.saturating_sub(limit))
@@ -73,13 +73,13 @@ pub enum Readiness {
     /// Its queue is too long by so much.
     Busy(u32),
     /// No socket listens.
-    Deaf,
+    NotListening,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Readiness::{Busy, Deaf, NearlyFull, Ready};
+    use Readiness::{Busy, NearlyFull, NotListening, Ready};
 
     fn queue_of(limit: u32, queued: u32, handshakes: u32) -> Listening {
         Listening::Queue {
@@ -107,10 +107,10 @@ mod tests {
         assert_eq!(queue(4, 0).readiness(), Ready);
         assert_eq!(queue(5, 0).readiness(), Busy(1));
         assert_eq!(queue(2, 5).readiness(), Busy(3));
-        assert_eq!(Listening::Nobody.readiness(), Deaf);
+        assert_eq!(Listening::NotListening.readiness(), NotListening);
         assert_eq!(Listening::Full.readiness(), Busy(u32::MAX));
         assert_eq!(Listening::Unknown.readiness(), Ready);
         assert_eq!(queue(2, 5).waiting(), Some(7));
-        assert_eq!(Listening::Nobody.waiting(), None);
+        assert_eq!(Listening::NotListening.waiting(), None);
     }
 }

@@ -155,7 +155,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
     /// its connection, not a listener.
     fn listening(&self, destination: &Destination) -> Listening {
         if !self.is_here(destination) {
-            return Listening::Nobody;
+            return Listening::NotListening;
         }
         if !state::opens(self.packet.signal) || self.passage.quoted.is_some() {
             return Listening::Unknown;
@@ -163,7 +163,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         if let Delivery::Steered(..) = self.delivery {
             return self
                 .look(destination)
-                .map_or(Listening::Nobody, |target| match target.syn {
+                .map_or(Listening::NotListening, |target| match target.syn {
                     Syn::Dropped => Listening::Full,
                     Syn::Remembered | Syn::Cookie => queue(target.queue),
                 });
@@ -180,7 +180,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
         };
         let found = net.queue(&at, device, udp);
         let meant = found.filter(|listener| destination.is_meant(listener));
-        meant.map_or(Listening::Nobody, queue)
+        meant.map_or(Listening::NotListening, queue)
     }
 
     /// Returns whether a destination can take the packet's connection. One that has refused it
@@ -188,7 +188,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
     pub(super) fn readiness_of(&self, destination: &Destination) -> Readiness {
         let refused = |refusers: &Refusers| refusers.contains(destination);
         if self.passage.refusers.is_some_and(refused) {
-            return Readiness::Deaf;
+            return Readiness::NotListening;
         }
         if let Delivery::Translated(digest) = self.delivery {
             // Prefetches what the entry needs if the destination takes the connection.
@@ -201,7 +201,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
             return readiness;
         }
         let now = self.passage.now;
-        destination.note_listening(readiness != Readiness::Deaf, now);
+        destination.note_listening(readiness != Readiness::NotListening, now);
         if let Readiness::Busy(_) = readiness {
             destination.reported.note_overload();
         }
@@ -247,10 +247,10 @@ impl<A: InState> Offers for Offer<'_, '_, '_, A> {
         match self.pool.get(index) {
             Some(destination) => {
                 let readiness = self.readiness_of(destination);
-                self.pool.hear(index, readiness != Readiness::Deaf);
+                self.pool.hear(index, readiness != Readiness::NotListening);
                 readiness
             }
-            None => Readiness::Deaf,
+            None => Readiness::NotListening,
         }
     }
 

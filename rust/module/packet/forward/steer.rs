@@ -131,7 +131,7 @@ impl<A: InState> Offers for Returned<'_, '_, '_, A> {
         let target = self.offer.pool.get(index).and_then(|d| self.offer.look(d));
         match target.filter(Target::has_sent_cookies) {
             Some(target) => offer::queue(target.queue).readiness(),
-            None => Readiness::Deaf,
+            None => Readiness::NotListening,
         }
     }
 
