@@ -130,7 +130,7 @@ pub fn network<A: Ip>(address: A, prefix: u8) -> A {
 
 /// What ties a template and the connections that it led together. It outlives the template if it
 /// must.
-pub struct Bond<W> {
+pub struct TemplateRef<W> {
     /// Of those connections.
     counts: Counts<W>,
     /// When the last one was opened, in seconds since boot.
@@ -139,7 +139,7 @@ pub struct Bond<W> {
     proven: W,
 }
 
-impl<W: Word> Bond<W> {
+impl<W: Word> TemplateRef<W> {
     /// Creates the reference to a template that is made at `now`, in seconds since boot.
     pub fn new(now: u32) -> Self {
         Self {
@@ -287,35 +287,43 @@ mod tests {
 
     #[test]
     fn the_time_counts_from_the_last_connection() {
-        let bond = Bond::<Plain>::new(100);
-        bond.prove();
-        assert!(!bond.is_over(10, 109));
-        assert!(bond.is_over(10, 110));
-        bond.open(105);
-        assert!(!bond.is_over(10, 114));
-        assert_eq!(bond.remaining(10, 113), 2);
-        assert!(bond.is_over(10, 115));
-        assert!(bond.is_over(0, 105), "the service is no longer persistent");
+        let template_ref = TemplateRef::<Plain>::new(100);
+        template_ref.prove();
+        assert!(!template_ref.is_over(10, 109));
+        assert!(template_ref.is_over(10, 110));
+        template_ref.open(105);
+        assert!(!template_ref.is_over(10, 114));
+        assert_eq!(template_ref.remaining(10, 113), 2);
+        assert!(template_ref.is_over(10, 115));
+        assert!(
+            template_ref.is_over(0, 105),
+            "the service is no longer persistent"
+        );
     }
 
     #[test]
     fn an_open_connection_holds_it_and_a_closing_one_does_not() {
-        let bond = Bond::<Plain>::new(0);
-        bond.prove();
-        bond.counts().enter(State::Established);
-        assert!(!bond.is_over(10, 1000));
-        bond.counts().change(State::Established, State::FinWait);
-        assert!(bond.is_over(10, 1000));
-        assert!(!bond.is_over(10, 9));
+        let template_ref = TemplateRef::<Plain>::new(0);
+        template_ref.prove();
+        template_ref.counts().enter(State::Established);
+        assert!(!template_ref.is_over(10, 1000));
+        template_ref
+            .counts()
+            .change(State::Established, State::FinWait);
+        assert!(template_ref.is_over(10, 1000));
+        assert!(!template_ref.is_over(10, 9));
     }
 
     #[test]
     fn a_flood_s_goes_with_its_entries() {
-        let bond = Bond::<Plain>::new(0);
-        assert!(!bond.is_over(300, 1), "its connection is not there yet");
-        bond.counts().enter(State::SynReceived);
-        assert!(!bond.is_over(300, 1000));
-        bond.counts().leave(State::SynReceived);
-        assert!(bond.is_over(300, 60));
+        let template_ref = TemplateRef::<Plain>::new(0);
+        assert!(
+            !template_ref.is_over(300, 1),
+            "its connection is not there yet"
+        );
+        template_ref.counts().enter(State::SynReceived);
+        assert!(!template_ref.is_over(300, 1000));
+        template_ref.counts().leave(State::SynReceived);
+        assert!(template_ref.is_over(300, 60));
     }
 }

@@ -195,7 +195,7 @@ fn write_templates<A: InState, const ORIGIN: bool>(
     walk.go_on(ns, &A::tables(ns.state()).templates, |template| {
         let (protocol, network, service) = template::key(template);
         let destination = template.destination();
-        let bond = template.bond();
+        let template_ref = template.template_ref();
         let seconds = destination.timeouts.persistence();
         Ok(text.fits(ConnectionLine {
             protocol,
@@ -205,9 +205,9 @@ fn write_templates<A: InState, const ORIGIN: bool>(
             },
             service,
             destination: destination.end(service.address),
-            state: proc::template_state_name(bond.is_proven()),
+            state: proc::template_state_name(template_ref.is_proven()),
             origin: ORIGIN,
-            expires: bond.remaining(seconds, clock::seconds()),
+            expires: template_ref.remaining(seconds, clock::seconds()),
         }))
     })
 }

@@ -168,12 +168,12 @@ pub(super) fn template<A: Family>(
     out.u16_be(connection::SERVICE_PORT, service.port)?;
     out.bytes(connection::DESTINATION_ADDRESS, end.address.octets())?;
     out.u16_be(connection::DESTINATION_PORT, end.port)?;
-    let bond = template.bond();
-    out.u32(connection::CONNECTIONS, bond.counts().connections())?;
+    let template_ref = template.template_ref();
+    out.u32(connection::CONNECTIONS, template_ref.counts().connections())?;
     let seconds = template.destination().timeouts.persistence();
     out.u32(
         connection::EXPIRES,
-        bond.remaining(seconds, clock::seconds()),
+        template_ref.remaining(seconds, clock::seconds()),
     )
 }
 

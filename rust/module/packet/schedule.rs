@@ -7,7 +7,7 @@ use rlvs_core::{
     address::{Endpoint, Protocol},
     connection::{state, tuple::Tuple},
     packet::Packet,
-    persistence::Bond,
+    persistence::TemplateRef,
     schedule::choice::Choice,
 };
 use rlvs_kext::{
@@ -105,10 +105,10 @@ impl<'a, A: InState> Passage<'a, A> {
                     .ok_or(Event::NoMemory)?
             }
         };
-        let (destination, bond) = (template.destination(), template.bond());
-        match self.attempt(skb, packet, digest, destination, Some(bond)) {
+        let (destination, template_ref) = (template.destination(), template.template_ref());
+        match self.attempt(skb, packet, digest, destination, Some(template_ref)) {
             Attempt::Entry(entry) => {
-                template.bond().open(now);
+                template.template_ref().open(now);
                 self.count_avoided(choice, entry.destination());
                 Ok(Some(entry))
             }
@@ -118,14 +118,14 @@ impl<'a, A: InState> Passage<'a, A> {
     }
 
     /// Tries to give the packet's connection to `destination`. `digest` is the packet's,
-    /// [`Passage::digest`]; `bond` is that of the template that led it there.
+    /// [`Passage::digest`]; `template_ref` is that of the template that led it there.
     fn attempt(
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
         digest: Digest<'_>,
         destination: &Arc<Destination>,
-        bond: Option<&Arc<Bond<Word>>>,
+        template_ref: Option<&Arc<TemplateRef<Word>>>,
     ) -> Attempt<'a, A> {
         let end = destination.end(packet.destination.address);
         if end == packet.source {
@@ -145,7 +145,8 @@ impl<'a, A: InState> Passage<'a, A> {
         let first = state::initial(packet.protocol);
         // Once more if what was in the way has ended.
         for _ in 0..2 {
-            let connection = Connection::new(destination.clone(), bond.cloned(), first, self.now);
+            let connection =
+                Connection::new(destination.clone(), template_ref.cloned(), first, self.now);
             // Before it can be found: a packet equal to this one may be answered at once.
             connection.set_unanswered(self.quoted.is_none() && state::opens(packet.signal));
             let other = match self.connections.insert(key, reply, connection, rcu, bh) {

@@ -15,7 +15,7 @@ use rlvs_core::{
         Lifecycle, Tally,
     },
     packet::Signal,
-    persistence::Bond,
+    persistence::TemplateRef,
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
@@ -41,8 +41,8 @@ pub(crate) struct Connection<A> {
     unanswered: Atomic<bool>,
     /// The destination's process has another peer than the client.
     other_peer: Atomic<bool>,
-    /// Bond of the template that led it to its destination, if one did.
-    bond: Option<Arc<Bond<Word>>>,
+    /// Reference to the template that led it to its destination, if one did.
+    template_ref: Option<Arc<TemplateRef<Word>>>,
     family: PhantomData<A>,
 }
 
@@ -63,7 +63,7 @@ impl<A: Family> Connection<A> {
     /// Makes an entry's value; [`begin`] counts it once it is in the table.
     pub(crate) fn new(
         destination: Arc<Destination>,
-        bond: Option<Arc<Bond<Word>>>,
+        template_ref: Option<Arc<TemplateRef<Word>>>,
         state: State,
         now: u32,
     ) -> Self {
@@ -72,7 +72,7 @@ impl<A: Family> Connection<A> {
             life: Lifecycle::new(state, now),
             unanswered: Atomic::new(false),
             other_peer: Atomic::new(false),
-            bond,
+            template_ref,
             family: PhantomData,
         }
     }
@@ -128,10 +128,10 @@ impl<A: Family> Connection<A> {
     pub(crate) fn advance(&self, side: Side, signal: Signal, rules: Rules) {
         self.life
             .advance(&self.tally(), |from| rules.next(from, side, signal));
-        if let Some(bond) = &self.bond {
+        if let Some(template_ref) = &self.template_ref {
             let state = self.state();
             if state.is_active() && !state.is_half_open() {
-                bond.prove();
+                template_ref.prove();
             }
         }
     }
@@ -149,8 +149,11 @@ impl<A: Family> Connection<A> {
 
     /// Returns the counts that the entry is a part of.
     fn tally(&self) -> impl Tally + '_ {
-        let bond = self.bond.as_deref().map(Bond::counts);
-        ((&self.destination.counts, bond), &*self.destination.udp)
+        let template_ref = self.template_ref.as_deref().map(TemplateRef::counts);
+        (
+            (&self.destination.counts, template_ref),
+            &*self.destination.udp,
+        )
     }
 }
 

@@ -4,14 +4,14 @@
 //!
 //! A template is found by a client's network and what the client sends to. It is no connection's
 //! entry: no packet but the first of a connection looks for it. The connections that it led hold
-//! its bond, by which it knows of them.
+//! its [`TemplateRef`], which counts them.
 
 use core::marker::PhantomData;
 use kernel::sync::{rcu::Guard, Arc};
 use rlvs_core::{
     address::{Endpoint, Protocol},
     connection::tuple::Tuple,
-    persistence::{self, Bond},
+    persistence::{self, TemplateRef},
 };
 use rlvs_kext::{
     bh::LocalBhDisabled,
@@ -24,7 +24,7 @@ use crate::{family::Family, primitives::Word, service::Destination, table::key};
 /// Value of a template, besides its key.
 pub(crate) struct Template<A> {
     destination: Arc<Destination>,
-    bond: Arc<Bond<Word>>,
+    template_ref: Arc<TemplateRef<Word>>,
     /// How many leading bits of the client's address count.
     prefix: u8,
     family: PhantomData<A>,
@@ -44,8 +44,8 @@ impl<A: Family> Template<A> {
     }
 
     /// Returns what its connections hold.
-    pub(crate) fn bond(&self) -> &Arc<Bond<Word>> {
-        &self.bond
+    pub(crate) fn template_ref(&self) -> &Arc<TemplateRef<Word>> {
+        &self.template_ref
     }
 
     /// How many leading bits of the client's address count.
@@ -56,7 +56,7 @@ impl<A: Family> Template<A> {
     /// Returns `true` if it can go: its destination was deleted, or its time is over.
     pub(crate) fn is_over(&self, now: u32) -> bool {
         let seconds = self.destination.timeouts.persistence();
-        self.destination.is_deleted() || self.bond.is_over(seconds, now)
+        self.destination.is_deleted() || self.template_ref.is_over(seconds, now)
     }
 
     /// Returns `true` if it leads a new connection. To a quiesced destination only `to_quiesced`;
@@ -123,7 +123,7 @@ impl<A: Family> Place<A> {
     ) -> Option<&'a TemplateEntry<A>> {
         let template = Template {
             destination: destination.clone(),
-            bond: Arc::new(Bond::new(now), kept_by_packet()).ok()?,
+            template_ref: Arc::new(TemplateRef::new(now), kept_by_packet()).ok()?,
             prefix: self.prefix,
             family: PhantomData,
         };
