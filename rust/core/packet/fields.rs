@@ -14,9 +14,9 @@ pub enum IpSummed {
     /// the stack completes it over the transport header, with the ports, and the payload
     /// (`CHECKSUM_PARTIAL`).
     ///
-    /// Only when it is the header at [`super::Packet::l4_offset`] that is to be completed: of a tunnel's
-    /// packet it may be an inner one, and then the outer one's checksum is complete, that is
-    /// [`IpSummed::Other`].
+    /// Only when it is the header at [`super::Packet::l4_offset`] that is to be completed: of a
+    /// tunnel's packet it may be an inner one, and then the outer one's checksum is complete, that
+    /// is [`IpSummed::Other`].
     Partial,
     /// The field holds a checksum, and the packet's sum is kept beside it: see [`Delta`]
     /// (`CHECKSUM_COMPLETE`).
@@ -48,14 +48,14 @@ pub struct Rewrite<A> {
 /// By how much the sum of the packet's bytes, from the IP header on, has changed: a one's
 /// complement number of big-endian words.
 ///
-/// For [`IpSummed::Complete`] it must be added to `skb->csum`, so that it is again the packet's sum.
-/// It is 0 (or 0xffff, the other zero) unless the packet is one of IPv4 whose address changed, one
-/// of UDP without a checksum or one of SCTP.
+/// For [`IpSummed::Complete`] it must be added to `skb->csum`, so that it is again the packet's
+/// sum. It is 0 (or 0xffff, the other zero) unless the packet is one of IPv4 whose address changed,
+/// one of UDP without a checksum or one of SCTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(pub u16);
 
-/// The slice holds fewer bytes than [`super::rewrite::writable_len`] asks for, or an SCTP packet is too long for
-/// its IP header to hold the length, which the checksum depends on.
+/// The slice holds fewer bytes than [`super::rewrite::writable_len`] asks for, or an SCTP packet is
+/// too long for its IP header to hold the length, which the checksum depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooShort;
 

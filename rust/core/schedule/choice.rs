@@ -14,8 +14,8 @@
 //! 1. What the scheduler picks, at most [`MAX_TRIES`] times.
 //! 2. If it has picked any: every other destination that may get new connections, from a random one
 //!    on. A scheduler may have no other one for a client, or many destinations may be down. Of more
-//!    than [`crate::heard::MANY`] a [`Sample`]: those that were found listening lately, then as many as [`crate::heard::MANY`] from
-//!    a random one on.
+//!    than [`crate::heard::MANY`] a [`Sample`]: those that were found listening lately, then as
+//!    many as [`crate::heard::MANY`] from a random one on.
 //! 3. The best one of those that were passed over although a socket listens: if its queue is full
 //!    the packet is dropped there, and the client sends it again.
 
@@ -127,8 +127,8 @@ impl Choice {
     /// other one.
     ///
     /// Usually one question to the scheduler and one to the host's sockets. When all that the
-    /// scheduler picks cannot take it, one to the sockets for each destination; of more than [`crate::heard::MANY`],
-    /// for twice as many as that.
+    /// scheduler picks cannot take it, one to the sockets for each destination; of more than
+    /// [`crate::heard::MANY`], for twice as many as that.
     pub fn next<O: Offers>(&mut self, offers: &O) -> Option<usize> {
         loop {
             match self.stage {

@@ -8,8 +8,8 @@ use crate::address::{Address, Endpoint};
 /// scheduler sees them.
 ///
 /// The numbers stay the same from one choice to the next. When destinations come or go, the caller
-/// makes a new scheduler, which may inherit what the old one remembers ([`super::Exclusive::inherit`]). No
-/// function fails for a number that is too large.
+/// makes a new scheduler, which may inherit what the old one remembers
+/// ([`super::Exclusive::inherit`]). No function fails for a number that is too large.
 #[expect(clippy::len_without_is_empty, reason = "no scheduler asks for it")]
 pub trait Destinations {
     /// Returns how many there are.

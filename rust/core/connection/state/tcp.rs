@@ -3,7 +3,8 @@
 //! The states of a TCP connection.
 //!
 //! The tables are those of IPVS, except for its rows for forwarding methods whose answers do not
-//! pass the director. Whether a reset or FIN counts at all is decided before ([`crate::connection::window::Window`]).
+//! pass the director. Whether a reset or FIN counts at all is decided before
+//! ([`crate::connection::window::Window`]).
 
 use super::list::State;
 use crate::{connection::tuple::Side, packet::TcpFlags};
