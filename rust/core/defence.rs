@@ -6,7 +6,7 @@
 //! (Documentation/networking/ipvs-sysctl.rst in the kernel), off unless an operator says otherwise.
 //! That half-open entries expire sooner as the table fills up is always on.
 
-use crate::connection::state::{State, Timeouts};
+use crate::connection::{state::State, timeout::Timeouts};
 
 /// When a defence is on: a number that an operator sets and the periodic work may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

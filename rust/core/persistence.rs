@@ -12,7 +12,7 @@
 use crate::{
     address::{Family, Ip},
     connection::{
-        state::{self, Tunable},
+        timeout::{self, Tunable},
         Counts, Word,
     },
     refusal::Refusal,
@@ -174,22 +174,22 @@ impl<W: Word> TemplateRef<W> {
     }
 
     /// Returns `true` if the template leads no connection any more: `seconds` have passed since the
-    /// last one was opened, and none is active; of times see [`state::remaining`]. One that a flood
-    /// of false source addresses has made goes with the flood's entries.
+    /// last one was opened, and none is active; of times see [`timeout::remaining`]. One that a
+    /// flood of false source addresses has made goes with the flood's entries.
     pub fn is_over(&self, seconds: u32, now: u32) -> bool {
         if seconds == 0 {
             return true;
         }
         let opened = self.opened.load();
         if self.proven.load() == 0 {
-            return self.counts.is_drained() && state::expired(UNPROVEN, opened, now);
+            return self.counts.is_drained() && timeout::expired(UNPROVEN, opened, now);
         }
-        self.counts.active() == 0 && state::expired(seconds, opened, now)
+        self.counts.active() == 0 && timeout::expired(seconds, opened, now)
     }
 
     /// Seconds until the template is over, if no connection is opened nor active then.
     pub fn remaining(&self, seconds: u32, now: u32) -> u32 {
-        state::remaining(seconds, self.opened.load(), now)
+        timeout::remaining(seconds, self.opened.load(), now)
     }
 }
 

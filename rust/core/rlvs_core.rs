@@ -11,8 +11,9 @@
 //! - [`address`]: addresses, ports, protocols.
 //! - [`packet`]: reading a packet's headers, and rewriting an address and a port in it.
 //! - [`connection`]: an entry between several CPUs, and the counts of its destination: its key
-//!   ([`connection::tuple`]), its states and timeouts ([`connection::state`]), and whether its first
-//!   packet was refused ([`connection::rejected`]).
+//!   ([`connection::tuple`]), its states ([`connection::state`]) and their timeouts
+//!   ([`connection::timeout`]), and whether its first packet was refused
+//!   ([`connection::rejected`]).
 //! - [`schedule`]: choosing a destination; [`schedule::marks`]: which destinations to look at for
 //!   that; [`schedule::choice`]: going on when one cannot take the connection; [`heard`]: with how
 //!   many.

@@ -9,11 +9,7 @@
 
 use crate::{
     address::Protocol,
-    connection::{
-        counts::at_least_zero,
-        state::{State, Timeouts},
-        Tally, Word,
-    },
+    connection::{counts::at_least_zero, state::State, timeout::Timeouts, Tally, Word},
     defence,
 };
 

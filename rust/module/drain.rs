@@ -20,7 +20,7 @@
 //!
 //! [`Counts::open`]: rlvs_core::connection::Counts::open
 
-use rlvs_core::{address::Protocol, connection::state};
+use rlvs_core::{address::Protocol, connection::timeout};
 use rlvs_kext::net::Net;
 
 use crate::{
@@ -86,7 +86,7 @@ pub(crate) fn probe<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
             destination.drain.count();
         }
     } else if state.has_socket()
-        && state::idle(entry.last_seen(), now) >= QUIET
+        && timeout::idle(entry.last_seen(), now) >= QUIET
         && !connection::may_be_alive(net, entry)
     {
         entry.close();

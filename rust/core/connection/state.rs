@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state of a connection, as its packets show it, and how long it lasts without any.
+//! The state of a connection, as its packets show it.
 //!
-//! The states, the way packets move them and the timeouts are those that IPVS has, so that what
-//! operators see and what they tune keeps its meaning. Only TCP's flags and the types of SCTP's
+//! The states, the way packets move them and the timeouts ([`super::timeout`]) are those that IPVS
+//! has, so that what operators see and what they tune keeps its meaning. Only TCP's flags and the types of SCTP's
 //! chunks are looked at, no verification tags; sequence numbers only of what would end a TCP
 //! connection, see [`Window`].
 
-pub use super::{
-    timeout::{effective, expired, idle, remaining, Timeouts, Tunable},
-    window::{Segment, Window},
-};
+pub use super::window::{Segment, Window};
 pub use list::State;
 
 use crate::{

@@ -3,7 +3,8 @@
 use proptest::{prelude::*, sample::select};
 use rlvs_core::{
     connection::{
-        state::{self, Rules, State, Timeouts},
+        state::{self, Rules, State},
+        timeout::{self, Timeouts},
         tuple::Side,
     },
     packet::{sctp::Chunk, Signal, TcpFlags},
@@ -52,15 +53,15 @@ proptest! {
     ) {
         let timeout = Timeouts::default().of(state);
         let now = start.wrapping_add(idle);
-        prop_assert_eq!(state::expired(timeout, start, now), idle >= timeout);
+        prop_assert_eq!(timeout::expired(timeout, start, now), idle >= timeout);
         prop_assert_eq!(
-            state::remaining(timeout, start, now),
+            timeout::remaining(timeout, start, now),
             timeout.saturating_sub(idle)
         );
         // Another CPU was ahead when it wrote the time: no reason to expire anything.
         let ahead = now.wrapping_add(early);
-        prop_assert!(!state::expired(timeout, ahead, now));
-        prop_assert_eq!(state::remaining(timeout, ahead, now), timeout);
+        prop_assert!(!timeout::expired(timeout, ahead, now));
+        prop_assert_eq!(timeout::remaining(timeout, ahead, now), timeout);
     }
 
     #[test]

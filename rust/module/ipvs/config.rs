@@ -2,7 +2,7 @@
 
 //! Requests about timeouts, the version, and daemons.
 
-use rlvs_core::{connection::state::Tunable, ipvs, refusal::Refusal};
+use rlvs_core::{connection::timeout::Tunable, ipvs, refusal::Refusal};
 use rlvs_kext::{
     genetlink::{self, Attribute, Nest, Request},
     netns::Handle,

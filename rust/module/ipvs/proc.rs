@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use rlvs_core::{
     address::{Endpoint, Ip, V4, V6},
     config::ServiceKey,
-    connection::state::{self, Timeouts},
+    connection::timeout::{self, Timeouts},
     ipvs::{
         proc::{
             self, ConnectionLine, DestinationLine, Persistent, Row, ServiceLine, ServicesHeader,
@@ -181,7 +181,7 @@ fn write_entries<A: InState, const ORIGIN: bool>(
             destination: connection::destination(entry),
             state: proc::state_name(entry.state()),
             origin: ORIGIN,
-            expires: state::remaining(timeout, entry.last_seen(), clock::seconds()),
+            expires: timeout::remaining(timeout, entry.last_seen(), clock::seconds()),
         }))
     })
 }

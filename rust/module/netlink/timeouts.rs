@@ -2,7 +2,7 @@
 
 //! Requests about the timeouts of a namespace.
 
-use rlvs_core::connection::state::Tunable;
+use rlvs_core::connection::timeout::Tunable;
 use rlvs_kext::{
     genetlink::{Attribute, Request},
     netns::Handle,

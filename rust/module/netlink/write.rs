@@ -6,7 +6,7 @@ use kernel::prelude::*;
 use rlvs_core::{
     address::Protocol,
     config::Method,
-    connection::state::{self, Timeouts, Tunable},
+    connection::timeout::{self, Timeouts, Tunable},
     schedule::Kind,
 };
 use rlvs_kext::{
@@ -151,7 +151,7 @@ pub(super) fn connection<A: Family>(
     out.u8(connection::STATE, state.to_bits())?;
     let now = clock::seconds();
     let timeout = table::connection::timeout(entry, &Timeouts::default(), namespace);
-    let left = state::remaining(timeout, entry.last_seen(), now);
+    let left = timeout::remaining(timeout, entry.last_seen(), now);
     out.u32(connection::EXPIRES, left)
 }
 

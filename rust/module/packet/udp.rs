@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 use rlvs_core::{
     address::{self, Protocol, V4, V6},
-    connection::state,
+    connection::timeout,
     udp::{Search, Share, BUCKETS},
 };
 use rlvs_kext::random;
@@ -76,7 +76,7 @@ impl<A: InState> Passage<'_, A> {
             search.look(
                 entry,
                 entry.state(),
-                state::idle(entry.last_seen(), self.now),
+                timeout::idle(entry.last_seen(), self.now),
             );
             if search.is_over() {
                 break;

@@ -9,7 +9,10 @@
 use kernel::{prelude::*, sync::Arc};
 use rlvs_core::{
     address::{V4, V6},
-    connection::state::{self, Timeouts},
+    connection::{
+        state,
+        timeout::{self, Timeouts},
+    },
     defence::{may_drop, shortened, Sample},
     udp,
 };
@@ -109,11 +112,11 @@ impl<'a> Round<'a> {
         drain::probe(self.net, entry, self.now);
         let (state, seen) = (entry.state(), entry.last_seen());
         let timeout = connection::timeout(entry, &self.timeouts, &self.state.timeouts);
-        let over = state::expired(timeout, seen, self.now);
+        let over = timeout::expired(timeout, seen, self.now);
         let early = state.is_half_open()
             && self
                 .shortened
-                .is_some_and(|timeouts| state::expired(timeouts.of(state), seen, self.now));
+                .is_some_and(|timeouts| timeout::expired(timeouts.of(state), seen, self.now));
         if early {
             if connection::is_established(self.net, entry) {
                 entry.touch(self.now);
@@ -133,7 +136,7 @@ impl<'a> Round<'a> {
 
     fn drops(&mut self, state: state::State, seen: u32) -> bool {
         match &mut self.drop_entry {
-            Some(sample) => may_drop(state, state::idle(seen, self.now)) && sample.takes_next(),
+            Some(sample) => may_drop(state, timeout::idle(seen, self.now)) && sample.takes_next(),
             None => false,
         }
     }

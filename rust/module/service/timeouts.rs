@@ -6,7 +6,7 @@
 //! service at the entry's destination. So a change applies to the connections that there are.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use rlvs_core::connection::state::{Timeouts, Tunable};
+use rlvs_core::connection::timeout::{Timeouts, Tunable};
 use rlvs_kext::rwonce::Once;
 
 /// What was set, in seconds; 0 for nothing.

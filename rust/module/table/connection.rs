@@ -10,7 +10,8 @@ use kernel::sync::{atomic::Atomic, Arc};
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
     connection::{
-        state::{self, Rules, State, Timeouts},
+        state::{self, Rules, State},
+        timeout::{self, Timeouts},
         tuple::{Side, Tuple},
         Lifecycle, Tally,
     },
@@ -218,7 +219,7 @@ pub(crate) fn timeout<A: Family>(
 ) -> u32 {
     let (protocol, _, _) = inbound(entry);
     let service = &entry.destination().timeouts;
-    state::effective(
+    timeout::effective(
         protocol,
         entry.state(),
         defaults,

@@ -18,11 +18,7 @@ use kernel::{
 };
 use rlvs_core::{
     address::{Endpoint, Protocol, V4, V6},
-    connection::{
-        state::{self, State},
-        tuple::Tuple,
-        Lifecycle,
-    },
+    connection::{state::State, timeout, tuple::Tuple, Lifecycle},
 };
 use rlvs_kext::{
     bh::{with_bh_disabled, LocalBhDisabled},
@@ -175,7 +171,7 @@ pub(crate) fn expire<A: Family>(
 ) -> Result {
     let has_vrf = ns.net().has_vrf();
     cursor::all(ns, table, |record| {
-        let is_new = state::idle(record.life.last_seen(), now) < LEAST_AGE;
+        let is_new = timeout::idle(record.life.last_seen(), now) < LEAST_AGE;
         let (client, service) = ends(record);
         // The zone costs a hash: only where two zones may have the client.
         let may_be_twice = has_vrf || client.address.is_link_local();

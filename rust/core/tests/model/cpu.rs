@@ -13,7 +13,7 @@ use loom::{
     thread,
 };
 use rlvs_core::{
-    connection::{state, tuple::Side, Counts},
+    connection::{state, timeout, tuple::Side, Counts},
     packet::{Signal, TcpFlags},
 };
 
@@ -268,7 +268,7 @@ impl<F: Fault> Cpu<'_, F> {
         for number in self.walk() {
             let life = &self.world.flows[number].life;
             self.world.flows[number].read();
-            if state::expired(self.world.timeouts.of(life.state()), life.last_seen(), now) {
+            if timeout::expired(self.world.timeouts.of(life.state()), life.last_seen(), now) {
                 self.remove(number);
             }
         }

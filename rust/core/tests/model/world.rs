@@ -11,7 +11,8 @@ use loom::{cell::UnsafeCell, sync::atomic::AtomicBool};
 use rlvs_core::{
     address::Protocol,
     connection::{
-        state::{self, State, Timeouts},
+        state::{self, State},
+        timeout::Timeouts,
         Counts, Lifecycle,
     },
 };
