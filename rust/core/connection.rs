@@ -16,7 +16,7 @@ pub use counts::{Counts, Observer, Tally, Word};
 
 use state::State;
 
-pub mod counts;
+pub(crate) mod counts;
 pub mod rejected;
 pub mod state;
 pub mod timeout;
