@@ -70,7 +70,7 @@ pub trait Offers {
     /// bound.
     fn takes_new(&self, index: usize) -> bool;
 
-    /// Whether it can take this one.
+    /// Returns whether a destination can take this connection.
     fn readiness(&self, index: usize) -> Readiness;
 
     /// Returns any number, to begin with when all are asked.

@@ -41,7 +41,7 @@ impl Listening {
         }
     }
 
-    /// Whether a connection can go there.
+    /// Returns whether a connection can go there.
     pub fn readiness(self) -> Readiness {
         match (self, self.waiting()) {
             (_, None) => Readiness::NotListening,
