@@ -3,6 +3,7 @@
 #include <linux/rcupdate.h>
 
 #include "rlvs_helpers.h"
+#include "series.h"
 
 static_assert(sizeof(struct rlvs_grace) >= sizeof(struct rcu_gp_oldstate));
 static_assert(__alignof__(struct rlvs_grace) >=

@@ -19,7 +19,10 @@ logs=$BUILD/check
 mkdir -p "$logs"
 crates=(rust/core tools/rlvs selftests/bench/core)
 
-lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files kernel_options)
+lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files kernel_options
+	other_series)
+# The series of Linux that the module builds for, besides the test kernels'.
+other_series=(7.3)
 host_steps=(core_tests tool_tests bench_tests core_bench compile_fail)
 # The debug kernel is slow, and a guest of it uses little more than one processor: its tests are
 # split, and two guests run at once.
@@ -118,6 +121,20 @@ test_kernel_options() {
 			"${options[@]/%/=y}" "$option=" 2>&1) && return 1
 		printf '%s\n' "$said"
 		[[ $said == Kbuild:*"rlvs needs $option, which"* && $said != *$'\n'* ]] || return 1
+	done
+}
+
+# The module compiles for the other series without a warning of the compilers.
+test_other_series() {
+	local series output
+	for series in "${other_series[@]}"; do
+		output=$(SERIES=$series "$ROOT/selftests/vm/module.sh" prepared 2>&1) || {
+			printf '%s\n' "$output"
+			return 1
+		}
+		if grep -E '^(warning|error)|: (warning|error):' <<<"$output"; then
+			return 1
+		fi
 	done
 }
 

@@ -4,7 +4,10 @@
 # kernel in the cache and prints the build tree. Does nothing when that tree was
 # built from the same sources, configuration and compilers.
 #
-# usage: [SERIES=7.2] kernel.sh plain|debug|rt|kcsan|speed
+# usage: [SERIES=7.2] kernel.sh plain|debug|rt|kcsan|speed|prepared
+#
+# "prepared" is no kernel but what it takes to compile the module: the plain one's
+# configuration, headers and Rust metadata.
 set -euo pipefail
 # shellcheck source=selftests/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -21,6 +24,7 @@ debug)
 	llvm=-$LLVM_MAJOR compiler=clang-$LLVM_MAJOR minutes=20
 	fragments+=("$ROOT/selftests/config/debug.config")
 	;;
+prepared) llvm='' compiler=gcc minutes=3 ;;
 rt | kcsan)
 	llvm='' compiler=gcc minutes=12
 	fragments+=("$ROOT/selftests/config/$kernel.config")
@@ -32,7 +36,7 @@ speed)
 	fragments+=("$ROOT/selftests/config/speed.config")
 	barriers=$ROOT/selftests/config/um-barriers.h
 	;;
-*) die "usage: kernel.sh plain|debug|rt|kcsan|speed" ;;
+*) die "usage: kernel.sh plain|debug|rt|kcsan|speed|prepared" ;;
 esac
 out=$CACHE/build/$SERIES-$kernel
 
@@ -126,6 +130,17 @@ build() {
 	say "built the $kernel kernel in $((SECONDS - begin)) s"
 }
 
+# Makes what compiling the module needs of a kernel, without the kernel.
+prepare() {
+	local begin=$SECONDS
+	say "preparing Linux $version to compile the module (about $minutes minutes on 2 cores)"
+	with_progress "kernel $kernel" nice -n 5 "${make[@]}" -s -j"$(nproc)" modules_prepare ||
+		die "Linux $version cannot be prepared; its tree is $out"
+	# The symbols of a kernel that is not there.
+	: >"$out/Module.symvers"
+	say "prepared Linux $version in $((SECONDS - begin)) s"
+}
+
 lock_cache "source-$SERIES"
 rustc=$(rustc_version)
 version=$(cached_version)
@@ -158,7 +173,7 @@ if [[ $(cat "$out/rlvs-stamp" 2>/dev/null || true) != "$stamp" ]]; then
 	fi
 	make=(make -C "$source" O="$out" "${KBUILD_ARGS[@]}")
 	configure
-	build
+	if [[ $kernel == prepared ]]; then prepare; else build; fi
 	printf '%s\n' "$stamp" >"$out/rlvs-stamp"
 fi
 printf '%s\n' "$out"
