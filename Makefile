@@ -83,7 +83,7 @@ vm:
 	@$(vm)/vm.sh $(KERNEL) "$$VM_CMD"
 
 demo:
-	@$(vm)/vm.sh plain selftests/demo.sh
+	@$(vm)/vm.sh plain selftests/demo/demo.sh
 
 compare:
 	@$(vm)/vm.sh plain selftests/compare
@@ -99,7 +99,7 @@ bench-report:
 	@selftests/bench/report.py build/bench/result.json Documentation/performance
 
 selftest:
-	@$(if $(T),,$(error which test? make selftest T=NAME; their names are selftests/NAME.py))
+	@$(if $(T),,$(error which test? make selftest T=FOLDER/NAME; their names are selftests/FOLDER/NAME.py))
 	@$(vm)/vm.sh $(KERNEL) "selftests/run $(T)"
 
 check:

@@ -36,9 +36,10 @@ vm_steps+=(vm_lockdep_bug vm_no_ipv6)
 full_steps=(vm_rt)
 # What differs most where softirqs are threads: packets from both sides, refusals, counters, and
 # packets while hooks and module come and go.
-rt_tests='nat_remote nat_local steer second_try refusal_leaves second_try_owner no_destination
-	one_packet udp_flow icmp sctp stats conntrack bulk delete config_churn hooks_lifetime
-	module_reload'
+rt_tests='forward/nat_remote forward/nat_local forward/steer schedule/second_try
+	schedule/refusal_leaves schedule/second_try_owner schedule/no_destination forward/one_packet
+	forward/udp_flow packet/icmp forward/sctp connection/stats host/conntrack forward/bulk
+	workers/delete control/config_churn module/hooks_lifetime module/reload'
 
 # The project's files of one kind, by extension, whether committed yet or not.
 sources() {
@@ -169,7 +170,7 @@ vm_tests() {
 	local kernel part command=selftests/run
 	if [[ $1 == vm_no_ipv6 ]]; then
 		VM_LOG=$logs/$1.console VM_APPEND=ipv6.disable=1 \
-			"$ROOT/selftests/vm/vm.sh" plain "selftests/run no_ipv6 nat_remote nat_local"
+			"$ROOT/selftests/vm/vm.sh" plain "selftests/run host/no_ipv6 forward/nat_remote forward/nat_local"
 		return
 	fi
 	if [[ $1 == vm_lockdep_bug ]]; then

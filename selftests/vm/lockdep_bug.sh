@@ -23,7 +23,8 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 "$ROOT/selftests/vm/boot.sh" \
-	"selftests/run 'nat_remote:every port serves: tcp4' 'nat_local:every port serves: tcp4'" \
+	"selftests/run 'forward/nat_remote:every port serves: tcp4' \
+		'forward/nat_local:every port serves: tcp4'" \
 	>"$output" 2>&1 || status=$?
 
 number=0
@@ -42,8 +43,8 @@ mapfile -t complaints < <(grep -E "$complaint" "$VM_LOG" || true)
 
 # shellcheck disable=SC2317 # called by result
 fails_only_where_it_should() {
-	[[ $(grep -E '^(not )?ok ' "$output") == "$(printf '%s\n' 'not ok 1 nat_remote' \
-		'ok 2 nat_local' 'ok 3 unload' 'ok 4 kmemleak')" ]]
+	[[ $(grep -E '^(not )?ok ' "$output") == "$(printf '%s\n' 'not ok 1 forward/nat_remote' \
+		'ok 2 forward/nat_local' 'ok 3 unload' 'ok 4 kmemleak')" ]]
 }
 
 # shellcheck disable=SC2317 # called by result

@@ -3,7 +3,7 @@
 
 Each group of commands is given to ip_vs and then to rlvs, one process for each command; status,
 output and complaints have to be the same. What must differ is told in its own subtests, with why.
-Lists of connections and counters under traffic are in ipvs_proc.py.
+Lists of connections and counters under traffic are in proc.py.
 """
 
 import re
@@ -15,7 +15,7 @@ from lib.like_ip_vs import Play, load_ip_vs, unload_ip_vs
 from lib.strace import Trace
 
 LIMIT = 300
-PLAIN_ONLY = "ipvs_errors and ipvs_fuzz run the same code"
+PLAIN_ONLY = "ipvs/errors and ipvs/fuzz run the same code"
 
 V4, V6 = TCP4.vip, f"[{TCP6.vip}]"
 OTHER4, OTHER6 = TCP4.vip2, f"[{TCP6.vip2}]"

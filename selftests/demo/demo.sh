@@ -78,7 +78,7 @@ network() {
 servers() {
 	local port template config
 	mkdir "$dir/www"
-	template=$(<"$here/demo/nginx.conf")
+	template=$(<"$here/nginx.conf")
 	printf 'A page of a hundred bytes or so, as small pages are, so that connections count more than bytes.\n' \
 		>"$dir/www/index.html"
 	for port in "${WEB_PORTS[@]}"; do
@@ -249,7 +249,7 @@ say "one address for eight workers, port 90; 64 clients open connections without
 say "a second a worker is killed (kill -9), to be started again two seconds later"
 show rlvs service add "tcp://$VIP4:90" --scheduler p2c
 show rlvs dest add "tcp://$VIP4:90" :9001-9008
-"$here/demo/failover.py" "$VIP4" 90 9001-9008 || wrong "connections were lost"
+"$here/failover.py" "$VIP4" 90 9001-9008 || wrong "connections were lost"
 
 say "what rlvs says about it:"
 on_director rlvs list --stats | sed 's/^/        /'

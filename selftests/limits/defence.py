@@ -57,7 +57,7 @@ def states(lab):
 
 def test_the_settings(lab):
     for name, default in DEFAULTS.items():
-        if name != "conn_max":  # which depends on the host's memory: conn_max.py
+        if name != "conn_max":  # which depends on the host's memory: connection/conn_max.py
             equal(value(lab, name), default, f"the default of {name}")
         most = 3 if name in MODES else 2**31 - 1
         for wrong in (-1, most + 1):

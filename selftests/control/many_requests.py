@@ -10,7 +10,7 @@ import resource
 from lib.ktap import check, each, equal
 from lib.lab import FAMILIES
 
-PLAIN_ONLY = "config_churn makes such requests, at once, and how often they wait is the same there"
+PLAIN_ONLY = "control/config_churn makes such requests, at once, and how often they wait is the same there"
 
 COUNT = 300
 SERVICES = 150

@@ -10,7 +10,7 @@ from lib.ktap import equal
 from lib.lab import TCP4, TCP6, UDP4
 from lib.like_ip_vs import load_ip_vs, unload_ip_vs
 
-PLAIN_ONLY = "ipvs_errors and ipvs_fuzz run the same code"
+PLAIN_ONLY = "ipvs/errors and ipvs/fuzz run the same code"
 FLOWS = (TCP4, TCP6, UDP4)
 
 # What a user of the library would write. Prints what it is told, a line of JSON for each step.

@@ -21,7 +21,7 @@ from lib.packets import datagram, link_address
 
 WITHOUT_MODULE = True
 LIMIT = 3600 if os.environ.get("FULL") else 240
-PLAIN_ONLY = "schedulers runs the same code"
+PLAIN_ONLY = "schedule/schedulers runs the same code"
 
 PORT, FALLBACK = 0x10, 0x08
 NAMES = {PORT: "port", FALLBACK: "fallback"}

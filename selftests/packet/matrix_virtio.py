@@ -14,7 +14,7 @@ from lib.ktap import Skip, seconds
 from lib.lab import DistantLab
 
 LIMIT = 600
-PLAIN_ONLY = "matrix_veth runs the same code"
+PLAIN_ONLY = "packet/matrix_veth runs the same code"
 DEVICES = "/sys/class/net"
 
 
