@@ -42,7 +42,7 @@ help:
 	@echo '  make bench             what packets and connections cost, with rlvs and its peers, natively'
 	@echo '  make bench-report      tables and plots of the newest numbers, into Documentation/performance'
 	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'
-	@echo '  make selftest T=NAME   one test in the VM'
+	@echo '  make selftest T=NAME   one test in the VM, or T=FOLDER, T=FOLDER/NAME, several of them'
 	@echo '  make vm [CMD=COMMAND]  boot a VM that sees this file system; a shell without CMD'
 	@echo '  make kernel            fetch and build the test kernel'
 	@echo '  make packages          install what the above need (apt, on Debian)'
@@ -99,7 +99,9 @@ bench-report:
 	@selftests/bench/report.py build/bench/result.json Documentation/performance
 
 selftest:
-	@$(if $(T),,$(error which test? make selftest T=FOLDER/NAME; their names are selftests/FOLDER/NAME.py))
+	@$(if $(T),,$(error which tests? make selftest T=NAME, T=FOLDER/NAME or T=FOLDER; see selftests/run --list))
+	@$(vm)/packages.sh
+	@selftests/run --list $(T) >/dev/null
 	@$(vm)/vm.sh $(KERNEL) "selftests/run $(T)"
 
 check:

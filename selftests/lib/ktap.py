@@ -203,6 +203,7 @@ def run_module(module, make_lab, only=None):
     were skipped or None).
     """
     chosen, left_out = _chosen(module, only)
+    check(chosen, "the file has no subtest")
     say("KTAP version 1", 1)
     say(f"1..{len(chosen) + bool(left_out)}", 1)
     passed = True
