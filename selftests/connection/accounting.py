@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The connections that a destination counts are its entries in the table, whatever happened."""
+"""The connections counted at a destination are always exactly its entries in the table."""
 
 import collections
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two flows that would be one after rewriting never damage each other.
+"""Two flows whose packets would be equal after rewriting never damage each other.
 
 A destination sees only the client's address and port and its own. So two
 flows from the same client port that reach the same destination port cannot be told

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""net.ipv4.vs.conn_max: how many connections a namespace may have."""
+"""net.ipv4.vs.conn_max bounds the connections of a namespace."""
 
 import os
 import socket

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Equal first packets at once on two processors are one connection, and once it is answered no
-reset is taken for the refusal of its first packet."""
+"""Equal first packets at once on two processors become one connection.
+
+Once it is answered, no reset is taken for the refusal of its first packet.
+"""
 
 import mmap
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""--persistent: a client's connections go where its last one went."""
+"""With --persistent a client's connections go where its last one went."""
 
 import concurrent.futures
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Clients that only the link or the VRF distinguishes: the same address and port twice.
+"""Clients of the same address and port on different links or VRFs have connections of their own.
 
     client  fe80::c1, 192.0.3.2, 2001:db8:3::2 ---- wan  fe80::1 |
                                                                  | lb

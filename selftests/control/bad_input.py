@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is refused: exit status 1, a text that says what to change, and nothing changed."""
+"""A refused command exits with 1, says what to change, and changes nothing."""
 
 from lib import kernel
 from lib.ktap import check, each, equal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The configuration changes as fast as it can, in several processes, while traffic runs."""
+"""Traffic is served while several processes change the configuration as fast as they can."""
 
 import os
 import random

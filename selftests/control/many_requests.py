@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""keepalived takes ten seconds to reload sixty services: each request waits for a grace period.
+"""Requests of ipvsadm wait for no grace period: keepalived reloads sixty services at once.
 
 A request that waits gives up its processor. So the waits of a program that makes many requests one
 after another can be counted, whatever time each of them takes: see getrusage(2), `ru_nvcsw`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Netlink messages that the tool would not send: errno, text and the attribute at fault."""
+"""Netlink messages that the tool would not send get errno, text and the attribute at fault."""
 
 import errno
 import struct

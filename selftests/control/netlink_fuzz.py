@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The family under a storm of random messages: lib/storm.py."""
+"""The family rlvs survives a storm of random messages (lib/storm.py)."""
 
 from lib.clients import talk
 from lib.events import Events

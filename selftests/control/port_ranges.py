@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ranges of ports in one command: all of it or nothing of it."""
+"""A command with a range of ports is carried out for all of them or for none."""
 
 from lib.clients import served_by
 from lib.ktap import check, each, equal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own netlink client drives the family from our specification."""
+"""The kernel's own netlink client drives the family from the specification in Documentation."""
 
 import json
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A client that is itself one of the destinations' processes."""
+"""A client that is itself one of the destinations' processes is served."""
 
 import socket
 

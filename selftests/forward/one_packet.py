@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""--flags ops: each packet of a UDP client is scheduled by itself, and nothing remembers it."""
+"""With --flags ops each packet of a UDP client is scheduled by itself and leaves no entry."""
 
 import collections
 import errno

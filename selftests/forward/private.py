@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""--private: from outside of the host only services lead to a destination, whatever its method."""
+"""With --private, only services lead to a destination from outside of the host."""
 
 import contextlib
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A private destination's port is not reached by odd packets, frames to all, or detours.
+"""Unusual packets, frames to all and detours do not reach a private destination's port.
 
 Each is sent to a public destination's port as well, where it has to arrive: so the kernel takes it.
 """

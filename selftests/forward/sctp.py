@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""SCTP: associations are balanced, followed and ended like connections of TCP."""
+"""SCTP associations are balanced, followed and ended like connections of TCP."""
 
 import ipaddress
 import socket

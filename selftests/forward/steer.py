@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Steering: a client's SYN is handed to a destination's listening socket, and the host makes
-the connection with the service's own address and port."""
+"""Steering hands a client's SYN to a destination's listening socket.
+
+The host makes the connection with the service's own address and port.
+"""
 
 import json
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Processes that join and leave a steered destination's SO_REUSEPORT group: no SYN is refused.
+"""No SYN is refused while processes join and leave a steered destination's SO_REUSEPORT group.
 
 A socket is a member of its group a moment before it is one that RCU keeps. As long as another
 member listens, a SYN of that moment goes there.

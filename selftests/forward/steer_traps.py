@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where steering could go wrong: ports that are used again, SYN cookies, TCP Fast Open, packets
-that nobody has given a socket, another listener on the service's own port."""
+"""Steering copes with ports used again, SYN cookies, TCP Fast Open and other listeners.
+
+So it does with packets that no hook has given a socket.
+"""
 
 import contextlib
 import os

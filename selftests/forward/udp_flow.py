@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A UDP flow stays with its destination; another one is balanced anew."""
+"""A UDP flow stays with its destination, and another flow is balanced anew."""
 
 import mmap
 import os

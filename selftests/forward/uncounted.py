@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The flag uncounted: connections that are steered are not recorded, and what would have to know
-them is refused."""
+"""With the flag uncounted, steered connections are not recorded.
+
+What would need their records is refused.
+"""
 
 import contextlib
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Service and destinations first, the address later; and addresses by routes and rules alone."""
+"""A service may be added before its address, and for addresses of routes and rules alone."""
 
 import contextlib
 import socket

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A packet that a BPF program has given a socket (bpf_sk_assign) goes to that socket: no service
-takes it."""
+"""No service takes a packet that a BPF program has given a socket (bpf_sk_assign)."""
 
 from lib.bpf import assigner, at_ingress
 from lib.clients import served_by

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""With bridge netfilter, which shows IP hooks what a bridge carries.
+"""Clients behind a bridge are served with bridge netfilter.
+
+Bridge netfilter shows IP hooks what a bridge carries.
 
     here (192.0.2.100) --- port1 [ br0 of lb: 192.0.2.1 ] port2 --- there (192.0.2.50)
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Beside connection tracking: it sees one whole flow, between the client and the destination."""
+"""Connection tracking sees one whole flow, between the client and the destination."""
 
 import re
 import socket

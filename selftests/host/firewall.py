@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which port each chain of a firewall sees; Documentation has the same table."""
+"""Each chain of a firewall sees the port that the table in architecture.rst says."""
 
 import re
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""IPv6 goes and comes while the kernel runs, by the sysctl disable_ipv6.
+"""Services of IPv6 survive the sysctl disable_ipv6 and serve again when it is cleared.
 
 The kernel then takes all addresses of IPv6 away and drops its packets. What is configured stays,
 may be changed meanwhile, and serves again when the addresses are back.

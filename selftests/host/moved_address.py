@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""An address that is not the host's (any more): its packets are none of a service's business.
+"""A service leaves packets alone whose address is not the host's, or not any more.
 
 The floating address is lb's or that of a host behind it, to which lb forwards.
 """

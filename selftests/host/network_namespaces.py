@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every network namespace is by itself, and may vanish at any time."""
+"""Each network namespace has services of its own, and may vanish at any time."""
 
 import os
 import random

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A kernel that was booted without IPv6: the kernel lives, IPv6 is refused, IPv4 is served."""
+"""On a kernel that was booted without IPv6, IPv6 is refused and IPv4 is served."""
 
 import errno
 import socket

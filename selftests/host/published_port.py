@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Rules that lead a destination's port elsewhere: published into a container, redirected to a
-sidecar, taken by a transparent proxy. What is balanced gets to the process that is listed."""
+"""Balanced packets reach the listed process past rules that redirect a destination's port.
+
+The rules publish the port into a container, redirect it to a sidecar, or hand it to a transparent
+proxy.
+"""
 
 import re
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Beside policy routing and VRFs."""
+"""Services work with policy routing and in VRFs."""
 
 from lib.capture import Capture, packets
 from lib.clients import refusal, talk

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Source NAT at INPUT shows a process another peer than the client: its socket is still found."""
+"""A connection's socket is found though source NAT at INPUT shows it another peer."""
 
 import collections
 import time

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""SYNPROXY before a service: it answers a client in the place of the destination, and opens the
-connection there in the client's name when the client has returned its cookie."""
+"""Clients are served where SYNPROXY stands before a service.
+
+It answers a client in the place of the destination, and opens the connection there in the client's
+name when the client has returned its cookie.
+"""
 
 from lib.clients import refusal, talk
 from lib.genl import NAT, STEER

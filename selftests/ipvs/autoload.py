@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""tools/modprobe/rlvs.conf: who asks for ip_vs gets rlvs.
+"""With tools/modprobe/rlvs.conf, what asks for ip_vs gets rlvs.
 
 The modules are in a folder of the test's own, where modprobe(8) is told to look, as it would in
 /lib/modules after `make modules_install`; the kernel's requests go the same way.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who may not load modules does not get rlvs loaded, which would keep ip_vs out; root does.
+"""A user that may not load modules does not get rlvs loaded; root does.
+
+Loaded by such a request, it would keep ip_vs out.
 
 The module is installed, as `make modules_install` does it, and tools/modprobe/rlvs.conf is not.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The family IPVS message by message: errno, leniency and effect are those of ip_vs.
+"""Each message of the family IPVS has the errno and effect that it has with ip_vs.
 
 Each case is one message; it is sent to ip_vs and then to rlvs, and errno, the attributes of what
 is answered and all that is configured afterwards have to be the same. What rlvs cannot do yet is

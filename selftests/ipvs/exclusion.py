@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""rlvs takes the place of ip_vs: neither loads beside the other, and why is in the log."""
+"""rlvs and ip_vs do not load beside each other, and the log says why."""
 
 import subprocess
 

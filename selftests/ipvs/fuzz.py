@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The family IPVS under a storm of random messages (lib/storm.py), while the files of /proc/net are
-read."""
+"""The family IPVS survives a storm of random messages (lib/storm.py).
+
+Meanwhile the files of /proc/net are read.
+"""
 
 import struct
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""ipvsadm, unmodified, says and does to rlvs what it says and does to ip_vs.
+"""ipvsadm, unmodified, does and prints with rlvs what it does and prints with ip_vs.
 
 Each group of commands is given to ip_vs and then to rlvs, one process for each command; status,
 output and complaints have to be the same. What must differ is told in its own subtests, with why.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""keepalived, unmodified, with a real configuration: it takes workers out and puts them back.
+"""keepalived, unmodified, takes workers out and puts them back with a real configuration.
 
 Its workers are on the host's own address, on ports of their own, or on the floating one; VRRP
 gives the host the address of the services.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""/proc/net/ip_vs*: byte for byte what ip_vs shows of the same services and the same traffic.
+"""/proc/net/ip_vs* are byte for byte what ip_vs shows of the same services and traffic.
 
 Steered connections have no entry, and so no line there.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The client of IPVS in the Python library pyroute2 finds in rlvs what it finds in ip_vs."""
+"""The Python library pyroute2 finds in rlvs what it finds in ip_vs."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""net.ipv4.vs.*: `sysctl -p` with any setting of ip_vs succeeds, as with ip_vs.
+"""`sysctl -p` with any setting of ip_vs (net.ipv4.vs.*) succeeds as it does with ip_vs.
 
 Names, defaults, modes and what each takes are those of the real ip_vs in the same guest; what must
 differ is in DIFFERENT.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The defences of ip_vs against floods, and that half-open connections go first."""
+"""The defences of ip_vs against floods work, and half-open connections go first."""
 
 import os
 import socket

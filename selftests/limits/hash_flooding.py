@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A remote client that chooses addresses of a routed prefix cannot have entries collide.
+"""A remote client that chooses addresses of a routed prefix cannot make entries collide.
 
 Of a service on the wildcard address the client chooses the other end as well: with a prefix of IPv6
 that is routed to the host, 64 bits of it. IPv4 has no such room: of its addresses, fewer than there

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Messages of the module leave the limit alone that the network stack has for its own."""
+"""The module's messages do not use up the rate limit of the network stack's own."""
 
 import time
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What one packet costs does not grow with the destinations of its service.
+"""The cost of a packet does not grow with the destinations of its service.
 
 Of more than 64 destinations a constant number is asked whether they listen. A packet that finds none
 has the periodic work ask all, so that the next one finds one that listens.

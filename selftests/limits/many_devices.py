@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A host with many network devices: the sockets of connections and listeners are found on any of
-them, in a time that does not depend on their number."""
+"""The time to find a socket does not grow with the number of network devices.
+
+Sockets of connections and listeners are found on any of them.
+"""
 
 import socket
 import time

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Datagrams with false source addresses close no other service, and not their own one either for
-clients that are answered."""
+"""Datagrams with false source addresses close neither their service nor another one.
+
+The service that they are sent to stays open for clients that it answers.
+"""
 
 import contextlib
 import select

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A flood of SYNs from random addresses, and what a client notices of it.
+"""In a flood of SYNs memory stays bounded and established connections go on.
 
 FULL=1 sends a million in each address family.
 """

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Any user takes memory of the kernel that is charged to no group, and as much as there is: 246 MiB
-of destinations in six seconds, as root of a namespace of its own."""
+"""An ordinary user's services and destinations are charged to it and bounded in number.
+
+Unbounded, root of a namespace of its own takes 246 MiB of destinations in six seconds.
+"""
 
 import contextlib
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every allocation of the module may fail: a clean error, nothing half done, nothing lost.
+"""Each allocation of the module may fail: a clean error, nothing half done, nothing lost.
 
 One after another, the first, second, third ... allocation that a request makes is failed, until
 the request makes no more of them.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The module comes and goes at any time, with services, connections and traffic."""
+"""The module loads and unloads at any time, with services, connections and traffic."""
 
 import contextlib
 import mmap

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Broken packets: never a crash, never an entry, never a repair of what was wrong."""
+"""Broken packets crash nothing, open no entry, and are not repaired."""
 
 import random
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every checksum on the wire is right, whoever computes it; tshark is the judge.
+"""Each checksum on the wire is right, whoever computes it: tshark is the judge.
 
 A third host behind the client's makes checksums visible that a sender left to its
 device: the client's host forwards to it over a link that has no checksum offload,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What others hold of a packet is not changed: rlvs writes to a copy of its own.
+"""Packet data that is shared is not changed: rlvs writes to a copy of its own.
 
 A packet socket that has not been read yet shares the bytes of what came in with the
 packet that goes on to the hooks.

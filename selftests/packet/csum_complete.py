@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""net.ipv4.vs.csum_complete: who sums what the host sends, the device or the host.
+"""net.ipv4.vs.csum_complete says whether the device or the host sums what is sent.
 
 A capture on the host's own side of the link shows packets before a device has done
 anything to them.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Datagrams that do not fit a packet: put together before they are balanced, taken apart after."""
+"""Fragmented datagrams are put together before they are balanced, and taken apart after."""
 
 import collections
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The hooks under a storm of damaged packets, made from real ones that were captured.
+"""The hooks survive a storm of damaged packets, made from captured real ones.
 
 FUZZ_SECONDS and FUZZ_SEED in the environment set how long and which storm. What the
 kernel says of it (KASAN above all) fails the test.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Headers that are longer than usual, and checksums that are there or not; tshark judges."""
+"""Packets with unusually long headers, or without a checksum, are rewritten rightly."""
 
 import collections
 import socket

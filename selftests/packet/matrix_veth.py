@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checksums and contents over a veth pair, with every setting of its offloads."""
+"""Checksums and contents are right over a veth pair, with each setting of its offloads."""
 
 from lib import matrix
 from lib.matrix import make_lab  # pylint: disable=unused-import; the runner calls it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checksums and contents over two virtio network cards, with every setting of their offloads.
+"""Checksums and contents are right over virtio network cards, with each setting of offloads.
 
 Unlike a veth pair they compute what is left to them, and split: the packets go through
 QEMU, whose cable takes the work over or hands it on. What they verify on reception

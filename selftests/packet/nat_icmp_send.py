@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""net.ipv4.vs.nat_icmp_send: what a destination sends without an entry is refused."""
+"""With net.ipv4.vs.nat_icmp_send, what a destination sends without an entry is refused."""
 
 import contextlib
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that are for everybody, for nobody, or for somebody else."""
+"""Odd but legal packets (broadcast, port 0, untracked, raw) are balanced or left alone rightly."""
 
 import socket
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""net.ipv4.vs.schedule_icmp: an ICMP error from outside about an answer opens an entry.
+"""With net.ipv4.vs.schedule_icmp, an ICMP error from outside about an answer opens an entry.
 
 That is of use when the entry is lost, or was another director's: the error still reaches the
 process that has sent the answer.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""sh, dh and mh choose what ip_vs chooses: the same flows through one and then the other.
+"""sh, dh and mh choose for each flow the destination that ip_vs chooses.
 
 Each setup of a scheduler has a service of its own, with five destinations of different weights,
 one of them quiesced, that are added by the same commands. A flow is one datagram with a number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A destination's user: a port that another user's process has bound first gets no connections."""
+"""With a destination's user set, a port that another user's process bound gets no connections."""
 
 import os
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Weight 0: a destination keeps its connections and gets no new ones."""
+"""With weight 0 a destination keeps its connections and gets no new ones."""
 
 from lib.clients import refusal, served_by, talk
 from lib.ktap import each, equal

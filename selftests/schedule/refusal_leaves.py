@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A refusal on its way out: it is left untracked, and nothing else that is sent meanwhile is.
+"""A refusal leaves the host untracked, and nothing else that is sent meanwhile does.
 
 The packet around a refusal that leaves by a tunnel is an ordinary one of this host, which connection
 tracking, address translation and services see.

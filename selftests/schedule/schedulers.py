@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Real connections are spread as each scheduler promises."""
+"""Each scheduler spreads real connections as it promises."""
 
 from collections import Counter
 

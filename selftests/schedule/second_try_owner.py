@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A local client's packet that is sent again is still its socket's: rules for the owner, and routes
-by owner, protocol and port, hold for it."""
+"""A local client's packet that is sent again is still its socket's.
+
+Rules for the owner, and routes by owner, protocol and port, hold for it.
+"""
 
 import contextlib
 import ctypes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""--max-connections and --min-connections: a destination that has enough gets no more."""
+"""A destination with --max-connections gets no more until it is below --min-connections."""
 
 import json
 

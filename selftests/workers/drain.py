@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""dest drain: when it is done, the process can be stopped and nobody notices."""
+"""When a destination has drained, its process can be stopped and no client notices."""
 
 import concurrent.futures
 import socket

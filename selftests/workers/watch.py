@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Events: who has joined the group is told what becomes of destinations."""
+"""Events report to each member of their group what becomes of destinations."""
 
 import re
 import signal
