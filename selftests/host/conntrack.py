@@ -5,8 +5,9 @@ import re
 import socket
 
 from lib.clients import refusal, talk
-from lib.ktap import Skip, check, each, equal, seconds, wait_until
+from lib.ktap import check, each, equal, seconds, wait_until
 from lib.lab import FLOWS, UDP
+from lib.nft import counted, replace
 
 PORTS = range(8001, 8005)
 
@@ -31,16 +32,12 @@ table inet watch {
 def watch(lab):
     """Switches connection tracking on and begins to count the states of packets."""
     lab.lb.run("modprobe", "nf_conntrack")
-    done = lab.lb.run("nft", "-f", "-", input="flush ruleset" + RULES)
-    if done.returncode != 0:
-        raise Skip(f"nft: {done.stderr.strip().splitlines()[0]}")
+    replace(lab.lb, RULES)
 
 
 def count(lab, comment):
     """Packets that the rules with this comment have counted."""
-    text = lab.lb.must("nft", "list", "table", "inet", "watch")
-    return sum(int(packets) for packets in
-               re.findall(rf'counter packets (\d+) [^\n]*comment "{comment}"', text))
+    return counted(lab.lb, "watch")[comment]
 
 
 def tracked(lab, name):

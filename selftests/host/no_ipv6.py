@@ -6,7 +6,7 @@ import socket
 
 from lib import ipvs, kernel
 from lib.clients import served_by, talk
-from lib.genl import STEER, Error, Genl, N, attr, destination, nest, service
+from lib.genl import STEER, Error, Genl, N, destination, nest, service
 from lib.ipvs import D_AF, S_ADDR, S_AF, S_FWMARK, S_PORT, S_PROTOCOL, Ipvs, u16, u32
 from lib.ktap import check, each, equal, wait_until
 from lib.lab import TCP4, TCP6, UDP4, UDP6

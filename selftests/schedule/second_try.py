@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A connection whose destination refuses it goes to another one, and the client does not notice.
 
-A process that is gone when the packet reaches it is hard to come by: a firewall that refuses, after
-the choice, what there is a process for, does the same.
+A firewall refuses, after the choice, what there is a process for: see lib/nft.py.
 """
 
 import re
@@ -12,28 +11,16 @@ import time
 
 from lib import kernel
 from lib.clients import refusal, talk
-from lib.genl import Director
-from lib.ktap import Skip, check, each, equal, fewer, in_time, is_debug_kernel, wait_until
-from lib.lab import (FLOWS, SCTP, TCP, TCP4, TCP6, UDP, UDP4, UDP6, Lab,
-                     prepare_ipv6)
-from lib.netns import Namespace
-from lib.packets import Raw, Sniffer, datagram
-from lib.servers import Servers
+from lib.ktap import check, each, equal, fewer, in_time, is_debug_kernel
+from lib.lab import FLOWS, SCTP, TCP, TCP4, TCP6, UDP, UDP4, UDP6
+from lib.nft import CleanLab, judge, refuse, replace, tries
+from lib.packets import Sniffer
 from lib.vrf import VRF_VIP, with_vrf
 
 ICMP, TCP_RST = {4: (1, 3), 6: (58, 1)}, 4
 RETRY_COUNTERS = ("retried", "retry_not_kept", "retry_no_destination", "retry_not_handled")
-SECONDS_KEPT = 2
 IP_PKTINFO, RECVERR = 8, {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
 TCP_FASTOPEN, MSG_FASTOPEN, TCPI_OPT_SYN_DATA = 23, 0x20000000, 32
-
-
-class CleanLab(Lab):
-    """The lab, where the rules of one subtest do not meet the next one."""
-
-    def reset(self):
-        super().reset()
-        self.lb.run("nft", "flush", "ruleset")
 
 
 class Case:
@@ -62,32 +49,6 @@ def make_lab():
     lab = CleanLab()
     lab.lb.unlimit_icmp()
     return lab
-
-
-def rule(host, flow, ports, verdict):
-    """What becomes of packets to these ports, after a destination was chosen; none: all are let in.
-    """
-    rules = "flush ruleset\n"
-    if ports:
-        lines = "".join(f'  {flow.protocol} dport {port} counter {verdict} comment "{port}"\n'
-                        for port in ports)
-        rules += ("table inet t {\n chain c { type filter hook input priority 0;\n"
-                  f"{lines} }}\n}}\n")
-    done = host.run("nft", "-f", "-", input=rules)
-    if done.returncode != 0:
-        raise Skip(f"nft: {done.stderr.strip().splitlines()[0]}")
-
-
-def refuse(lab, flow, ports):
-    """These ports refuse what comes, in the way of a host without a process."""
-    rule(lab.lb, flow, ports, "reject with tcp reset" if flow.protocol == "tcp" else "reject")
-
-
-def tries(lab):
-    """How many packets each refusing port has got."""
-    text = lab.lb.must("nft", "list", "table", "inet", "t")
-    found = re.findall(r'counter packets (\d+) [^\n]*comment "(\d+)"', text)
-    return {int(port): int(packets) for packets, port in found}
 
 
 def counters(lab):
@@ -220,7 +181,7 @@ def test_an_error_for_a_syn(lab, flow):
     """A firewall may answer in this way too."""
     lab.servers.listen(flow, [8001, 8002])
     lab.balance(flow, ports="8001-8002")
-    rule(lab.lb, flow, [8001], "reject with icmpx type port-unreachable")
+    judge(lab.lb, flow, [8001], "reject with icmpx type port-unreachable")
     with talk(lab.client, flow) as conversation:
         equal(conversation.port, 8002, "the server")
     equal(tries(lab), {8001: 1}, "tries")
@@ -379,7 +340,7 @@ def test_a_template_stays(lab, flow):
     refuse(lab, flow, [home])
     with talk(lab.client, flow) as conversation:
         equal(conversation.port, 8001 + 8002 - home, "the server while the other one refuses")
-    rule(lab.lb, flow, [], "")
+    replace(lab.lb, "")
     with talk(lab.client, flow) as conversation:
         equal(conversation.port, home, "the server when it is back")
 
@@ -389,7 +350,7 @@ def test_connection_tracking_sees_each_try(lab, flow):
     """As a flow of its own, in which nothing is invalid."""
     lab.servers.listen(flow, range(8001, 8004))
     lab.balance(flow, ports="8001-8003")
-    rule(lab.lb, flow, [8001, 8002], "ct state new reject with "
+    judge(lab.lb, flow, [8001, 8002], "ct state new reject with "
          + ("tcp reset" if flow.protocol == "tcp" else "icmpx type port-unreachable"))
     lab.lb.must("nft", "-f", "-", input="""
         table inet strict {
@@ -420,84 +381,3 @@ def test_in_a_vrf(lab, flow):
         equal(tries(lab), {8001: 2}, "tries")
     finally:
         lab.lb.ip("link del port", "link del red")
-
-
-# What is kept goes away by itself, and with everything it could hold.
-
-
-def keep_some(lab, host, flow, number):
-    """First datagrams of so many flows that nobody answers."""
-    lab.servers.listen(flow, [8001, 8002])
-    rule(lab.lb, flow, [8001, 8002], "drop")
-    Director(lab.lb).add(flow, 80, "8001-8002", "rr")
-    for _ in range(number):
-        with host, flow.socket() as sock:
-            sock.sendto(b"anybody there?", (flow.vip, 80))
-
-
-def slab_objects(*names):
-    """How many objects these caches have."""
-    with open("/proc/slabinfo", encoding="ascii") as file:
-        return {line.split()[0]: int(line.split()[1]) for line in file
-                if line.split()[0] in names}
-
-
-def test_a_flood_takes_no_memory(lab):
-    """Of many flows at once only so many packets are kept as there is room for."""
-    if is_debug_kernel():
-        raise Skip("the allocator keeps freed memory here")
-    lab.servers.listen(UDP4, [8001, 8002])
-    rule(lab.lb, UDP4, [8001, 8002], "drop")
-    lab.balance(UDP4, ports="8001-8002")
-    raw = Raw(lab.client, "eth", lab.lb, "wan")
-    number = 6000
-    caches = ("skbuff_head_cache", "skbuff_small_head")
-    before = slab_objects(*caches)
-    for count in range(number):
-        raw.send(datagram(f"192.0.2.{200 + count % 40}", UDP4.vip, 1024 + count // 40, 80, b"x"))
-        if count % 250 == 249:  # no more than a device's queue takes
-            wait_until(lambda: sum(tries(lab).values()) >= count * 9 // 10,
-                       lambda: f"{count} datagrams are there: {tries(lab)}")
-    after = slab_objects(*caches)
-    more = {name: after[name] - before[name] for name in after}
-    print(f"    # after {number} flows: {more}", flush=True)
-    check(more and all(count < number // 4 for count in more.values()), f"more objects: {more}")
-
-
-def test_devices_can_go(lab):
-    host = lab.add_host("198.18.5.2", "2001:db8:5::2")
-    name = f"lan{host.fd}"
-    for flow in UDP:
-        keep_some(lab, host, flow, 20)
-        wait_until(lambda: sum(tries(lab).values()) == 20, lambda: f"they arrive: {tries(lab)}")
-    begun = time.monotonic()
-    lab.lb.ip(f"link del {name}")
-    took = time.monotonic() - begun
-    in_time(took < SECONDS_KEPT or is_debug_kernel(), f"removing the device took {took:.1f} s")
-    host.close()
-
-
-@each(UDP)
-def test_a_namespace_can_go(lab, flow):
-    """With first packets of its own clients."""
-    for _ in range(3):
-        host = Namespace()
-        prepare_ipv6(host)
-        host.ip(f"addr add {flow.vip}/{32 if flow.version == 4 else 128} dev lo")
-        servers = Servers(host)
-        servers.listen(flow, [8001, 8002])
-        rule(host, flow, [8001, 8002], "drop")
-        Director(host).add(flow, 80, "8001-8002", "rr")
-        for _ in range(20):
-            with host, flow.socket() as sock:
-                sock.sendto(b"anybody there?", (flow.vip, 80))
-        servers.close_all()
-        host.close()
-    equal(lab.conns(), [], "entries of another namespace")
-
-
-@each(UDP)
-def test_the_module_can_go(lab, flow):
-    keep_some(lab, lab.client, flow, 20)
-    kernel.remove()
-    kernel.insert()

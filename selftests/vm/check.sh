@@ -37,9 +37,10 @@ full_steps=(vm_rt)
 # What differs most where softirqs are threads: packets from both sides, refusals, counters, and
 # packets while hooks and module come and go.
 rt_tests='forward/nat_remote forward/nat_local forward/steer schedule/second_try
-	schedule/refusal_leaves schedule/second_try_owner schedule/no_destination forward/one_packet
-	forward/udp_flow packet/icmp forward/sctp connection/stats host/conntrack forward/bulk
-	workers/delete control/config_churn module/hooks_lifetime module/reload'
+	schedule/second_try_kept schedule/second_try_owner schedule/refusal_leaves
+	schedule/no_destination forward/one_packet forward/udp_flow packet/icmp forward/sctp
+	connection/stats host/conntrack forward/bulk workers/delete control/config_churn
+	module/hooks_lifetime module/reload'
 
 # The project's files of one kind, by extension, whether committed yet or not.
 sources() {
