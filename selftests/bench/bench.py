@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the measures that are named, or all of them, and compares them with what is aimed at; see
-Documentation/performance/index.rst. Each is a file in measures/.
+"""Runs the measures that are named, or all of them, and compares them with what is aimed at.
+
+See Documentation/performance/index.rst. Each is a file in measures/.
 
 usage: [FULL=1] [BENCH_ROUNDS=N] [BENCH_PACKETS=N] bench.py [--continue] [MEASURE]...
 

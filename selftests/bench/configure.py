@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Many services and destinations, of rlvs and of ip_vs, by netlink: starting a program for each
-would take long."""
+"""Adds many services and destinations, of rlvs and of ip_vs, by netlink.
+
+Starting a program for each would take long.
+"""
 
 import contextlib
 import os

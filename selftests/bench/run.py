@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the benchmarks: first those in User Mode Linux for one processor, then those for two, where
-there are as many (bench.py), then those of the host (host.py). All numbers are left in
-build/bench/result.json.
+"""Runs the benchmarks and leaves all numbers in build/bench/result.json.
+
+First those in User Mode Linux for one processor, then those for two, where there are as many
+(bench.py), then those of the host (host.py).
 
 usage: [FULL=1] [BENCH_ROUNDS=N] run.py [MEASURE]...
 

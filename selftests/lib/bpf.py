@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A BPF program that gives packets a socket as they come in, made by hand: no compiler and no
-library is needed."""
+"""A BPF program that gives packets a socket as they come in.
+
+It is made by hand: no compiler and no library is needed.
+"""
 
 import contextlib
 import ctypes
@@ -30,13 +32,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Code:
-    """A program as it grows."""
+    """Builds a program, instruction by instruction."""
 
     def __init__(self):
         self._lines = []
 
     def add(self, code, to=0, source=0, offset=0, value=0):
-        """One instruction; the offset OUT is where the program ends."""
+        """Adds one instruction; the offset OUT is where the program ends."""
         self._lines.append((code, source << 4 | to, offset, value))
 
     def call(self, function, *arguments):
@@ -53,7 +55,7 @@ class _Code:
         self.add(CALL, value=function)
 
     def assemble(self):
-        """The bytes, with an end that lets the packet go on."""
+        """Returns the bytes, with an end that lets the packet go on."""
         end = len(self._lines)
         self.add(MOV, 0)
         self.add(EXIT)
@@ -63,7 +65,7 @@ class _Code:
 
 
 def _little(octets):
-    """Bytes as the number that is stored by them."""
+    """Returns the number whose little-endian form these bytes are."""
     return int.from_bytes(octets, "little", signed=len(octets) == 4)
 
 
@@ -74,8 +76,8 @@ def _load_bytes(code, offset, count):
 
 
 def assigner(flow, port, address, to_port):
-    """The program: TCP segments that open a connection to a port, or datagrams to it, get the
-    socket that listens at an address and another port."""
+    """Returns a program that gives TCP segments that open a connection to a port, or datagrams to
+    it, the socket that listens at an address and another port."""
     four = flow.version == 4
     octets = socket.inet_pton(flow.family, address)
     transport = ETHERNET + (20 if four else 40)
@@ -105,7 +107,7 @@ def assigner(flow, port, address, to_port):
 
 
 def _bpf(command, attributes):
-    """The system call; a file descriptor."""
+    """Makes the system call; returns a file descriptor."""
     attributes = ctypes.create_string_buffer(attributes, len(attributes))
     found = _libc.syscall(SYS_BPF, command, attributes, len(attributes))
     if found < 0:
@@ -116,7 +118,7 @@ def _bpf(command, attributes):
 
 @contextlib.contextmanager
 def at_ingress(host, device, program):
-    """Has a program see what comes in by a device of a host."""
+    """Lets a program see what comes in by a device of a host."""
     code, licence = ctypes.create_string_buffer(program), ctypes.create_string_buffer(b"GPL")
     log = ctypes.create_string_buffer(LOG)
     try:

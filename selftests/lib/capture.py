@@ -60,7 +60,7 @@ class Capture:
 
 
 def ip_packets(path):
-    """The IP packets of a capture file, whole."""
+    """Returns the IP packets of a capture file, whole."""
     with open(path, "rb") as file:
         header = file.read(24)
         link = struct.unpack_from("=I", header, 20)[0]
@@ -73,7 +73,7 @@ def ip_packets(path):
 
 
 def packets(path):
-    """The IP packets of a capture file: addresses, and the length from the IP header on."""
+    """Yields the IP packets of a capture file: addresses, and the length from the IP header on."""
     for packet in ip_packets(path):
         if packet[0] >> 4 == 4:
             yield Packet(str(ipaddress.ip_address(packet[12:16])),
@@ -86,8 +86,8 @@ def packets(path):
 
 
 def fields(path, *names, only=""):
-    """What tshark reads in each packet that a display filter lets through: a tuple of texts,
-    one for each of its field names. Values of a field that is there twice have a comma between.
+    """Returns what tshark reads in each packet that a display filter lets through: a tuple of
+    texts, one for each field name. Values of a field that is there twice have a comma between.
     """
     command = ["tshark", "-n", "-r", path, "-T", "fields", "-Y", only,
                "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
@@ -103,7 +103,7 @@ def fields(path, *names, only=""):
 
 
 def judge_checksums(path):
-    """What tshark thinks of the checksums: for each (protocol, source port, destination
+    """Returns what tshark finds of the checksums: for each (protocol, source port, destination
     port, "good" or "bad") how many packets."""
     names = ["ip.checksum.status",
              "tcp.srcport", "tcp.dstport", "tcp.checksum.status",

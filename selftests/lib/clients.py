@@ -18,7 +18,7 @@ RESET_AT_CLOSE = b"\1\0\0\0\0\0\0\0"  # struct linger: on, zero seconds
 
 
 class Conversation:
-    """One TCP connection, SCTP association or UDP socket, with whoever answers at the other end."""
+    """A TCP connection, SCTP association or UDP socket, with whatever answers at the other end."""
 
     def __init__(self, where, flow, port, address=None, source=None, source_port=0,
                  limit=10.0, reuse=False, options=()):
@@ -86,7 +86,7 @@ class Conversation:
         check(echo == data, f"{len(data)} bytes were sent, other {len(echo)} came back")
 
     def _say_stream(self, data):
-        """Reads while it writes, so that large amounts fill both directions."""
+        """Sends while it reads, so that large amounts fill both directions."""
         unsent, received = memoryview(data), bytearray()
         limit = self.sock.gettimeout()
         self.sock.setblocking(False)
@@ -108,7 +108,7 @@ class Conversation:
         check(received == data, f"{self.target}: other bytes came back than were sent")
 
     def bulk(self, size=200_000):
-        """Random data both ways: a stream, or datagrams of all sizes that fit a packet."""
+        """Sends random data both ways: a stream, or datagrams of all sizes that fit a packet."""
         if self.flow.protocol != "udp":
             self.say(os.urandom(size))
             return
@@ -116,7 +116,7 @@ class Conversation:
             self.say(os.urandom(length))
 
     def ends(self, limit=2.0):
-        """How the connection ends by itself within the limit: "reset", "closed" or None."""
+        """Returns how the connection ends by itself within the limit: "reset", "closed" or None."""
         # Not by recv() alone: SCTP of this kernel walks a list outside RCU, and lockdep says so,
         # when an ABORT finds its socket in use.
         select.select([self.sock], [], [], seconds(limit))
@@ -150,7 +150,7 @@ def talk(where, flow, port=80, **options):
 
 
 def served_by(where, flow, count, port=80, **options):
-    """Begins and ends conversations one after another; how many each server's port got."""
+    """Begins and ends conversations in turn; returns how many each server's port got."""
     ports = collections.Counter()
     for _ in range(count):
         with talk(where, flow, port, **options) as conversation:
@@ -159,7 +159,7 @@ def served_by(where, flow, count, port=80, **options):
 
 
 def is_refused(sock):
-    """Whether a datagram is answered with port unreachable, or not even sent."""
+    """Returns whether a datagram is answered with port unreachable, or not even sent."""
     try:
         sock.send(b"anybody there?")
         sock.recv(100)
@@ -171,7 +171,7 @@ def is_refused(sock):
 
 
 def refusal(where, flow, port=80, limit=3.0, **options):
-    """What a client meets that nobody serves: "refused", "dropped", "timeout" or "served".
+    """Returns what a client meets that is not served: "refused", "dropped", "timeout" or "served".
 
     "dropped" is what a local sender is told with EPERM; a remote one is told nothing.
     """

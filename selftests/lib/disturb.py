@@ -65,12 +65,12 @@ class Site:
 
 
 def undisturbed(site):
-    """Nothing happens."""
+    """Leaves all workers alone."""
     site.load(site.plan.steady)
 
 
 def killed(site):
-    """A worker is killed by SIGKILL and started again some time later."""
+    """Kills a worker by SIGKILL and starts it again some time later."""
     site.load(site.plan.before)
     worker = site.workers[DISTURBED]
     site.disturb(worker.kill, site.plan.down, worker.start)
@@ -78,7 +78,7 @@ def killed(site):
 
 
 def restarted(site):
-    """All workers are restarted one after another, by SIGTERM; nobody tells the balancer."""
+    """Restarts all workers one after another, by SIGTERM; the balancer gets no notice."""
     site.load(site.plan.before)
     begun = time.monotonic_ns()
     for worker in site.workers:
@@ -91,7 +91,7 @@ def restarted(site):
 
 
 def stopped(site):
-    """A worker stands still, by SIGSTOP, and goes on later."""
+    """Stops a worker by SIGSTOP, and lets it go on later."""
     site.load(site.plan.steady)
     worker = site.workers[DISTURBED]
     site.disturb(worker.pause, site.plan.stopped, worker.resume)
@@ -99,7 +99,7 @@ def stopped(site):
 
 
 def slow(site):
-    """A worker needs ten times as long for each connection, and accepts the next one only then."""
+    """Makes a worker need ten times as long for each connection before it accepts the next."""
     site.load(site.plan.steady)
     worker = site.workers[DISTURBED]
     site.disturb(lambda: worker.slow_down(SLOWER), 2 * site.plan.steady,
@@ -143,53 +143,53 @@ class Result:
         return names.get(attempt.outcome, f"errno {attempt.outcome - hammer.OTHER}")
 
     def unexplained(self):
-        """Connections that were reset although no worker went away meanwhile."""
+        """Returns the connections that were reset although no worker went away meanwhile."""
         return [attempt for attempt in self.attempts if attempt.outcome == hammer.CUT
                 and not any(outage.covers(attempt.begun, attempt.ended)
                             for outage in self.outages)]
 
     def used_again(self):
-        """Whether the disturbed worker accepted connections after the disturbance."""
+        """Returns whether the disturbed worker accepted connections after the disturbance."""
         return self._latest[DISTURBED] > self.window[1]
 
     def within(self, begun, ended):
-        """The attempts that began in a time."""
+        """Returns the attempts that began in a time."""
         return [attempt for attempt in self.attempts if begun <= attempt.begun < ended]
 
     def before(self):
-        """The attempts from before the disturbance."""
+        """Returns the attempts from before the disturbance."""
         return self.within(0, self.window[0])
 
     def during(self):
-        """The attempts that began while it lasted."""
+        """Returns the attempts that began while it lasted."""
         return self.within(*self.window)
 
     def rate(self, begun=None, ended=None):
-        """Connections answered, a second, in a time; while the clients were at work if not told."""
+        """Returns connections answered a second, by default while the clients were at work."""
         begun, ended = begun or self._load[0], ended or self._load[1]
         answered = sum(a.outcome == hammer.ANSWERED and begun <= a.ended < ended
                        for a in self.attempts)
         return answered / (ended - begun) * 1e9
 
     def rates(self):
-        """The rates before the disturbance and while it lasted."""
+        """Returns the rates before the disturbance and while it lasted."""
         return self.rate(ended=self.window[0]), self.rate(*self.window)
 
 
 def connect_times(attempts):
-    """How long connecting took, in ms, sorted; for those that never were, how long they tried."""
+    """Returns how long connecting took or was tried in vain, in ms, sorted."""
     return sorted(((a.connected or a.ended) - a.begun) / 1e6 for a in attempts
                   if a.connected or a.outcome == hammer.CONNECT_TIMEOUT)
 
 
 def answer_times(attempts):
-    """How long the answer took from the begin on, in ms, sorted."""
+    """Returns how long the answer took from the begin on, in ms, sorted."""
     return sorted((a.ended - a.begun) / 1e6 for a in attempts
                   if a.outcome in (hammer.ANSWERED, hammer.NO_ANSWER))
 
 
 def percentile(values, percent):
-    """The value that so many percent of them do not exceed."""
+    """Returns the value that so many percent of them do not exceed."""
     check(values, "no connection was made at all")
     return values[min(len(values) - 1, len(values) * percent // 100)]
 
@@ -229,7 +229,7 @@ COLUMNS = ("answered/s", "refused", "reset in queue", "reset after accept", "SYN
 
 
 def row(result):
-    """A result as the columns of a table."""
+    """Returns a result as the columns of a table."""
     count = result.count
     connects = connect_times(result.attempts)
     numbers = [f"{result.rate():.0f}"]
@@ -243,5 +243,5 @@ def row(result):
 
 
 def sentence(result):
-    """A result as a line of text."""
+    """Returns a result as a line of text."""
     return ", ".join(f"{name} {value}" for name, value in zip(COLUMNS, row(result)))

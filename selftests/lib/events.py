@@ -32,7 +32,7 @@ class Events(Genl):
         self.sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, number)
 
     def group(self):
-        """The number of the family's group."""
+        """Returns the number of the family's group."""
         own, self.family = self.family, GENL_ID_CTRL
         reply = self.must(CTRL_CMD_GETFAMILY, attr(CTRL_ATTR_FAMILY_NAME, b"rlvs\0"))[0]
         self.family = own
@@ -43,7 +43,7 @@ class Events(Genl):
         raise Failure("the family has no group named events")
 
     def _receive_events(self, limit):
-        """The events that have come, after waiting so long for the first."""
+        """Returns the events that have come, after waiting so long for the first."""
         found = []
         while select.select([self.sock], [], [], limit)[0]:
             limit = 0.0
@@ -62,7 +62,7 @@ class Events(Genl):
         self.unread += found
 
     def read(self, limit=0.0):
-        """The events that were not read yet, after waiting so long for one."""
+        """Returns the events that were not read yet, after waiting so long for one."""
         self._receive_events(0.0 if self.unread else limit)
         found, self.unread = self.unread, []
         return found
@@ -83,11 +83,11 @@ class Events(Genl):
         raise Failure(f"no event {wanted} in {seconds(limit):.0f} s; there were {self.brief()}")
 
     def brief(self):
-        """What has come so far: kinds and ports."""
+        """Returns what has come so far: kinds and ports."""
         return [(event["event"], event.get("port")) for event in self.seen]
 
     def quiet(self, spell=1.7):
-        """Nothing comes for so long: a look and some more. Returns what came nevertheless."""
+        """Waits so long, a look and some more, and returns what came: nothing, if all is right."""
         deadline, found = time.monotonic() + spell, []
         while (left := deadline - time.monotonic()) > 0:
             found += self.read(left)
@@ -99,13 +99,13 @@ class Events(Genl):
 
 
 def _text(payload):
-    """An address as text."""
+    """Returns an address as text."""
     family = socket.AF_INET if len(payload) == 4 else socket.AF_INET6
     return socket.inet_ntop(family, payload)
 
 
 def decode(attributes):
-    """An event as a dictionary."""
+    """Returns an event as a dictionary."""
     kind = "RLVS_A_EVENT_"
     of = parse(attributes[N[kind + "SERVICE"]])
     event = {
@@ -141,7 +141,7 @@ class Watch:
         self._lines.put(None)
 
     def wait(self, kind, limit=6.0):
-        """The first line with this event from here on."""
+        """Returns the first line with this event from here on."""
         deadline = time.monotonic() + seconds(limit)
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -157,7 +157,7 @@ class Watch:
         raise Failure(f"no line {kind} in {seconds(limit):.0f} s; there were {self.seen}")
 
     def ended(self, limit=10.0):
-        """Its exit status and what it said, once it has ended by itself."""
+        """Waits until it has ended by itself; returns its exit status and what it said."""
         try:
             status = self.process.wait(seconds(limit))
         except subprocess.TimeoutExpired:

@@ -51,7 +51,7 @@ def prepare(loaded=True):
 
 @contextlib.contextmanager
 def everywhere(probability=100):
-    """Meanwhile this share, in percent, of the module's allocations fails, in any context."""
+    """Makes this share, in percent, of the module's allocations fail meanwhile, in any context."""
     _set("probability", probability)
     try:
         yield
@@ -66,8 +66,8 @@ class Nth:
         self._file = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
 
     def attempt(self, number, action):
-        """Does something while the allocation of this number fails: what the action returned
-        or the OSError it raised, and whether there was such an allocation."""
+        """Calls the action while the allocation of this number fails. Returns what it returned or
+        the OSError it raised, and whether there was such an allocation."""
         os.write(self._file, b"%d" % number)
         try:
             outcome = action()

@@ -51,7 +51,7 @@ SOURCES = {4: ("10.0.0.0", "10.0.0.0/8", b"\x0a"),
 
 class Flood:
     """SYNs from many addresses to a port of lab.lb, which answers them to the client's host, where
-    nobody wants the answers."""
+    nothing waits for the answers."""
 
     def __init__(self, lab, flow, port):
         self._layout = layout = LAYOUTS[flow.version]
@@ -111,6 +111,6 @@ class Flood:
             done += sent
 
     def frame(self, number):
-        """One of the frames, without its link header."""
+        """Returns one of the frames, without its link header."""
         words = self._layout.words
         return self._frames[number * words + 7:(number + 1) * words].tobytes()

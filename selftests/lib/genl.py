@@ -31,7 +31,7 @@ Error = collections.namedtuple("Error", "errno text offset missing")
 
 
 def numbers():
-    """The names and values of the enums in the uapi header.
+    """Returns the names and values of the enums in the uapi header.
 
     The compiler is not asked: the header has one enumerator a line, in order, and a new
     enum begins at zero unless its first line says otherwise.
@@ -52,18 +52,18 @@ NAT, STEER, AUTO = (N["RLVS_FORWARDING_METHOD_" + name] for name in ("NAT", "STE
 
 
 def attr(kind, payload=b""):
-    """One attribute, padded."""
+    """Returns one attribute, padded."""
     size = 4 + len(payload)
     return struct.pack("=HH", size, kind) + payload + b"\0" * (-size % 4)
 
 
 def nest(kind, *attributes):
-    """A nested attribute."""
+    """Returns a nested attribute."""
     return attr(kind | NLA_F_NESTED, b"".join(attributes))
 
 
 def parse(data):
-    """Attributes as {kind: payload}."""
+    """Returns attributes as {kind: payload}."""
     found = {}
     while len(data) >= 4:
         size, kind = struct.unpack_from("=HH", data)
@@ -95,14 +95,14 @@ class Genl:
         self.family = struct.unpack("=H", replies[0][CTRL_ATTR_FAMILY_ID])[0]
 
     def message(self, command, attributes=b"", flags=0, version=1):
-        """A whole message with its headers."""
+        """Returns a whole message with its headers."""
         self.sequence += 1
         size = 20 + len(attributes)
         return struct.pack("=IHHII", size, self.family, flags | NLM_F_REQUEST, self.sequence,
                            0) + struct.pack("=BBH", command, version, 0) + attributes
 
     def request(self, command, attributes=b"", dump=False, version=1):
-        """Asks and waits: a list of replies (their attributes), or the Error."""
+        """Sends a request; returns a list of the replies' attributes, or the Error."""
         flags = NLM_F_DUMP if dump else NLM_F_ACK
         self.interrupted = False
         self.sock.send(self.message(command, attributes, flags, version))
@@ -131,7 +131,7 @@ class Genl:
                 yield kind, None, payload
 
     def must(self, command, attributes=b"", dump=False):
-        """Asks for what has to be granted."""
+        """Sends a request that has to be granted."""
         replies = self.request(command, attributes, dump)
         if isinstance(replies, Error):
             raise Failure(f"netlink command {command}: {replies}")
@@ -161,7 +161,7 @@ class Director(Genl):
     """What the tool does, without the time that starting it takes."""
 
     def add(self, flow, port, ports, scheduler, address=None, flags=0, method=NAT):
-        """A service and destinations on a range of ports of its own address."""
+        """Adds a service and destinations on a range of ports of its own address."""
         first, _, last = ports.partition("-")
         self.must(N["RLVS_CMD_SERVICE_ADD"], service(flow, port, address, scheduler, flags))
         self.must(N["RLVS_CMD_DESTINATION_ADD"],
@@ -169,29 +169,29 @@ class Director(Genl):
                               method=method))
 
     def add_weighted(self, flow, port, first, scheduler, weights):
-        """A service and destinations from a port on, one with each weight."""
+        """Adds a service and destinations from a port on, one with each weight."""
         self.must(N["RLVS_CMD_SERVICE_ADD"], service(flow, port, scheduler=scheduler))
         for number, weight in enumerate(weights, first):
             self.must(N["RLVS_CMD_DESTINATION_ADD"],
                       destination(service(flow, port), number, weight=weight))
 
     def flush_now(self):
-        """No services and no connections any more, but those that nobody counts."""
+        """Removes all services and all connections but those that are not recorded."""
         # What was deleted before is ended as far as it is known, what is listed only as a whole.
         self.must(N["RLVS_CMD_FLUSH"])
         self.must(N["RLVS_CMD_FLUSH"], attr(N["RLVS_A_SERVICE_CUT"]))
 
     def counter(self, name):
-        """One of the namespace's own counters."""
+        """Returns one of the namespace's own counters."""
         reply = self.must(N["RLVS_CMD_COUNTERS_GET"])[0]
         return _number(reply[N["RLVS_A_COUNTERS_" + name.upper()]])
 
     def connections(self):
-        """The connection entries, as `rlvs conns --json` has them."""
+        """Returns the connection entries, as `rlvs conns --json` has them."""
         return [_connection(reply) for reply in self.must(N["RLVS_CMD_CONNECTION_GET"], dump=True)]
 
     def services(self):
-        """The services with their destinations, as `rlvs list --json` has them."""
+        """Returns the services with their destinations, as `rlvs list --json` has them."""
         found = []
         for reply in self.must(N["RLVS_CMD_SERVICE_GET"], dump=True):
             kind = "RLVS_A_SERVICE_"
@@ -227,25 +227,25 @@ STATES = {value: name.removeprefix("RLVS_CONNECTION_STATE_")
 
 
 def _number(payload):
-    """A number in host byte order, of any width."""
+    """Returns a number in host byte order, of any width."""
     return int.from_bytes(payload, sys.byteorder)
 
 
 def _text(payload):
-    """An address as text."""
+    """Returns an address as text."""
     family = socket.AF_INET if len(payload) == 4 else socket.AF_INET6
     return socket.inet_ntop(family, payload)
 
 
 def _flags(bits, scheduler):
-    """The names of flags."""
+    """Returns the names of flags."""
     kind = "RLVS_SERVICE_FLAG_"
     names = [n.removeprefix(kind) for n, bit in N.items() if n.startswith(kind) and bits & bit]
     return [n.lower().replace("_", "-").replace("scheduler-", scheduler + "-") for n in names]
 
 
 def _numbers(found, kind, *names):
-    """The numbers of these names that there are."""
+    """Returns the numbers of these names that there are."""
     return {name: _number(found[N[kind + name.upper()]])
             for name in names if N[kind + name.upper()] in found}
 
@@ -293,12 +293,12 @@ def _connection(reply):
 
 
 def octets(address):
-    """An address in network byte order."""
+    """Returns an address in network byte order."""
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
 def service(flow, port, address=None, scheduler=None, flags=None):
-    """The attributes of a service."""
+    """Returns the attributes of a service."""
     attributes = (attr(N["RLVS_A_SERVICE_PROTOCOL"], bytes([flow.number]))
                   + attr(N["RLVS_A_SERVICE_ADDRESS"], octets(address or flow.vip))
                   + attr(N["RLVS_A_SERVICE_PORT"], struct.pack("!H", port)))
@@ -311,7 +311,7 @@ def service(flow, port, address=None, scheduler=None, flags=None):
 
 def destination(service_attributes, first, last=None, address=None, weight=None, method=NAT,
                 private=None):
-    """The attributes of a destination or a range of them; to delete one, without a method.
+    """Returns the attributes of a destination or a range; to delete one, without a method.
 
     Most tests know by its port which server has answered: that takes nat.
     """

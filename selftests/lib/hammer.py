@@ -54,7 +54,7 @@ class Hammer:
             self._children.append((child, read))
 
     def stop(self):
-        """No client begins anew; when all attempts have ended, returns them."""
+        """Lets no client begin anew; returns all attempts when they have ended."""
         self._stop[0] = 1
         found = array.array("q")
         for _, pipe in self._children:
@@ -96,7 +96,7 @@ class _Loop:
         self._attempts = array.array("q")
 
     def process(self, where, write):
-        """The life of the process."""
+        """Runs the process until it is to stop."""
         status = 1
         try:
             with where:
@@ -130,7 +130,7 @@ class _Loop:
                     self._check_limit(client, now)
 
     def _waits(self):
-        """Whether there is nothing to do but to wait: a connection can be refused at once."""
+        """Returns whether no client has to begin: a connection can be refused at once."""
         return self._stop[0] or len(self._clients) == self._count
 
     def _open(self):
@@ -146,7 +146,7 @@ class _Loop:
             self._fail(client, error)
 
     def _write(self, client, now):
-        """It is connected, or was refused."""
+        """Sends the request if it is connected, or notes that it was refused."""
         error = client.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             self._fail(client, error)
@@ -188,8 +188,8 @@ class _Loop:
         return struct.unpack_from("=I", info, _RESENT)[0]
 
     def _fail(self, client, error):
-        """The time is that of now: since poll() this process may have waited for a processor, and a
-        worker may have gone away meanwhile."""
+        """Notes a failure, at the time of now: since poll() this process may have waited for a
+        processor, and a worker may have gone away meanwhile."""
         outcome = CUT if error in _CUTS else OTHER + error
         if error == errno.ECONNREFUSED:
             outcome = REFUSED

@@ -22,7 +22,7 @@ OTHERS = ("ip_vs", "ip_vs_rr", "ip_vs_wlc", "ip_vs_mh")
 
 
 def needed(name):
-    """The files of a module of the kernel's own, and of those that it needs."""
+    """Returns the files of a module of the kernel's own, and of those that it needs."""
     done = subprocess.run(["modprobe", "--show-depends", name], capture_output=True, text=True,
                           check=True)
     words = [line.split() for line in done.stdout.splitlines()]
@@ -31,8 +31,8 @@ def needed(name):
 
 @contextlib.contextmanager
 def installed(config):
-    """rlvs and ip_vs among the modules of modprobe, and this configuration; the command to ask
-    it by."""
+    """Puts rlvs and ip_vs among the modules of modprobe, with this configuration; the value
+    is the command that runs it."""
     with tempfile.TemporaryDirectory(prefix="modules") as base:
         folder = Path(base) / "lib/modules" / os.uname().release
         folder.mkdir(parents=True)
@@ -61,7 +61,7 @@ def installed(config):
 
 
 def unload():
-    """Neither of them is there."""
+    """Unloads both of them."""
     if kernel.loaded("ip_vs"):
         unload_ip_vs(Lab())
     if kernel.loaded():
@@ -69,7 +69,7 @@ def unload():
 
 
 def which():
-    """Which of them are."""
+    """Returns which of them are loaded."""
     return [name for name in ("rlvs", "ip_vs") if kernel.loaded(name)]
 
 

@@ -19,37 +19,37 @@ PERSISTENT, HASHED, ONE_PACKET, SCHED1, SCHED2, SCHED3 = 1, 2, 4, 8, 16, 32
 
 
 def u16(kind, value):
-    """A 16-bit number of the host's byte order."""
+    """Returns a 16-bit number in the host's byte order."""
     return attr(kind, struct.pack("=H", value))
 
 
 def be16(kind, value):
-    """One of the network's."""
+    """Returns a 16-bit number in network byte order."""
     return attr(kind, struct.pack("!H", value))
 
 
 def u32(kind, value):
-    """A 32-bit number of the host's byte order."""
+    """Returns a 32-bit number in the host's byte order."""
     return attr(kind, struct.pack("=I", value & 0xFFFFFFFF))
 
 
 def string(kind, text):
-    """Text with the zero byte that ends it."""
+    """Returns text with the zero byte that ends it."""
     return attr(kind, text.encode() + b"\0")
 
 
 def nest(kind, *attributes):
-    """Attributes within one; `ipvsadm` of old does not mark it as such."""
+    """Nests attributes within one; `ipvsadm` of old does not mark it as such."""
     return attr(kind | NLA_F_NESTED, b"".join(attributes))
 
 
 def wide(address):
-    """An address as today's programs send it: 16 bytes for IPv4 too."""
+    """Returns an address as today's programs send it: 16 bytes for IPv4 too."""
     return octets(address).ljust(16, b"\0")
 
 
 def identity(flow, port=80, address=None):
-    """What names a service, attribute by attribute."""
+    """Returns what names a service, attribute by attribute."""
     return {
         S_AF: u16(S_AF, flow.family),
         S_PROTOCOL: u16(S_PROTOCOL, flow.number),
@@ -59,7 +59,7 @@ def identity(flow, port=80, address=None):
 
 
 def whole_service(flow, port=80, scheduler="rr", flags=0, bits=0xFFFFFFFF, timeout=0, mask=None):
-    """All that adding or editing one takes."""
+    """Returns all attributes that adding or editing a service takes."""
     if mask is None:
         mask = 0xFFFFFFFF if flow.version == 4 else 128
     return identity(flow, port) | {
@@ -71,7 +71,7 @@ def whole_service(flow, port=80, scheduler="rr", flags=0, bits=0xFFFFFFFF, timeo
 
 
 def whole_dest(flow, port=8001, address=None, weight=1, method=MASQ, upper=0, lower=0):
-    """The same of a destination."""
+    """Returns all attributes that adding or editing a destination takes."""
     return {
         D_ADDR: attr(D_ADDR, wide(address or flow.vip)),
         D_PORT: be16(D_PORT, port),
@@ -84,12 +84,12 @@ def whole_dest(flow, port=8001, address=None, weight=1, method=MASQ, upper=0, lo
 
 
 def service(attributes, *more):
-    """The nest of a service."""
+    """Returns the nest of a service."""
     return nest(SERVICE, *attributes.values(), *more)
 
 
 def dest(attributes, *more):
-    """The nest of a destination."""
+    """Returns the nest of a destination."""
     return nest(DEST, *attributes.values(), *more)
 
 
@@ -100,7 +100,7 @@ class Ipvs(Genl):
         super().__init__(namespace, "IPVS")
 
     def services(self):
-        """The attributes of each service, with its destinations."""
+        """Returns the attributes of each service, with its destinations."""
         found = []
         for reply in self.must(GET_SERVICE, dump=True):
             attributes = parse(reply[SERVICE])
@@ -115,10 +115,10 @@ class Ipvs(Genl):
                                               (S_AF, S_PROTOCOL, S_ADDR, S_PORT)])
 
     def flush(self):
-        """No services any more."""
+        """Removes all services."""
         self.must(FLUSH)
 
 
 def errno_of(outcome):
-    """0 for what was granted."""
+    """Returns the errno of a reply, 0 for what was granted."""
     return outcome.errno if isinstance(outcome, Error) else 0

@@ -30,7 +30,7 @@ class Keepalived:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def log(self):
-        """The end of what it has said."""
+        """Returns the end of what it has said."""
         return self._log.read_text(encoding="utf-8", errors="replace")[-3000:]
 
     def wait(self, condition, what, limit=30.0):
@@ -41,7 +41,7 @@ class Keepalived:
         os.kill(int(self.pid_file.read_text(encoding="ascii")), number)
 
     def reload(self, text):
-        """Has it read a new configuration."""
+        """Makes it read a new configuration."""
         self._config.write_text(text, encoding="ascii")
         self._signal(signal.SIGHUP)
 
@@ -87,7 +87,7 @@ class Web:
                 self.wfile.write(f"{own}\n".encode("ascii"))
 
             def log_message(self, *_):  # pylint: disable=arguments-differ; nothing is logged
-                """Nothing is logged."""
+                """Logs nothing."""
 
         class Server(socketserver.ThreadingTCPServer):
             """In the namespace's family."""

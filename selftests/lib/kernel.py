@@ -36,7 +36,7 @@ class Log:
         os.lseek(self._file, 0, os.SEEK_END)
 
     def lines(self):
-        """The messages since the last call."""
+        """Returns the messages since the last call."""
         found = []
         while True:
             try:
@@ -50,13 +50,13 @@ class Log:
             found.append(record.partition(";")[2].split("\n")[0])
 
     def splats(self):
-        """The messages since the last call, if one of them is a complaint of the kernel."""
+        """Returns the messages since the last call if one of them is a complaint of the kernel."""
         lines = self.lines()
         return lines if any(SPLAT.search(line) for line in _without_traces(lines)) else []
 
 
 def _without_traces(lines):
-    """The messages without the stack traces of what memory was too short for."""
+    """Returns the messages without the stack traces of what memory was too short for."""
     skips = False
     for line in lines:
         skips = skips or _NO_MEMORY.search(line) is not None
@@ -66,7 +66,7 @@ def _without_traces(lines):
 
 
 def loaded(name="rlvs"):
-    """Whether a module is loaded."""
+    """Returns whether a module is loaded."""
     with open("/proc/modules", encoding="ascii") as file:
         return any(line.split()[0] == name for line in file)
 
@@ -86,7 +86,7 @@ def insert():
 
 @functools.cache
 def _load_dependencies():
-    """Once is enough: they stay when the module goes."""
+    """Loads what the module needs, once: it stays when the module goes."""
     done = subprocess.run(["modinfo", "-F", "depends", module_path()], capture_output=True,
                           text=True, check=True)
     names = [name for name in done.stdout.strip().split(",") if name]
@@ -103,12 +103,12 @@ def need(name):
 
 
 def remove():
-    """Unloads it."""
+    """Unloads the module under test."""
     _run("rmmod", "rlvs")
 
 
 def scan_for_leaks():
-    """Has kmemleak look twice, as one look can miss and can mistake; what it then reports."""
+    """Makes kmemleak look twice, as one look can miss and can mistake; returns its report."""
     for _ in range(2):
         time.sleep(KMEMLEAK_MIN_AGE)
         with open(KMEMLEAK, "w", encoding="ascii") as file:
@@ -118,7 +118,7 @@ def scan_for_leaks():
 
 
 def forget_leaks():
-    """Leaks from before the tests are not the module's."""
+    """Clears the leaks from before the tests, which are not the module's."""
     with open(KMEMLEAK, "w", encoding="ascii") as file:
         file.write("scan")
     with open(KMEMLEAK, "w", encoding="ascii") as file:

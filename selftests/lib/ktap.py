@@ -31,24 +31,24 @@ def check(condition, message):
 
 
 def in_time(condition, message):
-    """A check of a measured time. The subtest is run again when it does not hold: a defect misses
+    """Checks a measured time. The subtest is run again when it does not hold: a defect misses
     the limit each time, a machine that was busy does not."""
     if not condition:
         raise Slow(message)
 
 
 def equal(got, wanted, what):
-    """A check that prints both values."""
+    """Checks that two values are equal, and prints both if not."""
     check(got == wanted, f"{what}: got {got!r}, wanted {wanted!r}")
 
 
 def is_debug_kernel():
-    """Whether this is the debug kernel: it alone is built with kmemleak."""
+    """Returns whether this is the debug kernel: it alone is built with kmemleak."""
     return os.path.exists("/sys/kernel/debug/kmemleak")
 
 
 def scale():
-    """How many times slower than the plain kernel this one is: $RLVS_SCALE, or guessed."""
+    """Returns how many times slower than the plain kernel this one is: $RLVS_SCALE, or guessed."""
     text = os.environ.get("RLVS_SCALE")
     if text:
         return float(text)
@@ -56,12 +56,12 @@ def scale():
 
 
 def seconds(plain):
-    """A time limit in seconds, longer where the kernel is slower."""
+    """Returns a time limit in seconds, longer where the kernel is slower."""
     return plain * max(1.0, scale())
 
 
 def fewer(plain, debug):
-    """How often to repeat something: the first number, or the second on the debug kernel."""
+    """Returns how often to repeat something: the second number on the debug kernel."""
     return debug if scale() > 1.0 else plain
 
 
@@ -98,13 +98,12 @@ def each(values, all_differ=False):
 
 
 def subtests(module):
-    """The subtests of a test file in the order in which they are written: (name, call, arguments).
-    """
+    """Returns a file's subtests in the order in which they are written: (name, call, arguments)."""
     return [subtest for group in _groups(module) for subtest in group]
 
 
 def _groups(module):
-    """The same, those of a kind together."""
+    """Yields a test file's subtests as lists, those of a kind together."""
     for name, function in vars(module).items():
         if not name.startswith("test_") or not callable(function):
             continue
@@ -117,16 +116,16 @@ def _groups(module):
 
 
 def _every_second(module):
-    """Half of each kind: of four flows both families and both protocols, and of the next kind
-    the other two."""
+    """Returns half of each kind: of four flows both families and both protocols, and of the next
+    kind the other two."""
     return [subtest for turn, group in enumerate(_groups(module))
             for place, subtest in enumerate(group)
             if len(group) == 1 or (place + place // 2 + turn) % 2 == 0]
 
 
 def _chosen(module, only):
-    """The subtests that are run, and how many are not. The debug kernel is slow, and its checks
-    are of code that most subtests of a kind share."""
+    """Returns the subtests that are run, and how many are not. The debug kernel is slow, and its
+    checks are of code that most subtests of a kind share."""
     found = subtests(module)
     if only:
         return [subtest for subtest in found if only in subtest[0]], 0
@@ -153,7 +152,7 @@ class _Runner:
         self.lab = None
 
     def run(self, function, values):
-        """(verdict, lines to print, reason why it was skipped or None)"""
+        """Runs one: returns (verdict, lines to print, reason why it was skipped or None)."""
         notes = []
         for attempt in range(1, TRIES + 1):
             verdict, found, skipped, slow = self._attempt(function, values)
@@ -185,7 +184,7 @@ class _Runner:
         return "ok", [], None, False
 
     def _clean_up(self):
-        """What could not be cleaned up, as lines."""
+        """Resets the lab; returns what could not be cleaned up, as lines."""
         if self.lab:
             try:
                 self.lab.reset()

@@ -48,27 +48,27 @@ class Flow:
         return f"{self.protocol}{self.version}"
 
     def socket(self):
-        """A socket of this flow, in the namespace that the thread is in."""
+        """Makes a socket of this flow, in the namespace that the thread is in."""
         return socket.socket(self.family, self.kind, self.number)
 
     def endpoint(self, address, port):
-        """An address and port as the tool takes them."""
+        """Returns an address and port as the tool takes them."""
         return f"{address}:{port}" if self.version == 4 else f"[{address}]:{port}"
 
     def service(self, port, address=None):
-        """The name of a virtual service, on the first VIP unless told otherwise."""
+        """Returns the name of a virtual service, by default on the first VIP."""
         return f"{self.protocol}://{self.endpoint(address or self.vip, port)}"
 
 
 def has_ipv6():
-    """Whether the kernel has IPv6: tests of both families are of IPv4 only where it was booted
-    without."""
+    """Returns whether the kernel has IPv6: tests of both families are of IPv4 only where it was
+    booted without."""
     with open("/proc/cmdline", encoding="ascii") as file:
         return "ipv6.disable=1" not in file.read().split()
 
 
 def of_ipv6(*values):
-    """These, or none on a kernel without IPv6."""
+    """Returns these, or none on a kernel without IPv6."""
     return list(values) if has_ipv6() else []
 
 
@@ -83,7 +83,7 @@ FAMILIES = TCP  # for tests that need one flow of each address family
 
 
 def prepare_ipv6(namespace):
-    """No waiting for duplicate address detection and no router solicitations."""
+    """Switches duplicate address detection and router solicitations off."""
     for which in of_ipv6("all", "default"):
         namespace.sysctl(f"net.ipv6.conf.{which}.accept_dad", 0)
         namespace.sysctl(f"net.ipv6.conf.{which}.router_solicitations", 0)
@@ -130,7 +130,7 @@ class Lab:
         return Servers(self.lb)
 
     def plug(self):
-        """Joins the hosts by devices named wan and eth; lines for `ip` on lb that do it."""
+        """Returns lines for `ip` on lb that join the hosts by devices named wan and eth."""
         return [f"link add wan type veth peer name eth netns {self.client.path}"]
 
     def _reachable(self, flow):
@@ -150,7 +150,7 @@ class Lab:
         self.servers.close_all()
 
     def director(self):
-        """The module on lb by netlink: quick, for all that is not about the tool.
+        """Returns the module on lb by netlink: quick, for all that is not about the tool.
 
         It is asked for the family anew each time, as the module may have been loaded anew.
         """
@@ -184,7 +184,7 @@ class Lab:
         return text
 
     def services(self):
-        """What `rlvs list --json` prints, without the counters, which traffic changes."""
+        """Returns what `rlvs list --json` prints, without the counters, which traffic changes."""
         services = self.director().services()
         for service in services:
             service.pop("stats")
@@ -195,7 +195,7 @@ class Lab:
         return services
 
     def find(self, service):
-        """The entry of `rlvs list --json` for one service, by its name."""
+        """Returns the entry of `rlvs list --json` for one service, by its name."""
         protocol, _, rest = service.partition("://")
         address, _, port = rest.rpartition(":")
         wanted = protocol, address.strip("[]"), int(port)
@@ -205,15 +205,15 @@ class Lab:
         return found[0]
 
     def destinations(self, service):
-        """A service's destinations by port."""
+        """Returns a service's destinations by port."""
         return {d["port"]: d for d in self.find(service)["destinations"]}
 
     def conns(self):
-        """The connection entries, as `rlvs conns --json` prints them."""
+        """Returns the connection entries, as `rlvs conns --json` prints them."""
         return self.director().connections()
 
     def counter(self, name):
-        """One of the namespace's own counters."""
+        """Returns one of the namespace's own counters."""
         return self.director().counter(name)
 
     def balance(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
@@ -223,7 +223,7 @@ class Lab:
         return flow.service(port, address)
 
     def steer(self, flow, ports="8001-8004", port=80, scheduler="rr", address=None):
-        """The same with destinations that connections are steered to."""
+        """Adds a service with destinations that connections are steered to; returns its name."""
         self.director().add(flow, port, ports, scheduler, address, method=STEER)
         return flow.service(port, address)
 
@@ -233,19 +233,19 @@ class Lab:
         self.rlvs(f"dest add {service} {flow.endpoint(flow.host, 9000)} --method nat")
 
     def serve_elsewhere(self, flow):
-        """A service whose only server is on another address of the host, the method is nat."""
+        """Adds a service whose only server is on another address of the host, the method is nat."""
         self.rlvs(f"service add {flow.service(80)} --scheduler rr")
         self.add_elsewhere(flow, flow.service(80))
 
     def serve_both(self, flow, address=None):
-        """A service with a server on its own address and one on another, the method is nat."""
+        """Adds a service with a server on its own address and one on another, the method is nat."""
         self.servers.listen(flow, [8001], address=address)
         self.add_elsewhere(flow, self.balance(flow, ports="8001", address=address))
 
     # Hosts further on, for the tests that need one.
 
     def add_host(self, address4, address6):
-        """A host of its own behind lb, on another link: lb forwards to it."""
+        """Adds a host behind lb, on another link: lb forwards to it."""
         host = Namespace()
         prepare_ipv6(host)
         name = f"lan{host.fd}"
@@ -304,7 +304,7 @@ class DistantLab(Lab):
 
 
 def module_path():
-    """The module under test."""
+    """Returns the path of the module under test."""
     path = os.environ.get("RLVS_KO", "")
     if not os.path.exists(path):
         raise Failure("RLVS_KO does not name the module: set it to the path of rlvs.ko")

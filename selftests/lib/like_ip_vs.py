@@ -19,7 +19,7 @@ Outcome = collections.namedtuple("Outcome", "step status output complaint")
 
 
 def load_ip_vs(*schedulers):
-    """ip_vs in the place of rlvs."""
+    """Loads ip_vs in the place of rlvs."""
     if kernel.loaded():
         kernel.remove()
     try:
@@ -31,7 +31,7 @@ def load_ip_vs(*schedulers):
 
 
 def unload_ip_vs(lab):
-    """ip_vs goes, and all that it has loaded."""
+    """Unloads ip_vs, and all that it has loaded."""
     lab.lb.must("ipvsadm", "-C")
 
     def unloaded():
@@ -45,7 +45,7 @@ def unload_ip_vs(lab):
 
 
 def without_size(text):
-    """The size of the connection table is each module's own business."""
+    """Leaves out the size of the connection table, which each module chooses for itself."""
     return re.sub(r"\(size=\d+\)", "(size=N)", text)
 
 
@@ -60,7 +60,7 @@ class Play:
         self._of_ip_vs = {}
 
     def play(self, lab, name):
-        """What comes of each step of a group; nothing is left of it afterwards."""
+        """Returns what comes of each step of a group; nothing is left of it afterwards."""
         outcomes, saved = [], None
         for step in self.groups[name]:
             if callable(step):
@@ -86,7 +86,7 @@ class Play:
         return outcomes
 
     def of_ip_vs(self, lab, name):
-        """What ip_vs makes of a group. All groups are played at once, as loading takes time."""
+        """Returns what ip_vs makes of a group. All are played at once, as loading takes time."""
         if not self._of_ip_vs:
             load_ip_vs()
             try:
@@ -102,7 +102,7 @@ class Play:
         return self._of_ip_vs[name]
 
     def compare(self, lab, name):
-        """rlvs makes the same of each step."""
+        """Checks that rlvs makes the same of each step."""
         wanted = self.of_ip_vs(lab, name)
         got = self.play(lab, name)
         for ours, theirs in zip(got, wanted, strict=True):

@@ -22,7 +22,7 @@ KIB = 1024
 
 
 def mount():
-    """The second version of control groups with the memory controller, or skips the subtest."""
+    """Mounts version 2 of control groups with the memory controller, or skips the subtest."""
     if not ROOT.is_dir():
         raise Skip("this kernel has no control groups")
     if not (ROOT / "cgroup.controllers").exists():
@@ -62,14 +62,14 @@ class Maker:
         self.group.rmdir()
 
     def end(self):
-        """The process goes, and with it the namespace."""
+        """Ends the process, and with it the namespace."""
         with contextlib.suppress(BrokenPipeError):  # of what was not written to one that was killed
             self.process.stdin.close()
         self.process.wait(seconds(10))
 
     def ask(self, expression):
-        """The value of an expression in the user's process, where `director` is its namespace's;
-        None if the process was killed."""
+        """Returns the value of an expression in the user's process, where `director` is its
+        namespace's; None if the process was killed."""
         try:
             self.process.stdin.write(expression + "\n")
             self.process.stdin.flush()
@@ -88,15 +88,15 @@ class Maker:
         (self.group / name).write_text(str(value), encoding="ascii")
 
     def number(self, name):
-        """What is in one of the group's files."""
+        """Returns what is in one of the group's files."""
         return int((self.group / name).read_text(encoding="ascii"))
 
     def events(self):
-        """The group's memory.events."""
+        """Returns the group's memory.events."""
         return _table(self.group / "memory.events")
 
     def kernel(self):
-        """Bytes of kernel memory that the group is charged for, up to date within two seconds."""
+        """Returns bytes of kernel memory charged to the group, up to date within two seconds."""
         return _table(self.group / "memory.stat")["kernel"]
 
 
@@ -106,7 +106,7 @@ def _table(path):
 
 
 def host():
-    """Bytes of memory that the host's kernel takes in slabs and for each CPU."""
+    """Returns the bytes of memory that the host's kernel takes in slabs and for each CPU."""
     with open("/proc/meminfo", encoding="ascii") as file:
         found = {line.split(":")[0]: int(line.split()[1]) for line in file}
     return (found["Slab"] + found["Percpu"]) * KIB
@@ -126,7 +126,7 @@ def serve():
     names = genl.N
 
     def answer(got):
-        """An error, or None for what was granted."""
+        """Returns an error, or None for what was granted."""
         return (got.errno, got.text) if isinstance(got, genl.Error) else None
 
     def service(port, flow=TCP4):
@@ -135,7 +135,7 @@ def serve():
                                        genl.service(flow, port, scheduler="wrr")))
 
     def services(first, count):
-        """Adds services until one is refused: (how many, the error)."""
+        """Adds services until one is refused; returns (how many, the error)."""
         for port in range(first, first + count):
             refused = service(port)
             if refused:
@@ -153,7 +153,7 @@ def serve():
         return answer(director.request(names["RLVS_CMD_SERVICE_DEL"], genl.service(flow, port)))
 
     def write(name, value):
-        """Writes a setting; the error's name, or None."""
+        """Writes a setting; returns the error's name, or None."""
         try:
             Path("/proc/sys/net/ipv4/vs", name).write_text(str(value), encoding="ascii")
         except OSError as error:
@@ -161,7 +161,7 @@ def serve():
         return None
 
     def read(name):
-        """What is in the file of a setting."""
+        """Returns what is in the file of a setting."""
         return Path("/proc/sys/net/ipv4/vs", name).read_text(encoding="ascii").strip()
 
     scope = {"director": director, "service": service, "services": services,

@@ -35,7 +35,7 @@ EVERY = [Settings(*values) for values in itertools.product((True, False), (True,
 
 
 def make_lab(kind=DistantLab):
-    """The lab with the third host, whose link has no offloads."""
+    """Makes the lab with the third host, whose link has no offloads."""
     kernel.need("sctp")
     lab = kind()
     for host, device in ((lab.distant, "eth"), (lab.client, "far")):
@@ -47,7 +47,7 @@ def make_lab(kind=DistantLab):
 
 
 def ends(lab):
-    """Both ends of the link under test."""
+    """Returns both ends of the link under test."""
     return (lab.lb, "wan"), (lab.client, "eth")
 
 
@@ -59,7 +59,7 @@ def offload(host, device, features, on):
 
 @contextlib.contextmanager
 def setting(lab, settings):
-    """The link and lb as the settings say."""
+    """Sets up the link and lb as the settings say."""
     for host, device in ends(lab):
         offload(host, device, getattr(lab, "summing", SUMMING), settings.checksums)
         # Without checksum offload there is no tso, whatever is asked for.
@@ -72,12 +72,12 @@ def setting(lab, settings):
 
 
 def size():
-    """Bytes of each bulk stream over the wire, both ways."""
+    """Returns the bytes of each bulk stream over the wire, both ways."""
     return 100_000_000 if os.environ.get("FULL") else fewer(300_000, 100_000)
 
 
 def bulk(conversation, amount):
-    """Random data, which has to come back as it was sent: a stream, or datagrams."""
+    """Sends random data, which has to come back as it was sent: a stream, or datagrams."""
     if conversation.flow.protocol != "udp":
         conversation.bulk(amount)
         return
@@ -93,8 +93,8 @@ def bulk(conversation, amount):
 
 
 def converse(lab, port):
-    """Every flow: from behind the wire, from its other end, and from lb itself. Clients have
-    the ports from this one on."""
+    """Converses by every flow: from behind the wire, from its other end, and from lb itself.
+    Clients have the ports from this one on."""
     for flow in ALL:
         lab.servers.listen(flow, [8001])
         lab.balance(flow, ports="8001")
@@ -116,7 +116,7 @@ def part(lab):
 
 
 def run(lab):
-    """The whole matrix. One capture at each end holds all cases, told apart by their ports."""
+    """Runs the whole matrix. One capture at each end holds all cases, told apart by their ports."""
     addresses = " or ".join(f"host {address}" for address in DistantLab.address.values())
     with Capture(lab.distant, "eth", "tcp or udp or sctp") as wire, \
             Capture(lab.lb, "wan", f"({addresses}) and (tcp or udp or sctp)") as own:
@@ -135,7 +135,7 @@ def run(lab):
 
 
 def by_case(verdicts):
-    """What lb sent and received in each case and flow, by what tshark thinks of it."""
+    """Returns what lb sent and received in each case and flow, by what tshark finds of it."""
     found = collections.defaultdict(collections.Counter)
     for (name, source, target, verdict), count in verdicts.items():
         sent = source == 80
@@ -146,7 +146,7 @@ def by_case(verdicts):
 
 
 def judge_wire(flow, settings, seen):
-    """All checksums are right where they have gone over a wire."""
+    """Checks that all checksums are right where they have gone over a wire."""
     equal({verdict for _, verdict in seen}, {"good"},
           f"{flow}, {settings}: what tshark thinks of the checksums on the wire ({dict(seen)})")
     check(min(seen["sent", "good"], seen["received", "good"]) >= 8,
@@ -154,7 +154,7 @@ def judge_wire(flow, settings, seen):
 
 
 def judge_own_end(flow, settings, seen):
-    """What lb sends has its sums where they are not left to the device, and only there."""
+    """Checks that lb sends checksums where they are not left to the device, and only there."""
     what = f"{flow}, {settings}: lb's own end of the link: {dict(seen)}"
     # What GRO has put together, the kernel gives a partial checksum.
     check(seen["received", "good"] >= 4 and (settings.segments or not seen["received", "bad"]),

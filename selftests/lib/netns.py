@@ -81,13 +81,13 @@ class Namespace:
             file.write(str(value))
 
     def netstat(self, name):
-        """One of the kernel's counters of TCP, as nstat(8) has them."""
+        """Returns one of the kernel's counters of TCP, as nstat(8) has them."""
         lines = self.read("/proc/thread-self/net/netstat").splitlines()
         names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
         return int(values[names.index(name)])
 
     def unlimit_icmp(self):
-        """Has it send an error for every packet that is worth one."""
+        """Makes it send an error for every packet that is worth one."""
         self.sysctl("net.ipv4.icmp_ratelimit", 0)
         self.sysctl("net.ipv4.icmp_msgs_per_sec", 100000)
         self.sysctl("net.ipv6.icmp.ratelimit", 0)

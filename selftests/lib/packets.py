@@ -17,7 +17,7 @@ TCP_FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
 
 
 def ones_complement_sum(data):
-    """The 16-bit one's complement sum (RFC 1071), not inverted."""
+    """Returns the 16-bit one's complement sum (RFC 1071), not inverted."""
     if len(data) % 2:
         data += b"\0"
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -31,7 +31,7 @@ def _octets(address):
 
 
 def l4_checksum(source, destination, protocol, segment_bytes):
-    """The checksum field of a TCP or UDP packet whose field is zero."""
+    """Returns the checksum field of a TCP or UDP packet whose field is zero."""
     src, dst = _octets(source), _octets(destination)
     if len(src) == 4:
         pseudo = src + dst + struct.pack("!BBH", 0, protocol, len(segment_bytes))
@@ -43,7 +43,7 @@ def l4_checksum(source, destination, protocol, segment_bytes):
 
 def ip_header(source, destination, protocol, payload_length, *, length=None, options=b"",
               fragment=0):
-    """An IPv4 or IPv6 header; `length` lies about the length, `fragment` is the raw field."""
+    """Returns an IPv4 or IPv6 header; `length` lies about it, `fragment` is the raw field."""
     src, dst = _octets(source), _octets(destination)
     if len(src) == 16:
         stated = payload_length if length is None else length
@@ -59,7 +59,7 @@ def ip_header(source, destination, protocol, payload_length, *, length=None, opt
 
 def datagram(source, destination, source_port, port, data=b"", *, checksum=None, length=None,
              **header):
-    """A UDP packet; checksum and length of the UDP header can be made wrong."""
+    """Returns a UDP packet; checksum and length of the UDP header can be made wrong."""
     stated = 8 + len(data) if length is None else length
     body = struct.pack("!HHHH", source_port, port, stated, 0) + data
     value = l4_checksum(source, destination, 17, body) if checksum is None else checksum
@@ -69,7 +69,7 @@ def datagram(source, destination, source_port, port, data=b"", *, checksum=None,
 
 def segment(source, destination, source_port, port, *, flags="S", seq=0, ack=0, data=b"",
             checksum=None, data_offset=5, **header):
-    """A TCP packet."""
+    """Returns a TCP packet."""
     bits = sum(TCP_FLAGS[f] for f in flags)
     body = struct.pack("!HHIIBBHHH", source_port, port, seq, ack, data_offset << 4, bits,
                        65535, 0, 0) + data
@@ -84,7 +84,7 @@ HOP_BY_HOP = 0, DESTINATION_OPTIONS[1]
 
 
 def extended(packet, *headers):
-    """An IPv6 packet with extension headers before what it has: of each the type, and all but the
+    """Puts extension headers before what an IPv6 packet has: of each the type, and all but the
     first byte, which says what comes next."""
     kinds = [kind for kind, _ in headers] + [packet[6]]
     chain = b"".join(bytes([following]) + content
@@ -94,15 +94,15 @@ def extended(packet, *headers):
 
 
 def segments_left(*segments):
-    """A segment routing header (RFC 8754) of a packet that is at the first of these addresses, for
-    extended(): it goes on to the others."""
+    """Returns a segment routing header (RFC 8754) of a packet that is at the first of these
+    addresses, for extended(): it goes on to the others."""
     octets = b"".join(_octets(address) for address in reversed(segments))
     last = len(segments) - 1
     return 43, bytes([len(octets) // 8, 4, last, last, 0, 0, 0]) + octets
 
 
 def icmp_error(source, destination, kind, code, quoted, rest=0):
-    """An ICMP error about a packet, whole or cut; `rest` is its second word, such as an MTU."""
+    """Returns an ICMP error about a packet, whole or cut; `rest` is its second word (an MTU)."""
     message = struct.pack("!BBHI", kind, code, 0, rest) + quoted
     if ":" in source:
         value = l4_checksum(source, destination, socket.IPPROTO_ICMPV6, message)
@@ -115,7 +115,7 @@ def icmp_error(source, destination, kind, code, quoted, rest=0):
 
 
 def fragments(packet, size):
-    """The fragments of an IPv4 packet without options, `size` bytes of data each."""
+    """Returns the fragments of an IPv4 packet without options, `size` bytes of data each."""
     data = packet[20:]
     parts = []
     for start in range(0, len(data), size):
@@ -141,7 +141,7 @@ CRC32C = _crc32c_table()
 
 
 def crc32c(data):
-    """The checksum of an SCTP packet whose field is zero (RFC 9260 appendix A)."""
+    """Returns the checksum of an SCTP packet whose field is zero (RFC 9260 appendix A)."""
     register = 0xFFFFFFFF
     for byte in data:
         register = register >> 8 ^ CRC32C[(register ^ byte) & 0xFF]
@@ -149,12 +149,12 @@ def crc32c(data):
 
 
 def crc_is_wrong_by(body):
-    """The difference between an SCTP packet's checksum and the right one."""
+    """Returns the difference between an SCTP packet's checksum and the right one."""
     return struct.unpack_from("<I", body, 8)[0] ^ crc32c(body[:8] + bytes(4) + body[12:])
 
 
 def sctp_init(source, destination, source_port, port, *, addresses=(), damage=0, tag=0xCAFE):
-    """An SCTP packet with an INIT that lists these addresses of the sender; its checksum is
+    """Returns an SCTP packet with an INIT that lists these addresses of the sender; its checksum is
     wrong by `damage`."""
     value = struct.pack("!IIHHI", tag, 65536, 10, 10, 1)
     for address in addresses:
@@ -167,14 +167,14 @@ def sctp_init(source, destination, source_port, port, *, addresses=(), damage=0,
 
 
 def sctp_data(source, destination, source_port, port, kind=0, tag=0xCAFE):
-    """An SCTP packet with one chunk of this type, whose value is zero."""
+    """Returns an SCTP packet with one chunk of this type, whose value is zero."""
     body = struct.pack("!HHII", source_port, port, tag, 0) + struct.pack("!BBH12x", kind, 3, 16)
     body = body[:8] + struct.pack("<I", crc32c(body)) + body[12:]
     return ip_header(source, destination, 132, len(body)) + body
 
 
 def l4_is_right(packet):
-    """Whether a TCP or UDP packet's checksum is right (IPv4 without, IPv6 without extensions)."""
+    """Returns whether a TCP or UDP packet's checksum is right (no IPv4 options, no extensions)."""
     if packet[0] >> 4 == 4:
         start, protocol = (packet[0] & 15) * 4, packet[9]
         end = struct.unpack_from("!H", packet, 2)[0]
@@ -189,7 +189,7 @@ def l4_is_right(packet):
 
 
 def link_address(namespace, device):
-    """A device's Ethernet address."""
+    """Returns a device's Ethernet address."""
     with namespace, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         answer = fcntl.ioctl(probe, SIOCGIFHWADDR, struct.pack("256s", device.encode()))
     return answer[18:24]
@@ -235,12 +235,12 @@ class Sniffer:
             self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
 
     def waiting(self):
-        """The packets that have arrived and were not read."""
+        """Returns the packets that have arrived and were not read."""
         while select.select([self._sock], [], [], 0)[0]:
             yield self._sock.recv(65536)
 
     def first(self, wanted, limit=5.0):
-        """The first packet for which wanted(packet) holds, or None."""
+        """Returns the first packet for which wanted(packet) holds, or None."""
         deadline = time.monotonic() + seconds(limit)
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._sock], [], [], left)[0]:

@@ -15,7 +15,7 @@ WINDOW = 65535
 
 
 def end_of(where, flow, local, remote, sent, received):
-    """The end at `local`, an (address, port), of a connection with `remote`.
+    """Makes the end at `local`, an (address, port), of a connection with `remote`.
 
     It has sent everything before the sequence number `sent`, and received what is before
     `received`. No packet is sent for it.

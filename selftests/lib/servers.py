@@ -80,7 +80,7 @@ class Servers:
         self._do(lambda: self._drop(sock))
 
     def served(self, peer):
-        """The connection that came from this peer (address, port), with nobody in a call on it.
+        """Returns the connection from this peer (address, port), with no call on it under way.
 
         The client may have the greeting while the server is still in send(), and SCTP of this
         kernel walks a list outside RCU, and lockdep says so, when an ABORT comes then.
@@ -92,7 +92,7 @@ class Servers:
         return wait_until(greeted, f"a server accepted a connection from {peer}, and greeted it")
 
     def finish(self, connection):
-        """The server ends a connection from its side."""
+        """Ends a connection from the server's side."""
         self._do(lambda: self._end(connection, "closed"))
 
     def close_all(self):
@@ -211,7 +211,7 @@ class Servers:
 
 
 def _plain(address):
-    """The IPv4 address that a socket of both families has for an IPv4 packet, or what it is."""
+    """Returns the IPv4 address for a mapped one, which a socket of both families has."""
     return address.removeprefix("::ffff:")
 
 

@@ -28,15 +28,15 @@ class Storm:
         self.random = random.Random(seed)
 
     def valid(self):
-        """The body of a message that might be granted."""
+        """Returns the body of a message that might be granted."""
         raise NotImplementedError
 
     def spares(self, command, attributes):
-        """Whether this one is not to be sent."""
+        """Returns whether this one is not to be sent."""
         raise NotImplementedError
 
     def junk(self, depth=0):
-        """Attributes of any kind and length, nested now and then."""
+        """Returns attributes of any kind and length, nested now and then."""
         r = self.random
         out = b""
         for _ in range(r.randrange(6)):
@@ -48,7 +48,7 @@ class Storm:
         return out
 
     def mutate(self, data):
-        """Flips, cuts, repeats."""
+        """Flips, cuts and repeats parts of a body."""
         r = self.random
         data = bytearray(data)
         for _ in range(r.randrange(1, 5)):
@@ -65,7 +65,7 @@ class Storm:
         return bytes(data)
 
     def attributes(self):
-        """The body of one message."""
+        """Returns the body of one message."""
         r = self.random
         kind = r.random()
         if kind < 0.5:
@@ -77,7 +77,7 @@ class Storm:
         return self.mutate(r.choice((self.valid, self.valid, self.junk))())
 
     def send(self, connection):
-        """One message, now and then with lies in its headers too."""
+        """Sends one message, now and then with lies in its headers too."""
         r = self.random
         command = r.choice(self.commands) if r.random() < 0.95 else r.randrange(256)
         attributes = self.attributes()
@@ -112,7 +112,7 @@ class Storm:
 
 
 def kinds(attributes):
-    """The numbers of the attributes of a message, as far as it can be read."""
+    """Returns the numbers of the attributes of a message, as far as it can be read."""
     while len(attributes) >= 4:
         length, kind = struct.unpack_from("=HH", attributes)
         if length < 4:
@@ -122,7 +122,7 @@ def kinds(attributes):
 
 
 def judge_state(lab, schedulers):
-    """Whatever was granted adds up."""
+    """Checks that what was granted adds up."""
     seen = set()
     for entry in lab.services():
         name = entry["protocol"], entry["address"], entry["port"]

@@ -23,8 +23,8 @@ class Trace:
                       "trace=sendmsg,sendto,getsockopt,setsockopt,execve")
 
     def only_the_family(self, namespace):
-        """It sent messages of the family, used no socket options of ip_vs, and asked for no module.
-        """
+        """Checks that it sent messages of the family, used no socket options of ip_vs, and asked
+        for no module."""
         text = Path(self._file.name).read_text(encoding="utf-8", errors="replace")
         calls = text.splitlines()
         sent = {int(kind, 0) for call in calls if "send" in call for kind in KIND.findall(call)}

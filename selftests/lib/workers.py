@@ -36,7 +36,7 @@ class Outage:
         self.ended = None
 
     def covers(self, begun, ended):
-        """Whether this may be why a connection ended that was there from one time to another."""
+        """Returns whether this may have ended a connection that lasted from one time to another."""
         return begun <= self.ended and ended >= self.begun
 
 
@@ -79,7 +79,7 @@ class Worker:
 
     def stop(self):
         """Ends the process by SIGTERM: it accepts what waits in its accept queue, closes the
-        listening socket, serves what it has accepted, and exits. Nobody tells the balancer."""
+        listening socket, serves what it has accepted, and exits. The balancer gets no notice."""
         self._end(signal.SIGTERM)
 
     def pause(self):
@@ -92,11 +92,11 @@ class Worker:
         os.kill(self._pid, signal.SIGCONT)
 
     def slow_down(self, factor):
-        """Each connection takes it so many times as long from now on."""
+        """Makes each connection take so many times as long from now on."""
         struct.pack_into("=d", self._memory, _WORK, self._get()[2] * factor)
 
     def accepted(self):
-        """What was accepted: (when, port of the peer, number of the request or 0)."""
+        """Returns what was accepted: (when, port of the peer, number of the request or 0)."""
         count = self._get()[0]
         return [_NOTE.unpack_from(self._memory, _HEAD.size + number * _NOTE.size)
                 for number in range(count)]

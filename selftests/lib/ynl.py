@@ -12,7 +12,7 @@ CLIENT = "tools/net/ynl/pyynl/cli.py"
 
 
 def kernel_source():
-    """The kernel's source tree, from $KDIR, which may be a build tree apart from it."""
+    """Returns the kernel's source tree, from $KDIR, which may be a build tree apart from it."""
     kdir = os.environ.get("KDIR", "")
     for path in (f"{kdir}/source", kdir):
         if kdir and os.path.exists(f"{path}/{CLIENT}"):
