@@ -42,7 +42,7 @@ help:
 	@echo '  make bench             what packets and connections cost, with rlvs and its peers, natively'
 	@echo '  make bench-report      tables and plots of the newest numbers, into Documentation/performance'
 	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'
-	@echo '  make selftest T=NAME   one test in the VM, or T=FOLDER, T=FOLDER/NAME, several of them'
+	@echo '  make selftest T=NAME   tests in the VM: a NAME, a FOLDER, a FOLDER/NAME, or several'
 	@echo '  make vm [CMD=COMMAND]  boot a VM that sees this file system; a shell without CMD'
 	@echo '  make kernel            fetch and build the test kernel'
 	@echo '  make packages          install what the above need (apt, on Debian)'
