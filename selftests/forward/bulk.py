@@ -23,6 +23,9 @@ def test_large_segments_stay_large(lab, flow):
     with Capture(lab.lb, "wan", "tcp port 80") as capture:
         with talk(lab.client, flow) as conversation:
             conversation.bulk(1_000_000)
+        # The last packets belong to it.
+        served = lab.servers.served(conversation.name)
+        wait_until(lambda: served.ended == "closed", "the server saw the end")
     network = "ip.len" if flow.version == 4 else "ipv6.plen"
     total = lab.find(service)["stats"]
     for side, packets in (("dstport", total["in_packets"]), ("srcport", total["out_packets"])):

@@ -47,14 +47,17 @@ class Capture:
         wait_until(lambda: self._said("listening on"), "tcpdump listens", limit=20)
         return self
 
-    def _grew(self):
-        """Whether packets came in since the last look; tcpdump drops what it has not read."""
+    def _is_done(self):
+        """Whether no packets came in since the last look and none waits to be read, as one that
+        comes wakes tcpdump. It drops what it has not read."""
         before, self._size = self._size, os.path.getsize(self.path)
         time.sleep(0.1)
-        return self._size != before or os.path.getsize(self.path) != before
+        with open(f"/proc/{self._tcpdump.pid}/stat", encoding="ascii") as file:
+            sleeps = file.read().rpartition(")")[2].split()[0] == "S"
+        return sleeps and self._size == before == os.path.getsize(self.path)
 
     def __exit__(self, *_):
-        wait_until(lambda: not self._grew(), "tcpdump has written all packets")
+        wait_until(self._is_done, "tcpdump has written all packets")
         self._tcpdump.send_signal(signal.SIGINT)
         self._tcpdump.wait(timeout=seconds(20))
 
