@@ -4,6 +4,7 @@
 Sockets of connections and listeners are found on any of them.
 """
 
+import math
 import socket
 import time
 
@@ -16,8 +17,8 @@ from lib.lab import FLOWS, TCP, TCP6
 from lib.vrf import VRF_VIP, with_vrf
 
 DEVICES = fewer(500, 100)
-# Look-ups in one request, and how often it is made.
-LOOKUPS, TIMES = 512, 3
+# Look-ups in one request, how often it is made, and how often more while each took too long.
+LOOKUPS, TIMES, MORE_TIMES = 512, 3, 12
 SO_BINDTODEVICE = (socket.SOL_SOCKET, 25)
 
 
@@ -27,9 +28,15 @@ def add_devices(lab):
     lab.lb.ip(*(f"link add name d{number} group 9 type dummy" for number in range(DEVICES)))
 
 
-def best(measure):
-    """The least of several times, in seconds."""
-    return min(measure() for _ in range(TIMES))
+def best(measure, enough=math.inf):
+    """The least of several times, in seconds. One that is short is easily doubled by what else is on
+    the machine; a defect lengthens each."""
+    least = min(measure() for _ in range(TIMES))
+    for _ in range(MORE_TIMES):
+        if least <= enough:
+            break
+        least = min(least, measure())
+    return least
 
 
 def cutting(lab, flow):
@@ -70,19 +77,19 @@ def listing(lab, flow):
 def test_many_devices_cost_nothing(lab):
     """Sockets are looked for as quickly as without them."""
     lab.lb.sysctl("net.ipv4.tcp_max_syn_backlog", 4 * LOOKUPS)
-    measures = [(f"ending connections of {flow}", cutting(lab, flow)) for flow in TCP]
-    alone = [best(measure) for _, measure in measures]
+    cuts = [(f"ending connections of {flow}", cutting(lab, flow)) for flow in TCP]
+    alone = {what: best(measure) for what, measure in cuts}
     listings = [(f"listing destinations of {flow}", listing(lab, flow)) for flow in FLOWS]
-    alone += [best(measure) for _, measure in listings]
+    alone |= {what: best(measure) for what, measure in listings}
     try:
         add_devices(lab)
         # Ending connections ends the services, too.
-        among = [best(measure) for _, measure in (*listings, *measures)]
+        among = {what: best(measure, 2 * alone[what]) for what, measure in listings + cuts}
     finally:
         lab.lb.must("ip", "link", "del", "group", "9")
-    among = among[len(listings):] + among[:len(listings)]
     slower = []
-    for (what, _), before, after in zip(measures + listings, alone, among, strict=True):
+    for what, before in alone.items():
+        after = among[what]
         print(f"    # {what}: {before * 1e3:.1f} ms, with {DEVICES} devices {after * 1e3:.1f} ms",
               flush=True)
         if after > 2 * before:
