@@ -7,7 +7,7 @@ import random
 
 from lib.clients import talk
 from lib.genl import N, attr, destination, service
-from lib.ktap import Failure, check, each, equal, fewer, wait_until
+from lib.ktap import Failure, check, each, equal, fewer, in_time, wait_until
 from lib.lab import TCP4, TCP6, UDP4, UDP6
 
 LIMIT = 400
@@ -181,7 +181,7 @@ def test_when_entries_expire(lab):
         talk(lab.client, TCP4).close(reset=True)
     staying = [talk(lab.client, TCP4) for _ in range(4)]
     compare(lab, "resets")
-    check(sum(inactive for _, inactive in counted(lab).values()) == 12, "not twelve inactive")
+    in_time(sum(inactive for _, inactive in counted(lab).values()) == 12, "not twelve inactive")
 
     def gone():
         compare(lab, "some expired")

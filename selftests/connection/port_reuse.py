@@ -2,7 +2,7 @@
 """A client that uses its port again at once is connected at once."""
 
 from lib.clients import talk
-from lib.ktap import check, each, equal, wait_until
+from lib.ktap import each, equal, in_time, wait_until
 from lib.lab import TCP
 
 SOURCE_PORT = 41000
@@ -19,8 +19,8 @@ def settle(lab):
 def again(lab, flow, where, source):
     """Connects from the port just used; it must take no retransmission of the SYN."""
     with talk(where, flow, source=source, source_port=SOURCE_PORT) as conversation:
-        check(conversation.connect_time < 0.9,
-              f"connecting took {conversation.connect_time:.2f} s, as if the first SYN was lost")
+        in_time(conversation.connect_time < 0.9,
+                f"connecting took {conversation.connect_time:.2f} s, as if the first SYN was lost")
         conversation.bulk(20_000)
         equal(conversation.name[1], SOURCE_PORT, "the client's port")
     settle(lab)
@@ -68,7 +68,7 @@ def test_the_same_destination_again(lab, flow):
         ports = set()
         for _ in range(4):
             with talk(lab.client, flow, source=flow.client, source_port=SOURCE_PORT) as one:
-                check(one.connect_time < 0.9, f"connecting took {one.connect_time:.2f} s")
+                in_time(one.connect_time < 0.9, f"connecting took {one.connect_time:.2f} s")
                 one.bulk(20_000)
                 ports.add(one.port)
                 reset(lab, one)
