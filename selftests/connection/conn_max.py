@@ -3,6 +3,7 @@
 
 import os
 import socket
+import time
 
 from lib import kernel
 from lib.clients import refusal, talk
@@ -35,7 +36,7 @@ def attempts(lab, flow, where):
     before = lab.counter("table_full")
     met = refusal(where, flow, limit=0.1)
     check(met in ("timeout", "dropped"), f"a connection too many was {met}")
-    check(lab.counter("table_full") > before, "the refusal was not counted")
+    wait_until(lambda: lab.counter("table_full") > before, "the refusal is counted")
 
 
 def test_the_message_comes_once(lab):
@@ -123,6 +124,7 @@ def test_the_limit_holds_in_a_flood(lab, flow):
         return {name: lab.counter(name) - before[name] for name in names}
 
     with Limit(lab, 100):
+        begun = time.monotonic()
         for port in range(1024, 1624):
             line.send(segment(flow.client2, flow.vip, port, 80))
             if port % 50 == 0:
@@ -130,9 +132,11 @@ def test_the_limit_holds_in_a_flood(lab, flow):
                 check(entries <= 100 + os.cpu_count(), f"{entries} entries, allowed are 100")
         wait_until(lambda: since()["table_full"] + since()["connections"] >= 600,
                    lambda: f"all of the flood was counted: {since()}")
-        met = since()
-        check(100 <= met["connections"] <= 100 + os.cpu_count() + met["early_expired"],
-              f"600 attempts, allowed are 100 at a time: {met}")
+        met, took = since(), time.monotonic() - begun
+        # Those that the client's host has reset are over after ten seconds, and make room, too.
+        check(100 <= met["connections"] and (
+            took > 9 or met["connections"] <= 100 + os.cpu_count() + met["early_expired"]),
+              f"600 attempts in {took:.1f} s, allowed are 100 at a time: {met}")
         check(met["table_full"] > 0, f"nothing was refused: {met}")
 
 
