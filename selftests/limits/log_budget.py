@@ -18,9 +18,9 @@ ASK = "ipvsadm --start-daemon master --mcast-interface lo 2>/dev/null; true"
 FULL = "as many as net.ipv4.vs.conn_max allows"
 # A namespace with room for no connection, and a client of its own.
 FILL = ("unshare -Urn sh -c 'ip link set lo up;"
-        " rlvs service add tcp://127.0.0.1:80; rlvs dest add tcp://127.0.0.1:80 :8001 --method nat;"
+        " rlvs service add udp://127.0.0.1:80; rlvs dest add udp://127.0.0.1:80 :8001 --method nat;"
         " echo 0 >/proc/sys/net/ipv4/vs/conn_max;"
-        " timeout 0.2 bash -c \"echo >/dev/tcp/127.0.0.1/80\" 2>/dev/null; true'")
+        " bash -c \"echo >/dev/udp/127.0.0.1/80\" 2>/dev/null; true'")
 
 
 def send_bogus_error(lab):
