@@ -24,7 +24,7 @@ def make_lab():
     lab = Lab()
     lab.raw = Raw(lab.client, "eth", lab.lb, "wan")
     lab.to_all = Raw(lab.client, "eth", lab.lb, "wan", to=TO_ALL)
-    lab.sniffer = Sniffer(lab.client, "eth")
+    lab.sniffer, lab.seen = Sniffer(lab.client, "eth"), []
     return lab
 
 
@@ -51,8 +51,8 @@ def arrives(lab, flow, port):
         return lab.servers.datagrams[port] > 0
     place = 20 if flow.version == 4 else 40
     ports = struct.pack("!HH", port, SOURCE)
-    return any(p[place:place + 4] == ports and p[place + 13] == 0x12
-               for p in lab.sniffer.waiting())
+    lab.seen += lab.sniffer.waiting()  # also what comes before the packet that is looked for
+    return any(p[place:place + 4] == ports and p[place + 13] == 0x12 for p in lab.seen)
 
 
 def closed(lab, flow, make, line=None, what="it"):
@@ -60,6 +60,8 @@ def closed(lab, flow, make, line=None, what="it"):
     line = line or lab.raw
     packets = {port: make(port) for port in (PUBLIC, PRIVATE)}
     before = lab.counter("private")
+    list(lab.sniffer.waiting())
+    lab.seen.clear()
     for port in (PRIVATE, PUBLIC):
         for one in packets[port] if isinstance(packets[port], list) else [packets[port]]:
             line.send(one)
