@@ -175,8 +175,9 @@ def test_errors_about_packets_of_link_local_clients(lab):
     server = lab.servers.bound[("udp", UDP6.vip, 8001)]
     with talk(lab.there, UDP6, source=CLIENT, source_port=PORT, options=on("eth")) as talking:
         talking.say(b"once")
+    before = lab.counter("icmp_error")
     server.sendto(b"late", (CLIENT, PORT, 0, lab.index("wan2")))
-    wait_until(lambda: lab.counter("icmp_error") == 1, "the client's error was rewritten")
+    wait_until(lambda: lab.counter("icmp_error") == before + 1, "the client's error was rewritten")
     with talk(lab.there, UDP6, source=CLIENT, source_port=PORT, options=on("eth")) as talking:
         lab.servers.stop(UDP6, 8001)
         equal(is_refused(talking.sock), True, "the client's socket gets the host's error")

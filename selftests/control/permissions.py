@@ -2,7 +2,7 @@
 """Only CAP_NET_ADMIN in the namespace's own user namespace may change anything."""
 
 from lib.clients import served_by, talk
-from lib.ktap import Skip, check, each, equal
+from lib.ktap import Skip, check, each, equal, seconds
 from lib.lab import TCP4, TCP6
 
 NOBODY = 65534
@@ -127,7 +127,10 @@ def test_root_of_its_own_namespaces_may(lab):
                       "ip link set lo up; ip addr add 198.51.100.10/32 dev lo;"
                       "rlvs service add tcp://198.51.100.10:80;"
                       "rlvs dest add tcp://198.51.100.10:80 :9001; rlvs list;"
-                      "timeout -s KILL 3 rlvs watch || true; rlvs flush --now")
+                      "heard=$(mktemp); rlvs watch >$heard & watch=$!;"
+                      f"for i in $(seq {seconds(100):.0f}); do grep -q down $heard && break;"
+                      "sleep 0.1; done; kill -KILL $watch; cat $heard; rm $heard;"
+                      "rlvs flush --now")
     equal(done.returncode, 0, f"exit status; stderr: {done.stderr}")
     check("9001" in done.stdout, f"the list does not show the destination: {done.stdout}")
     check('"event":"down"' in done.stdout, f"no event was heard: {done.stdout}")

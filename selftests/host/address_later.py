@@ -7,7 +7,7 @@ import socket
 from lib import genl, ipvs
 from lib.clients import served_by
 from lib.genl import Error, N
-from lib.ktap import check, each, equal, wait_until
+from lib.ktap import check, each, equal, in_time, wait_until
 from lib.lab import FAMILIES, FLOWS, TCP4, TCP6, UDP6
 
 LATER = {4: "198.51.100.40", 6: "2001:db8:1::40"}
@@ -79,7 +79,10 @@ def test_a_tentative_address(lab, flow):
             ipvs.whole_dest(flow, 8002, tentative))
         outcome = family.request(ipvs.NEW_DEST, whole)
         check(not isinstance(outcome, Error), f"the family IPVS: {outcome}")
-        equal([d["here"] for d in lab.find(service)["destinations"]], [False, False], "here")
+        here = [d["here"] for d in lab.find(service)["destinations"]]
+        in_time("tentative" in lab.lb.must("ip", "addr", "show", "to", tentative, "dev", "wan"),
+                "duplicate address detection was done before the look")
+        equal(here, [False, False], "here")
         lab.servers.listen(flow, [8001, 8002], address=tentative,
                            options=[FREEBIND[flow.version]])
         wait_until(lambda: all(d["here"] for d in lab.find(service)["destinations"]),

@@ -24,8 +24,9 @@ SORRY = 8009
 Worker = collections.namedtuple("Worker", "port weight inhibit address",
                                 defaults=(1, False, None))
 
-TCP_CHECK = "TCP_CHECK {\n connect_timeout 2\n retry 0\n }"
-HTTP_GET = ("HTTP_GET {\n connect_timeout 5\n retry 0\n url {\n path /\n status_code 200\n }\n }")
+# A worker that is gone refuses at once: the limits are for one that a busy machine keeps waiting.
+TCP_CHECK = "TCP_CHECK {\n connect_timeout 20\n retry 0\n }"
+HTTP_GET = ("HTTP_GET {\n connect_timeout 20\n retry 0\n url {\n path /\n status_code 200\n }\n }")
 
 
 def vrrp():

@@ -250,8 +250,9 @@ def test_flapping_does_not_flood(lab):
         sock.close()
         turns += 1
     events.read()
+    took = time.monotonic() - begun
     check(turns > fewer(100, 20), f"it came and went only {turns} times")
-    check(len(events.seen) <= 6, f"{len(events.seen)} events in four seconds")
+    check(len(events.seen) <= took + 2, f"{len(events.seen)} events in {took:.1f} seconds")
     events.close()
 
 
