@@ -7,7 +7,7 @@ import time
 
 from lib.clients import refusal, served_by, talk
 from lib.flood import CHUNK, Flood
-from lib.ktap import check, each, equal, in_time, is_debug_kernel, wait_until
+from lib.ktap import check, each, equal, fewer, in_time, is_debug_kernel, seconds, wait_until
 from lib.lab import FLOWS, TCP, TCP4, UDP6
 
 CONN_MAX, CONN_MAX_DEFAULT = "net.ipv4.vs.conn_max", 4194304
@@ -51,7 +51,8 @@ def test_a_client_stays(lab, flow):
     for template in found:
         equal((template["service_address"], template["service_port"],
                template["destination_address"]), (flow.vip, 80, flow.vip), "the template's ends")
-        check(90 < template["expires"] <= 100, f"expires in {template['expires']} s")
+        check(100 - seconds(10) < template["expires"] <= 100,
+              f"expires in {template['expires']} s")
     equal(lab.counter("templates"), 3, "the counter")
     equal(sorted(d["templates"] for d in lab.destinations(service).values()), [0, 1, 1, 1],
           "templates of the destinations")
@@ -102,14 +103,18 @@ def test_the_first_connections_at_once(lab, flow):
 @each(TCP)
 def test_the_time_counts_from_the_last_connection(lab, flow):
     """Entries that wait for late packets do not lengthen it: they last two minutes."""
-    span = 5
+    span = fewer(5, 8)
     persistent(lab, flow, f"--persistent {span}")
+    begun = time.monotonic()
     with talk(lab.client, flow) as conversation:
         first = conversation.port
     for _ in range(2):
-        time.sleep(span - 2)
-        begun = time.monotonic()
-        equal(served_by(lab.client, flow, 1), {first: 1}, "the server within the time")
+        time.sleep(span / 2 + 0.5)
+        before, begun = begun, time.monotonic()
+        served = served_by(lab.client, flow, 1)
+        # Of whole seconds the last may be short.
+        in_time(time.monotonic() - before < span - 1, "the next connection came late")
+        equal(served, {first: 1}, "the server within the time")
     wait_until(lambda: not templates(lab), "the template is over", limit=2 * span)
     took = time.monotonic() - begun
     slack = 6 if is_debug_kernel() else 3
@@ -209,7 +214,8 @@ def test_settings_are_shown_and_changed(lab):
     port_of(lab.client, TCP4)
     check("192.0.0.0/16" in lab.rlvs("templates"), "the listing of templates does not show it")
     lab.rlvs(f"service edit {service} --persistent 5000")
-    check(4990 < templates(lab)[0]["expires"] <= 5000, "a change is not for what there is")
+    left = templates(lab)[0]["expires"]
+    check(5000 - seconds(10) < left <= 5000, f"a change is not for what there is: {left} s")
     lab.rlvs(f"service edit {service} --scheduler wlc")
     equal(shown(), (5000, 16), "after another scheduler")
     lab.rlvs(f"service edit {service} --persistent 0")
