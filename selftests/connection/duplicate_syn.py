@@ -8,7 +8,7 @@ import mmap
 import os
 import time
 
-from lib.ktap import Skip, each, equal, fewer, wait_until
+from lib.ktap import Skip, each, equal, fewer, seconds, wait_until
 from lib.lab import TCP
 from lib.packets import Raw, segment
 
@@ -34,7 +34,7 @@ def send_in_step(raw, packets, turns, own, late):
         turns[own] = number
         begun = time.monotonic()
         while turns[1 - own] < number:
-            if time.monotonic() > begun + 5:
+            if time.monotonic() > begun + seconds(20):
                 os._exit(1)
         begun = time.monotonic()
         while late and time.monotonic() < begun + number % STEPS * STEP:

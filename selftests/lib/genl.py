@@ -14,7 +14,7 @@ import struct
 import sys
 from pathlib import Path
 
-from lib.ktap import Failure
+from lib.ktap import Failure, seconds
 
 NETLINK_GENERIC = 16
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
@@ -84,7 +84,7 @@ class Genl:
         self.sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
         self.sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.sock.settimeout(20)
+        self.sock.settimeout(seconds(20))
         self.sequence = 0
         self.interrupted = False  # whether the last list is not of one moment
         self.family = GENL_ID_CTRL

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lib.ktap import Skip, seconds
+from lib.ktap import Skip, scale, seconds
 
 NOBODY = "65534"
 COMMAND = "rlvs-maker"  # the name of its process: see kernel.py
@@ -51,7 +51,8 @@ class Maker:
                 'from lib.maker import serve; serve()'"""
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with; see close()
             ["sh", "-ec", script], cwd=SELFTESTS, text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
+            stdout=subprocess.PIPE,
+            env=os.environ | {"RLVS_SCALE": str(scale())})  # which the user cannot find out
         self.ask("None")
 
     def __enter__(self):
