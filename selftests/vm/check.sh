@@ -17,7 +17,7 @@ unset KDIR ARCH RLVS_TEST_BUG VM_APPEND
 cd "$ROOT"
 logs=$BUILD/check
 mkdir -p "$logs"
-crates=(rust/core tools/rlvs selftests/bench/core)
+crates=(rust/core tools selftests/bench/core)
 
 lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files kernel_options
 	other_series)
@@ -145,7 +145,7 @@ test_core_tests() {
 }
 
 test_tool_tests() {
-	cargo_tests tools/rlvs
+	cargo_tests tools
 }
 
 # Whether results are compared and shown rightly, not how they are measured.

@@ -8,4 +8,4 @@ source "$(dirname "$0")/lib.sh"
 rustc_version >/dev/null
 command -v cargo >/dev/null || die "no cargo: install it beside rustc"
 CARGO_TARGET_DIR=$BUILD/tool cargo build --quiet --release --locked \
-	--manifest-path "$ROOT/tools/rlvs/Cargo.toml" >&2
+	--package rlvs --manifest-path "$ROOT/tools/Cargo.toml" >&2

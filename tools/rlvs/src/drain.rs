@@ -6,12 +6,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::cli::{DestinationSettings, DestinationTarget};
-use crate::client::Client;
-use crate::error::Error;
-use crate::event::{About, Notice, Subscription};
-use crate::model::Destination;
-use crate::transport::Transport;
+use rlvs_client::client::Client;
+use rlvs_client::error::Error;
+use rlvs_client::event::{About, Notice, Subscription};
+use rlvs_client::model::Destination;
+use rlvs_client::settings::{DestinationSettings, DestinationTarget};
+use rlvs_client::transport::Transport;
 
 /// How long to wait for an event before the kernel is asked anyway.
 const POLL: Duration = Duration::from_secs(5);
@@ -155,11 +155,10 @@ fn timed_out(left: &[Destination], timeout: Duration) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::{Attributes, Builder};
-    use crate::event::tests::event;
-    use crate::spec::{self, command};
-    use crate::tests::{octets, stats, Fake};
-    use crate::transport::Reply;
+    use crate::tests::{event, octets, stats, Fake};
+    use rlvs_client::attribute::{Attributes, Builder};
+    use rlvs_client::spec::{self, command};
+    use rlvs_client::transport::Reply;
 
     /// Notices in turn, and how long each was waited for.
     struct Events {

@@ -10,21 +10,10 @@
 
 #![forbid(unsafe_code)]
 
-mod attribute;
 mod cli;
-mod client;
 mod drain;
-mod endpoint;
-mod error;
-mod event;
-mod flags;
-mod model;
-mod module;
-mod netlink;
 mod output;
 mod rates;
-mod spec;
-mod transport;
 mod watch;
 
 use std::io::{self, Write};
@@ -35,13 +24,13 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use cli::{Cli, Command, DestCommand, ServiceCommand};
-use client::Client;
-use endpoint::ServiceId;
-use error::Error;
-use model::Service;
-use netlink::{Events, Netlink};
 use output::Numbers;
-use transport::Transport;
+use rlvs_client::client::Client;
+use rlvs_client::endpoint::ServiceId;
+use rlvs_client::error::Error;
+use rlvs_client::model::Service;
+use rlvs_client::socket::{Events, Netlink};
+use rlvs_client::transport::Transport;
 
 fn main() -> ExitCode {
     // A usage error makes clap end the process with status 2.

@@ -7,7 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use crate::model::{Connection, Counters, Destination, Rates, Service, Stats, Template, Timeouts};
+use rlvs_client::model::{
+    Connection, Counters, Destination, Rates, Service, Stats, Template, Timeouts,
+};
 
 /// What the specification says of an absent table size.
 const USUAL_TABLE_SIZE: u32 = 4093;

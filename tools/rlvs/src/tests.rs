@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::*;
-use crate::attribute::{Attributes, Builder};
-use crate::error::Refusal;
-use crate::spec::{self, command};
-use crate::transport::{Reply, Request};
+use rlvs_client::attribute::{Attributes, Builder};
+use rlvs_client::error::Refusal;
+use rlvs_client::event::Notice;
+use rlvs_client::spec::{self, command};
+use rlvs_client::transport::{Reply, Request};
 
 /// Gives prepared answers in turn and remembers the requests.
 #[derive(Default)]
@@ -49,6 +50,24 @@ impl Fake {
         let arguments = Cli::try_parse_from(line.split(' ')).unwrap();
         execute(&arguments.command, &mut Client::new(self))
     }
+}
+
+/// An event about a destination of tcp://192.0.2.10:80.
+pub(crate) fn event(kind: u8, port: u16, in_flight: Option<u32>, count: Option<u32>) -> Notice {
+    use spec::{event, service};
+    let mut of = Builder::default();
+    of.put(service::PROTOCOL, 6)
+        .put(service::ADDRESS, &[192, 0, 2, 10])
+        .put(service::PORT, 80);
+    let mut attributes = Builder::default();
+    attributes
+        .put(event::TYPE, kind)
+        .put(event::SERVICE, of.attributes())
+        .put(event::ADDRESS, &[192, 0, 2, 10])
+        .put(event::PORT, port)
+        .put_some(event::IN_FLIGHT, in_flight)
+        .put_some(event::COUNT, count);
+    Notice::Event(Reply(attributes.into_bytes()))
 }
 
 pub(crate) fn octets(address: &str) -> Vec<u8> {
@@ -203,7 +222,7 @@ tcp://[::]:443         wrr
 
 #[test]
 fn an_address_that_is_not_here_is_shown() {
-    use crate::spec::{destination as d, service as v};
+    use rlvs_client::spec::{destination as d, service as v};
     let answers = |here: u8| {
         let mut of_service = Builder::default();
         of_service.put(v::HERE, here);
@@ -237,12 +256,12 @@ fn an_address_that_is_not_here_is_shown() {
 
 #[test]
 fn what_is_not_counted_is_not_shown_as_none() {
-    use crate::spec::{destination as d, service as v};
+    use rlvs_client::spec::{destination as d, service as v};
     let stats = |connections: u64| {
         let mut attributes = Builder::default();
         attributes
-            .put(crate::spec::stats::CONNECTIONS, connections)
-            .put(crate::spec::stats::AVOIDED, 2);
+            .put(rlvs_client::spec::stats::CONNECTIONS, connections)
+            .put(rlvs_client::spec::stats::AVOIDED, 2);
         attributes
     };
     let answers = || {

@@ -4,8 +4,8 @@
 
 use std::io::{self, Write};
 
-use crate::error::Error;
-use crate::event::{Line, Subscription};
+use rlvs_client::error::Error;
+use rlvs_client::event::{Line, Subscription};
 
 /// Prints events until there are none any more: the reader has gone away, or
 /// the module has.
@@ -31,7 +31,8 @@ pub fn watch(events: &mut impl Subscription, out: &mut impl Write) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{tests::event, Notice};
+    use crate::tests::event;
+    use rlvs_client::event::Notice;
     use std::time::Duration;
 
     /// Notices until the module is unloaded.

@@ -5,11 +5,11 @@
 use std::net::IpAddr;
 
 use crate::attribute::{Attr, Binary, Builder};
-use crate::cli::{DestinationSettings, DestinationTarget, ServiceSettings, TimeoutSettings};
 use crate::endpoint::{DestinationRange, ServiceId};
 use crate::error::{Error, Refusal};
 use crate::flags;
 use crate::model::{Connection, Counters, Destination, Service, Template, Timeouts};
+use crate::settings::{DestinationSettings, DestinationTarget, ServiceSettings, TimeoutSettings};
 use crate::spec::{self, command};
 use crate::transport::{Reply, Request, Transport};
 

@@ -135,23 +135,22 @@ fn now() -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::attribute::Builder;
-    use crate::tests::octets;
 
     /// An event about a destination of tcp://192.0.2.10:80.
-    pub(crate) fn event(kind: u8, port: u16, in_flight: Option<u32>, count: Option<u32>) -> Notice {
+    fn event(kind: u8, port: u16, in_flight: Option<u32>, count: Option<u32>) -> Notice {
         use spec::{event, service};
         let mut of = Builder::default();
         of.put(service::PROTOCOL, 6)
-            .put(service::ADDRESS, &octets("192.0.2.10"))
+            .put(service::ADDRESS, &[192, 0, 2, 10])
             .put(service::PORT, 80);
         let mut attributes = Builder::default();
         attributes
             .put(event::TYPE, kind)
             .put(event::SERVICE, of.attributes())
-            .put(event::ADDRESS, &octets("192.0.2.10"))
+            .put(event::ADDRESS, &[192, 0, 2, 10])
             .put(event::PORT, port)
             .put_some(event::IN_FLIGHT, in_flight)
             .put_some(event::COUNT, count);
