@@ -191,7 +191,7 @@ fn kind(attribute: &Yaml) -> &'static str {
 fn commands(text: &mut String, operations: &Yaml) {
     writeln!(text, "\n/// The commands of the family.").unwrap();
     writeln!(text, "pub mod command {{").unwrap();
-    writeln!(text, "    use crate::transport::Command;").unwrap();
+    writeln!(text, "    use crate::request::Command;").unwrap();
     for (operation, number) in list(&operations["list"]).iter().zip(1..) {
         assert!(operation["value"].is_badvalue());
         let set = string(&operation["attribute-set"]).replace('-', "_");

@@ -13,7 +13,7 @@ use netlink_packet_core::{
     NLA_ALIGNTO, NLA_F_NESTED, NLA_HEADER_SIZE,
 };
 
-use crate::error::Error;
+use crate::malformed::Malformed;
 
 /// An attribute type: how a value is laid out in the payload.
 pub trait Kind {
@@ -250,28 +250,25 @@ impl<'a> Attributes<'a> {
 
     /// The value of an attribute, `None` if it is not there. Attributes that
     /// nobody asks for, such as those of a newer kernel, are skipped.
-    pub fn get<K: Kind>(self, attr: Attr<K>) -> Result<Option<K::Value<'a>>, Error> {
+    pub fn get<K: Kind>(self, attr: Attr<K>) -> Result<Option<K::Value<'a>>, Malformed> {
         for (_, attribute) in self.iter() {
             let (number, payload) = attribute?;
             if number == attr.number {
                 let value = K::decode(payload);
-                return value.map(Some).ok_or_else(|| {
-                    Error::Reply(format!("attribute '{}' has a wrong form", attr.name))
-                });
+                return value.map(Some).ok_or(Malformed::Form(attr.name));
             }
         }
         Ok(None)
     }
 
     /// The value of an attribute that must be there.
-    pub fn require<K: Kind>(self, attr: Attr<K>) -> Result<K::Value<'a>, Error> {
-        self.get(attr)?
-            .ok_or_else(|| Error::Reply(format!("attribute '{}' is missing", attr.name)))
+    pub fn require<K: Kind>(self, attr: Attr<K>) -> Result<K::Value<'a>, Malformed> {
+        self.get(attr)?.ok_or(Malformed::Missing(attr.name))
     }
 
     /// The path of numbers to the attribute whose header starts `offset` bytes
     /// into these attributes, outermost first.
-    pub fn find(self, offset: usize) -> Option<Vec<u16>> {
+    pub(crate) fn find(self, offset: usize) -> Option<Vec<u16>> {
         for (start, attribute) in self.iter() {
             let (number, payload) = attribute.ok()?;
             if start == offset {
@@ -288,7 +285,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Each attribute's offset in bytes, number and payload.
-    fn iter(self) -> impl Iterator<Item = (usize, Result<(u16, &'a [u8]), Error>)> {
+    fn iter(self) -> impl Iterator<Item = (usize, Result<(u16, &'a [u8]), Malformed>)> {
         let mut offset = 0;
         NlasIterator::new(self.0).map(move |attribute| {
             let start = offset;
@@ -301,7 +298,7 @@ impl<'a> Attributes<'a> {
                         &attribute.into_inner()[NLA_HEADER_SIZE..end],
                     )
                 })
-                .map_err(|error| Error::Reply(error.to_string()));
+                .map_err(|error| Malformed::Bytes(error.to_string()));
             (start, read)
         })
     }

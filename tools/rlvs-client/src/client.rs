@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands as requests to the kernel.
+//! The family's operations.
 
 use std::net::IpAddr;
 
-use crate::attribute::{Attr, Binary, Builder};
+use crate::attribute::{Attr, Attributes, Binary, Builder};
 use crate::endpoint::{DestinationRange, ServiceId};
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::flags;
+use crate::malformed::Malformed;
 use crate::model::{Connection, Counters, Destination, Service, Template, Timeouts};
-use crate::settings::{DestinationSettings, DestinationTarget, ServiceSettings, TimeoutSettings};
+use crate::refusal::Refusal;
+use crate::request::{Message, Request};
+use crate::settings::{DestinationSettings, ServiceSettings, SocketUser, TimeoutSettings};
 use crate::spec::{self, command};
-use crate::transport::{Reply, Request, Transport};
+use crate::transport::Transport;
 
 /// The family's operations over a transport.
+///
+/// A method that changes something returns the kernel's note about it, if there is one: the change
+/// was made, and something else has to be done before it takes effect. If a change is refused,
+/// nothing has changed.
+#[derive(Debug)]
 pub struct Client<T> {
     transport: T,
 }
 
-/// `ESRCH`: the service that the request names is not there.
+/// `ESRCH`: there is no such service.
 const ESRCH: i32 = 3;
 
 impl<T: Transport> Client<T> {
@@ -32,7 +40,7 @@ impl<T: Transport> Client<T> {
         &mut self,
         service: &ServiceId,
         settings: &ServiceSettings,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
         let request = service_settings(service, settings, || Ok(settings.scheduler.clone()))?;
         self.change(&Request::new(&command::SERVICE_ADD, request))
     }
@@ -42,7 +50,7 @@ impl<T: Transport> Client<T> {
         &mut self,
         service: &ServiceId,
         settings: &ServiceSettings,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
         let request = service_settings(service, settings, || match &settings.scheduler {
             Some(scheduler) => Ok(Some(scheduler.clone())),
             None => self.scheduler(service).map(Some),
@@ -53,23 +61,24 @@ impl<T: Transport> Client<T> {
     /// The scheduler that a service has.
     fn scheduler(&mut self, service: &ServiceId) -> Result<String, Error> {
         let request = Request::new(&command::SERVICE_GET, identity(service));
-        let replies = self.transport.request(&request)?;
-        let reply = replies
-            .first()
-            .ok_or_else(|| Error::Reply("it is empty".into()))?;
-        let scheduler = reply.attributes().require(spec::service::SCHEDULER)?;
+        let reply = self.transport.request(&request)?;
+        let scheduler = reply.attributes()?.require(spec::service::SCHEDULER)?;
         Ok(scheduler.to_string())
     }
 
     /// Deletes a virtual service; `now` cuts its connections.
-    pub fn delete_service(&mut self, service: &ServiceId, now: bool) -> Result<(), Error> {
+    pub fn delete_service(
+        &mut self,
+        service: &ServiceId,
+        now: bool,
+    ) -> Result<Option<String>, Error> {
         let mut request = identity(service);
         request.put_some(spec::service::CUT, now.then_some(()));
         self.change(&Request::new(&command::SERVICE_DEL, request))
     }
 
     /// Zeroes the statistics of one service, or of all.
-    pub fn zero(&mut self, service: Option<&ServiceId>) -> Result<(), Error> {
+    pub fn zero(&mut self, service: Option<&ServiceId>) -> Result<Option<String>, Error> {
         let request = service.map(identity).unwrap_or_default();
         self.change(&Request::new(&command::SERVICE_ZERO, request))
     }
@@ -77,36 +86,39 @@ impl<T: Transport> Client<T> {
     /// Adds a destination, or one on each port of a range.
     pub fn add_destinations(
         &mut self,
-        target: &DestinationTarget,
+        service: &ServiceId,
+        range: &DestinationRange,
         settings: &DestinationSettings,
-    ) -> Result<(), Error> {
-        let request = destination(target, settings)?;
+    ) -> Result<Option<String>, Error> {
+        let request = destination(service, range, settings);
         self.change(&Request::new(&command::DESTINATION_ADD, request))
     }
 
     /// Changes a destination, or those of a range.
     pub fn set_destinations(
         &mut self,
-        target: &DestinationTarget,
+        service: &ServiceId,
+        range: &DestinationRange,
         settings: &DestinationSettings,
-    ) -> Result<(), Error> {
-        let request = destination(target, settings)?;
+    ) -> Result<Option<String>, Error> {
+        let request = destination(service, range, settings);
         self.change(&Request::new(&command::DESTINATION_SET, request))
     }
 
     /// Deletes a destination, or those of a range; `now` cuts the connections.
     pub fn delete_destinations(
         &mut self,
-        target: &DestinationTarget,
+        service: &ServiceId,
+        range: &DestinationRange,
         now: bool,
-    ) -> Result<(), Error> {
-        let mut request = destination(target, &DestinationSettings::default())?;
+    ) -> Result<Option<String>, Error> {
+        let mut request = destination(service, range, &DestinationSettings::default());
         request.put_some(spec::destination::CUT, now.then_some(()));
         self.change(&Request::new(&command::DESTINATION_DEL, request))
     }
 
     /// Deletes every service; `now` cuts the connections.
-    pub fn flush(&mut self, now: bool) -> Result<(), Error> {
+    pub fn flush(&mut self, now: bool) -> Result<Option<String>, Error> {
         let mut request = Builder::default();
         request.put_some(spec::service::CUT, now.then_some(()));
         self.change(&Request::new(&command::FLUSH, request))
@@ -119,8 +131,8 @@ impl<T: Transport> Client<T> {
             None => Request::dump(&command::SERVICE_GET, Builder::default()),
         };
         let mut services = Vec::new();
-        for reply in self.transport.request(&request)? {
-            let mut found = Service::decode(reply.attributes())?;
+        for message in self.transport.request(&request)?.messages {
+            let mut found = Service::decode(message.attributes())?;
             match self.destinations(&found.id) {
                 Ok(destinations) => found.destinations = destinations,
                 // The service was deleted since it was listed.
@@ -138,8 +150,8 @@ impl<T: Transport> Client<T> {
         let mut request = Builder::default();
         request.put(spec::destination::SERVICE, identity(service).attributes());
         let request = Request::dump(&command::DESTINATION_GET, request);
-        let replies = self.transport.request(&request)?;
-        let mut destinations = decode_all(&replies, Destination::decode)?;
+        let reply = self.transport.request(&request)?;
+        let mut destinations = decode_all(&reply.messages, Destination::decode)?;
         destinations.sort_by_key(|destination| (destination.address, destination.port));
         Ok(destinations)
     }
@@ -147,8 +159,8 @@ impl<T: Transport> Client<T> {
     /// All connection entries, in a fixed order.
     pub fn connections(&mut self) -> Result<Vec<Connection>, Error> {
         let request = Request::dump(&command::CONNECTION_GET, Builder::default());
-        let replies = self.transport.request(&request)?;
-        let mut connections = decode_all(&replies, Connection::decode)?;
+        let reply = self.transport.request(&request)?;
+        let mut connections = decode_all(&reply.messages, Connection::decode)?;
         connections.sort();
         Ok(connections)
     }
@@ -156,8 +168,8 @@ impl<T: Transport> Client<T> {
     /// All persistence templates, in a fixed order.
     pub fn templates(&mut self) -> Result<Vec<Template>, Error> {
         let request = Request::dump(&command::TEMPLATE_GET, Builder::default());
-        let replies = self.transport.request(&request)?;
-        let mut templates = decode_all(&replies, Template::decode)?;
+        let reply = self.transport.request(&request)?;
+        let mut templates = decode_all(&reply.messages, Template::decode)?;
         templates.sort();
         Ok(templates)
     }
@@ -165,25 +177,19 @@ impl<T: Transport> Client<T> {
     /// The namespace's counters.
     pub fn counters(&mut self) -> Result<Counters, Error> {
         let request = Request::new(&command::COUNTERS_GET, Builder::default());
-        let replies = self.transport.request(&request)?;
-        let reply = replies
-            .first()
-            .ok_or_else(|| Error::Reply("it is empty".into()))?;
-        Counters::decode(reply.attributes())
+        let reply = self.transport.request(&request)?;
+        Ok(Counters::decode(reply.attributes()?)?)
     }
 
     /// The timeouts of the namespace.
     pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
         let request = Request::new(&command::TIMEOUTS_GET, Builder::default());
-        let replies = self.transport.request(&request)?;
-        let reply = replies
-            .first()
-            .ok_or_else(|| Error::Reply("it is empty".into()))?;
-        Timeouts::decode(reply.attributes())
+        let reply = self.transport.request(&request)?;
+        Ok(Timeouts::decode(reply.attributes()?)?)
     }
 
     /// Sets timeouts of the namespace.
-    pub fn set_timeouts(&mut self, settings: &TimeoutSettings) -> Result<(), Error> {
+    pub fn set_timeouts(&mut self, settings: &TimeoutSettings) -> Result<Option<String>, Error> {
         use spec::timeouts::*;
         let mut request = Builder::default();
         request
@@ -193,20 +199,20 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::TIMEOUTS_SET, request))
     }
 
-    /// A request whose reply is only whether it was carried out.
-    fn change(&mut self, request: &Request) -> Result<(), Error> {
-        self.transport.request(request).map(|_| ())
+    /// Sends a request whose reply has no messages.
+    fn change(&mut self, request: &Request) -> Result<Option<String>, Error> {
+        Ok(self.transport.request(request)?.note)
     }
 }
 
 /// Reads every message of a reply.
 fn decode_all<V>(
-    replies: &[Reply],
-    decode: impl Fn(crate::attribute::Attributes<'_>) -> Result<V, Error>,
-) -> Result<Vec<V>, Error> {
-    replies
+    messages: &[Message],
+    decode: impl Fn(Attributes<'_>) -> Result<V, Malformed>,
+) -> Result<Vec<V>, Malformed> {
+    messages
         .iter()
-        .map(|reply| decode(reply.attributes()))
+        .map(|message| decode(message.attributes()))
         .collect()
 }
 
@@ -229,11 +235,6 @@ fn service_settings(
     use spec::service::*;
     let mut attributes = identity(service);
     attributes.put_some(SCHEDULER, settings.scheduler.as_deref());
-    if settings.netmask.is_some() && service.address.is_ipv6() {
-        return Err(Error::Usage(
-            "--netmask is for IPv4: use --prefix".to_string(),
-        ));
-    }
     if let Some(flags) = &settings.flags {
         attributes.put(FLAGS, flags::bits(flags, scheduler)?);
     }
@@ -243,48 +244,43 @@ fn service_settings(
         .put_some(TIMEOUT_FIN, settings.timeout_fin)
         .put_some(TIMEOUT_UDP, settings.timeout_udp)
         .put_some(PERSISTENT, settings.persistent)
-        .put_some(PERSISTENT_PREFIX, settings.prefix.or(settings.netmask))
+        .put_some(PERSISTENT_PREFIX, settings.persistent_prefix)
         .put_some(SLOW_START, settings.slow_start);
     Ok(attributes)
 }
 
-/// The attributes of a destination or a range of them.
+/// The value of `user` that stands for every user.
+const ANY_USER: u32 = u32::MAX;
+
+/// Returns the attributes of a destination, or of one on each port of a range.
 fn destination(
-    target: &DestinationTarget,
+    service: &ServiceId,
+    range: &DestinationRange,
     settings: &DestinationSettings,
-) -> Result<Builder, Error> {
+) -> Builder {
     use spec::destination::*;
-    let DestinationRange {
-        address,
-        first,
-        last,
-    } = target.destination;
     let mut attributes = Builder::default();
-    attributes.put(SERVICE, identity(&target.service).attributes());
-    if let Some(address) = address {
+    attributes.put(SERVICE, identity(service).attributes());
+    if let Some(address) = range.address {
         put_address(&mut attributes, ADDRESS, address);
     }
-    attributes.put(PORT, first).put_some(LAST_PORT, last);
-    if let Some(method) = &settings.method {
-        attributes.put(METHOD, method_number(method)?);
-    }
-    attributes.put_some(WEIGHT, settings.weight);
-    attributes.put_some(MAX_CONNECTIONS, settings.max_connections);
-    attributes.put_some(MIN_CONNECTIONS, settings.min_connections);
-    attributes.put_some(PRIVATE, settings.privacy());
-    attributes.put_some(USER, settings.owner());
-    Ok(attributes)
+    let user = settings.user.map(|user| match user {
+        SocketUser::Any => ANY_USER,
+        SocketUser::Only(number) => number,
+    });
+    attributes
+        .put(PORT, range.first)
+        .put_some(LAST_PORT, range.last)
+        .put_some(METHOD, settings.method.map(|method| method.0))
+        .put_some(WEIGHT, settings.weight)
+        .put_some(MAX_CONNECTIONS, settings.max_connections)
+        .put_some(MIN_CONNECTIONS, settings.min_connections)
+        .put_some(PRIVATE, settings.private.map(u8::from))
+        .put_some(USER, user);
+    attributes
 }
 
-/// The number of a forwarding method that the command line has accepted.
-fn method_number(name: &str) -> Result<u8, Error> {
-    spec::FORWARDING_METHOD
-        .iter()
-        .zip(0..)
-        .find_map(|(known, number)| (*known == name).then_some(number))
-        .ok_or_else(|| Error::Reply(format!("there is no forwarding method '{name}'")))
-}
-
+/// Appends an address in network byte order.
 fn put_address(attributes: &mut Builder, attr: Attr<Binary>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => attributes.put(attr, &address.octets()),

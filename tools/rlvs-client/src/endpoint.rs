@@ -35,11 +35,9 @@ impl FromStr for Protocol {
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         let found = PROTOCOLS.iter().find(|(_, name)| *name == text);
-        found.map(|(number, _)| Self(*number)).ok_or_else(|| {
-            SyntaxError(format!(
-                "'{text}' is not a protocol: write tcp, udp or sctp"
-            ))
-        })
+        found
+            .map(|(number, _)| Self(*number))
+            .ok_or_else(|| SyntaxError::Protocol(text.into()))
     }
 }
 
@@ -80,9 +78,7 @@ impl FromStr for ServiceId {
     type Err = SyntaxError;
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
-        let (protocol, rest) = text
-            .split_once("://")
-            .ok_or_else(|| SyntaxError("write PROTOCOL://ADDRESS:PORT".into()))?;
+        let (protocol, rest) = text.split_once("://").ok_or(SyntaxError::NoProtocol)?;
         let (host, port) = split_port(rest)?;
         Ok(Self {
             protocol: protocol.parse()?,
@@ -134,12 +130,42 @@ impl FromStr for DestinationRange {
 }
 
 /// Why a text is no service or destination.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SyntaxError(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyntaxError {
+    /// This is not a protocol.
+    Protocol(String),
+    /// There is no `://` between protocol and address.
+    NoProtocol,
+    /// This has no port.
+    NoPort(String),
+    /// The IPv6 address of this is not in brackets.
+    NoBrackets(String),
+    /// This is not an address.
+    Address(String),
+    /// This is not a port.
+    Port(String),
+}
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Protocol(text) => {
+                write!(f, "'{text}' is not a protocol: write tcp, udp or sctp")
+            }
+            Self::NoProtocol => f.write_str("write PROTOCOL://ADDRESS:PORT"),
+            Self::NoPort(text) => write!(f, "'{text}' has no port: write ADDRESS:PORT"),
+            Self::NoBrackets(text) => write!(
+                f,
+                "write an IPv6 address in brackets: [ADDRESS]:PORT, not '{text}'"
+            ),
+            Self::Address(text) => write!(
+                f,
+                "'{text}' is not an address: write an IPv4 address, an IPv6 address in brackets \
+                 or *"
+            ),
+            Self::Port(text) => write!(f, "'{text}' is not a port: write a number up to 65535"),
+        }
     }
 }
 
@@ -149,11 +175,9 @@ impl std::error::Error for SyntaxError {}
 fn split_port(text: &str) -> Result<(&str, &str), SyntaxError> {
     let (host, port) = text
         .rsplit_once(':')
-        .ok_or_else(|| SyntaxError(format!("'{text}' has no port: write ADDRESS:PORT")))?;
+        .ok_or_else(|| SyntaxError::NoPort(text.into()))?;
     if host.contains(':') && !host.starts_with('[') {
-        return Err(SyntaxError(format!(
-            "write an IPv6 address in brackets: [ADDRESS]:PORT, not '{text}'"
-        )));
+        return Err(SyntaxError::NoBrackets(text.into()));
     }
     Ok((host, port))
 }
@@ -170,21 +194,16 @@ fn parse_address(text: &str) -> Result<IpAddr, SyntaxError> {
         Some(inner) => inner.parse().map(IpAddr::V6),
         None => text.parse().map(IpAddr::V4),
     };
-    address.map_err(|_| {
-        SyntaxError(format!(
-            "'{text}' is not an address: write an IPv4 address, an IPv6 address in brackets or *"
-        ))
-    })
+    address.map_err(|_| SyntaxError::Address(text.into()))
 }
 
 /// Reads a port. Whether port 0 makes sense is not a matter of syntax.
 fn parse_port(text: &str) -> Result<u16, SyntaxError> {
     let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits_only).ok_or_else(|| {
-        SyntaxError(format!(
-            "'{text}' is not a port: write a number up to 65535"
-        ))
-    })
+    text.parse()
+        .ok()
+        .filter(|_| digits_only)
+        .ok_or_else(|| SyntaxError::Port(text.into()))
 }
 
 #[cfg(test)]

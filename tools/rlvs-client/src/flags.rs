@@ -6,9 +6,9 @@
 //! the specification calls them `scheduler-...`. People call them by the
 //! scheduler's name: `sh-port`.
 
+use std::fmt;
 use std::str::FromStr;
 
-use crate::error::Error;
 use crate::spec;
 
 /// What the names of flags that depend on the scheduler begin with.
@@ -27,10 +27,56 @@ pub struct Flag {
     scheduler: Option<&'static str>,
 }
 
-impl FromStr for Flag {
-    type Err = String;
+/// A name that no flag has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFlag(pub String);
 
-    fn from_str(name: &str) -> Result<Self, String> {
+impl std::error::Error for UnknownFlag {}
+
+impl fmt::Display for UnknownFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "use {} or none", all_names().join(", "))
+    }
+}
+
+/// Why a service cannot have these flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagsError {
+    /// `none` is given together with a flag.
+    NoneWithOthers,
+    /// A flag belongs to another scheduler than the service's.
+    OtherScheduler {
+        /// Name of the flag.
+        flag: String,
+        /// The scheduler that has it.
+        of: &'static str,
+        /// The service's scheduler.
+        scheduler: String,
+    },
+}
+
+impl std::error::Error for FlagsError {}
+
+impl fmt::Display for FlagsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoneWithOthers => f.write_str("none goes with no other flag"),
+            Self::OtherScheduler {
+                flag,
+                of,
+                scheduler,
+            } => write!(
+                f,
+                "the flag {flag} is for the scheduler {of}, and the service has {scheduler}"
+            ),
+        }
+    }
+}
+
+impl FromStr for Flag {
+    type Err = UnknownFlag;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFlag> {
         let known = || spec::SERVICE_FLAG.iter();
         let flag = |bits, scheduler| Flag {
             name: name.to_string(),
@@ -50,8 +96,7 @@ impl FromStr for Flag {
                 return Ok(flag(*bits, Some(scheduler)));
             }
         }
-        let names: Vec<String> = all_names();
-        Err(format!("use {} or none", names.join(", ")))
+        Err(UnknownFlag(name.to_string()))
     }
 }
 
@@ -60,22 +105,25 @@ impl FromStr for Flag {
 ///
 /// `scheduler` tells it; it is not asked when no flag depends on it, and may
 /// not know it.
-pub fn bits(
+pub(crate) fn bits<E: From<FlagsError>>(
     flags: &[Flag],
-    scheduler: impl FnOnce() -> Result<Option<String>, Error>,
-) -> Result<u32, Error> {
+    scheduler: impl FnOnce() -> Result<Option<String>, E>,
+) -> Result<u32, E> {
     if flags.len() > 1 && flags.iter().any(|flag| flag.bits == 0) {
-        return Err(Error::Usage("none goes with no other flag".into()));
+        return Err(FlagsError::NoneWithOthers.into());
     }
     if flags.iter().any(|flag| flag.scheduler.is_some()) {
         // A service with a scheduler that nobody has named is the kernel's to refuse.
         if let Some(scheduler) = scheduler()? {
             for flag in flags {
                 if let Some(of) = flag.scheduler.filter(|of| *of != scheduler) {
-                    return Err(Error::Usage(format!(
-                        "the flag {} is for the scheduler {of}, and the service has {scheduler}",
-                        flag.name
-                    )));
+                    let flag = flag.name.clone();
+                    return Err(FlagsError::OtherScheduler {
+                        flag,
+                        of,
+                        scheduler,
+                    }
+                    .into());
                 }
             }
         }
@@ -85,7 +133,7 @@ pub fn bits(
 
 /// The names of the flags that are set, of a service with this scheduler. One
 /// that this tool does not know is shown as its bit.
-pub fn names(bits: u32, scheduler: &str) -> Vec<String> {
+pub(crate) fn names(bits: u32, scheduler: &str) -> Vec<String> {
     let each = (0..u32::BITS).map(|bit| 1 << bit);
     each.filter(|bit| bits & bit != 0)
         .map(|bit| {
@@ -125,8 +173,13 @@ mod tests {
         names.split(',').map(|name| name.parse().unwrap()).collect()
     }
 
-    fn with(names: &str, scheduler: &str) -> Result<u32, Error> {
+    fn with(names: &str, scheduler: &str) -> Result<u32, FlagsError> {
         bits(&flags(names), || Ok(Some(scheduler.to_string())))
+    }
+
+    /// The bits of flags that depend on no scheduler.
+    fn unasked(names: &str) -> u32 {
+        bits::<FlagsError>(&flags(names), || panic!("not asked")).unwrap()
     }
 
     #[test]
@@ -134,17 +187,14 @@ mod tests {
         assert_eq!(with("sh-fallback", "sh").unwrap(), 0x08);
         assert_eq!(with("sh-port", "sh").unwrap(), 0x10);
         assert_eq!(with("mh-port,mh-fallback", "mh").unwrap(), 0x18);
+        assert_eq!(unasked("sloppy"), 1 << 16);
+        assert_eq!(unasked("uncounted"), 1 << 17);
+        assert_eq!(unasked("ops"), 0x04);
+        assert_eq!(unasked("none"), 0);
         assert_eq!(
-            bits(&flags("sloppy"), || panic!("not asked")).unwrap(),
-            1 << 16
+            bits::<FlagsError>(&flags("mh-port"), || Ok(None)).unwrap(),
+            0x10
         );
-        assert_eq!(
-            bits(&flags("uncounted"), || panic!("not asked")).unwrap(),
-            1 << 17
-        );
-        assert_eq!(bits(&flags("ops"), || panic!("not asked")).unwrap(), 0x04);
-        assert_eq!(bits(&flags("none"), || panic!("not asked")).unwrap(), 0);
-        assert_eq!(bits(&flags("mh-port"), || Ok(None)).unwrap(), 0x10);
     }
 
     #[test]
@@ -161,7 +211,7 @@ mod tests {
     fn unknown_names_are_told_the_known_ones() {
         let error = "sh-foo".parse::<Flag>().unwrap_err();
         assert_eq!(
-            error,
+            error.to_string(),
             "use ops, sh-fallback, sh-port, sloppy, uncounted, mh-fallback, mh-port or none"
         );
     }

@@ -3,16 +3,25 @@
 //! Speaks the generic netlink family of rlvs.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod attribute;
 pub mod client;
+mod collector;
+mod controller;
 pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod flags;
+pub mod malformed;
+mod message;
+pub mod method;
 pub mod model;
-mod module;
+pub mod module;
+pub mod refusal;
+pub mod request;
 pub mod settings;
 pub mod socket;
 pub mod spec;
+pub mod subscription;
 pub mod transport;

@@ -9,8 +9,9 @@ use serde::{Serialize, Serializer};
 
 use crate::attribute::{Attr, Attributes, Binary, Uint};
 use crate::endpoint::{Protocol, ServiceId};
-use crate::error::Error;
 use crate::flags;
+use crate::malformed::Malformed;
+use crate::method::Method;
 use crate::spec;
 
 /// A virtual service with its destinations.
@@ -52,15 +53,11 @@ pub struct Service {
 
 impl Service {
     /// Reads a service; the destinations are in messages of their own.
-    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::service::*;
         let scheduler = attributes.require(SCHEDULER)?;
         Ok(Self {
-            id: ServiceId {
-                protocol: Protocol(attributes.require(PROTOCOL)?),
-                address: address(attributes, ADDRESS)?,
-                port: attributes.require(PORT)?,
-            },
+            id: service_id(attributes)?,
             scheduler: scheduler.to_string(),
             flags: flags::names(attributes.require(FLAGS)?, scheduler),
             table_size: attributes.get(TABLE_SIZE)?,
@@ -112,7 +109,7 @@ pub struct Timeouts {
 
 impl Timeouts {
     /// Reads the timeouts.
-    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::timeouts::*;
         Ok(Self {
             tcp: attributes.require(TCP)?,
@@ -130,10 +127,10 @@ pub struct Destination {
     /// Port, host byte order.
     pub port: u16,
     /// Name of the forwarding method in use.
-    pub method: String,
+    pub method: Method,
     /// Name of the one that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub requested_method: Option<String>,
+    pub requested_method: Option<Method>,
     /// Share of the new connections, 0 to 65535.
     pub weight: u32,
     /// Established connections, where they are counted.
@@ -173,15 +170,13 @@ pub struct Destination {
 
 impl Destination {
     /// Reads a destination.
-    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::destination::*;
         Ok(Self {
             address: address(attributes, ADDRESS)?,
             port: attributes.require(PORT)?,
-            method: entry_name(&spec::FORWARDING_METHOD, attributes.require(METHOD)?),
-            requested_method: attributes
-                .get(REQUESTED_METHOD)?
-                .map(|method| entry_name(&spec::FORWARDING_METHOD, method)),
+            method: Method(attributes.require(METHOD)?),
+            requested_method: attributes.get(REQUESTED_METHOD)?.map(Method),
             weight: attributes.require(WEIGHT)?,
             active_connections: attributes.get(ACTIVE_CONNECTIONS)?,
             inactive_connections: attributes.get(INACTIVE_CONNECTIONS)?,
@@ -241,7 +236,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::stats::*;
         Ok(Self {
             connections: attributes.require(CONNECTIONS)?,
@@ -282,7 +277,7 @@ pub struct Connection {
 
 impl Connection {
     /// Reads a connection entry.
-    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::connection::*;
         let state = entry_name(&spec::CONNECTION_STATE, attributes.require(STATE)?);
         Ok(Self {
@@ -328,7 +323,7 @@ pub struct Template {
 
 impl Template {
     /// Reads a template.
-    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::connection::*;
         Ok(Self {
             protocol: Protocol(attributes.require(PROTOCOL)?),
@@ -352,7 +347,7 @@ pub struct Counters(pub Vec<(String, u64)>);
 
 impl Counters {
     /// Reads the counters; one that the kernel does not have is left out.
-    pub fn decode(attributes: Attributes<'_>) -> Result<Self, Error> {
+    pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         let mut counters = Vec::new();
         for entry in spec::counters::SET.attributes {
             let attr = Attr::<Uint>::new(entry.number, entry.name);
@@ -370,15 +365,25 @@ impl Serialize for Counters {
     }
 }
 
+/// Reads what identifies a service.
+pub(crate) fn service_id(attributes: Attributes<'_>) -> Result<ServiceId, Malformed> {
+    use spec::service::*;
+    Ok(ServiceId {
+        protocol: Protocol(attributes.require(PROTOCOL)?),
+        address: address(attributes, ADDRESS)?,
+        port: attributes.require(PORT)?,
+    })
+}
+
 /// Reads an address of 4 or 16 bytes.
-pub fn address(attributes: Attributes<'_>, attr: Attr<Binary>) -> Result<IpAddr, Error> {
+pub(crate) fn address(attributes: Attributes<'_>, attr: Attr<Binary>) -> Result<IpAddr, Malformed> {
     netlink_packet_core::parse_ip(attributes.require(attr)?)
-        .map_err(|error| Error::Reply(error.to_string()))
+        .map_err(|error| Malformed::Bytes(error.to_string()))
 }
 
 /// The name of an enum's value, or its number where a newer kernel has a value
 /// that this tool does not know.
-pub fn entry_name(names: &[&str], value: u8) -> String {
+pub(crate) fn entry_name(names: &[&str], value: u8) -> String {
     match names.get(usize::from(value)) {
         Some(name) => (*name).to_string(),
         None => value.to_string(),

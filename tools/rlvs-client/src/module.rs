@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loading the kernel's module: the first command of those who may do that has it loaded.
+//! Loads the kernel's module for a process that may do that.
 //!
-//! The kernel would load it for any user that asks for its family, if the module had the family's
-//! name as an alias. As ip_vs cannot be loaded beside it, that is not for everybody to do.
+//! The kernel would load it for every user that asks for its family, if the module had the family's
+//! name as an alias. As ip_vs cannot be loaded beside it, not every user may decide that.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,11 +14,32 @@ use crate::error::Error;
 
 /// `CAP_SYS_MODULE`, a bit of a capability set.
 const SYS_MODULE: u64 = 1 << 16;
-/// The program that the kernel itself has load modules; empty if there is to be none.
+/// Holds the path of the program that the kernel runs to load modules; empty if there is none.
 const PROGRAM: &str = "/proc/sys/kernel/modprobe";
 const IPVS: &str = "/sys/module/ip_vs";
 
-/// Has the module loaded; an error that says what to do if it was not.
+/// Opens something that needs the module, after loading it if it is not loaded.
+///
+/// # Errors
+///
+/// Those of `open` and [`load`].
+pub fn load_for<T>(open: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    match open() {
+        Err(Error::NotLoaded) => {
+            load()?;
+            open()
+        }
+        opened => opened,
+    }
+}
+
+/// Loads the module, by the program that the kernel itself loads modules with.
+///
+/// # Errors
+///
+/// [`Error::NotLoaded`] if the process has not the capability `CAP_SYS_MODULE` or there is no such
+/// program, [`Error::IpvsLoaded`] while ip_vs is loaded, [`Error::NotLoadable`] if the program
+/// fails.
 pub fn load() -> Result<(), Error> {
     if Path::new(IPVS).exists() {
         return Err(Error::IpvsLoaded);
@@ -31,7 +52,12 @@ pub fn load() -> Result<(), Error> {
     if program.is_empty() {
         return Err(Error::NotLoaded);
     }
-    let failed = |reason: &str| Err(Error::NotLoadable(program.to_owned(), reason.to_owned()));
+    let failed = |reason: &str| {
+        Err(Error::NotLoadable {
+            program: program.to_owned(),
+            reason: reason.to_owned(),
+        })
+    };
     let done = Command::new(program)
         .args(["--", "rlvs"])
         .stdin(Stdio::null())
@@ -44,21 +70,21 @@ pub fn load() -> Result<(), Error> {
     }
 }
 
-/// Whether this process has the capability to load modules, in whichever user namespace: the kernel
-/// may refuse it all the same.
+/// Returns `true` if this process has the capability to load modules, in whichever user namespace:
+/// the kernel may refuse it all the same.
 fn may_load() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     has_capability(&status, SYS_MODULE)
 }
 
-/// Whether `status`, the file of that name of a process, says that it has this capability.
+/// Returns `true` if `status`, the file of that name of a process, says that it has this capability.
 fn has_capability(status: &str, capability: u64) -> bool {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let set = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
     set.is_some_and(|set| set & capability != 0)
 }
 
-/// What a program said first to stderr.
+/// Returns the first line that a program wrote to stderr.
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("it does not say why")
 }

@@ -667,7 +667,7 @@ pub mod event {
 
 /// The commands of the family.
 pub mod command {
-    use crate::transport::Command;
+    use crate::request::Command;
 
     /// Add a virtual service. protocol, address and port are required;
     /// scheduler is wlc when absent. The address need not be the host's yet:

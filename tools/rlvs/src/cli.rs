@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line: commands, options, help, completion and man pages.
+//! The command line: commands, options and their help.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rlvs_client::endpoint::ServiceId;
-use rlvs_client::error::Error;
-use rlvs_client::settings::{
-    DestinationSettings, DestinationTarget, ServiceSettings, TimeoutSettings, SERVICE_HELP,
-};
+use rlvs_client::settings::TimeoutSettings;
+
+use dest::DestCommand;
+use service::ServiceCommand;
+
+pub mod dest;
+pub mod man;
+pub mod service;
 
 /// Administers the rlvs load balancer of the Linux kernel
 ///
@@ -172,9 +175,9 @@ Examples:
   rlvs timeouts --tcp 0")]
     Timeouts {
         #[command(flatten)]
-        settings: TimeoutSettings,
+        options: TimeoutOptions,
         /// Print JSON
-        #[arg(long, conflicts_with = "TimeoutSettings")]
+        #[arg(long, conflicts_with = "TimeoutOptions")]
         json: bool,
     },
 
@@ -197,146 +200,34 @@ Examples:
     },
 }
 
-/// Commands on virtual services.
-#[derive(Debug, Subcommand)]
-pub enum ServiceCommand {
-    /// Add a virtual service
-    ///
-    /// Its address need not be this host's yet: a note says so then, and until
-    /// it is, packets to it are left alone.
-    #[command(after_help = "\
-Examples:
-  rlvs service add tcp://192.0.2.10:80
-  rlvs service add udp://[2001:db8::10]:53 --scheduler rr
-  rlvs service add tcp://192.0.2.10:443 --scheduler sh --flags sh-port,sh-fallback
-  rlvs service add sctp://192.0.2.10:3868
-  rlvs service add tcp://192.0.2.10:443 --persistent 360 --netmask 255.255.255.0
-  rlvs service add tcp://*:80")]
-    Add {
-        #[arg(help = SERVICE_HELP)]
-        service: ServiceId,
-        #[command(flatten)]
-        settings: ServiceSettings,
-    },
-
-    /// Change a virtual service
-    ///
-    /// The change takes effect for the next connection. What is not given
-    /// stays as it is, but a new scheduler comes without flags of its own.
-    #[command(after_help = "\
-Examples:
-  rlvs service edit tcp://192.0.2.10:80 --scheduler wrr
-  rlvs service edit tcp://192.0.2.10:443 --flags sh-port
-  rlvs service edit tcp://192.0.2.10:443 --flags none")]
-    #[command(mut_group("ServiceSettings", |group| group.required(true).multiple(true)))]
-    Edit {
-        #[arg(help = SERVICE_HELP)]
-        service: ServiceId,
-        #[command(flatten)]
-        settings: ServiceSettings,
-    },
-
-    /// Delete a virtual service and its destinations
-    ///
-    /// Its connections finish by themselves unless --now is given.
-    #[command(after_help = "\
-Examples:
-  rlvs service del tcp://192.0.2.10:80
-  rlvs service del tcp://192.0.2.10:80 --now")]
-    Del {
-        #[arg(help = SERVICE_HELP)]
-        service: ServiceId,
-        /// Cut the connections at once
-        #[arg(long)]
-        now: bool,
-    },
-
-    /// Set statistics to zero
-    #[command(after_help = "\
-Examples:
-  rlvs service zero tcp://192.0.2.10:80
-  rlvs service zero")]
-    Zero {
-        /// The virtual service; without it, all of them
-        service: Option<ServiceId>,
-    },
+/// Which timeouts of the namespace are to be set.
+#[derive(Debug, Default, Args)]
+pub struct TimeoutOptions {
+    /// Of an established TCP connection, in seconds; 0: the default, 900
+    #[arg(long, value_name = "SECONDS")]
+    pub tcp: Option<u32>,
+    /// Of a TCP connection that one side has closed; 0: the default, 120
+    #[arg(long, value_name = "SECONDS")]
+    pub tcp_fin: Option<u32>,
+    /// Of a UDP flow; 0: the default, 300
+    #[arg(long, value_name = "SECONDS")]
+    pub udp: Option<u32>,
 }
 
-/// Commands on destinations.
-#[derive(Debug, Subcommand)]
-pub enum DestCommand {
-    /// Add a destination, or one on each port of a range
-    ///
-    /// If one of a range cannot be added, none is. The address need not be
-    /// this host's yet: a note says so then, and until it is, the destination
-    /// gets no connections. Other hosts are not forwarded to.
-    #[command(after_help = "\
-Examples:
-  rlvs dest add tcp://192.0.2.10:80 :8001-8004
-  rlvs dest add tcp://192.0.2.10:80 192.0.2.11:9000 --weight 2
-  rlvs dest add udp://[2001:db8::10]:53 [2001:db8::11]:5301")]
-    Add {
-        #[command(flatten)]
-        target: DestinationTarget,
-        #[command(flatten)]
-        settings: DestinationSettings,
-    },
+impl TimeoutOptions {
+    /// Returns what is to be set.
+    pub fn settings(&self) -> TimeoutSettings {
+        TimeoutSettings {
+            tcp: self.tcp,
+            tcp_fin: self.tcp_fin,
+            udp: self.udp,
+        }
+    }
 
-    /// Change a destination, or those on a range of ports
-    ///
-    /// The change takes effect for the next connection and disturbs none. What
-    /// is not given stays as it is. With weight 0 a destination keeps its
-    /// connections and is given no new ones.
-    #[command(after_help = "\
-Examples:
-  rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0
-  rlvs dest edit tcp://192.0.2.10:80 :8001-8004 --weight 3
-  rlvs dest edit tcp://192.0.2.10:80 :8001 --max-connections 100 --min-connections 80")]
-    #[command(mut_group("DestinationSettings", |group| group.required(true).multiple(true)))]
-    Edit {
-        #[command(flatten)]
-        target: DestinationTarget,
-        #[command(flatten)]
-        settings: DestinationSettings,
-    },
-
-    /// Delete a destination, or those on a range of ports
-    ///
-    /// The connections finish by themselves unless --now is given.
-    #[command(after_help = "\
-Examples:
-  rlvs dest del tcp://192.0.2.10:80 :8001
-  rlvs dest del tcp://192.0.2.10:80 :8001-8004 --now")]
-    Del {
-        #[command(flatten)]
-        target: DestinationTarget,
-        /// Cut the connections at once
-        #[arg(long)]
-        now: bool,
-    },
-
-    /// Quiesce a destination, or those on a range of ports, and wait until
-    /// their processes can be stopped
-    ///
-    /// Sets the weight to 0 and waits until nothing is in flight: no
-    /// connection of the service that its process still has or has yet to
-    /// accept, none that is being opened, no UDP flow that has not expired, and
-    /// no persistence template that leads new connections there. Then the
-    /// processes can be stopped, and nobody notices.
-    ///
-    /// If the time is over before, the exit status is 1 and the weight stays 0.
-    /// Where the flag uncounted left connections unrecorded it is refused.
-    #[command(after_help = "\
-Examples:
-  rlvs dest drain tcp://192.0.2.10:80 :8001 && systemctl restart web@8001
-  rlvs dest drain tcp://192.0.2.10:80 :8001-8004 --timeout 60")]
-    Drain {
-        #[command(flatten)]
-        target: DestinationTarget,
-        /// Give up after so many seconds; without it, never
-        #[arg(long, value_name = "SECONDS")]
-        timeout: Option<u32>,
-    },
+    /// Whether nothing is to be set.
+    pub fn is_empty(&self) -> bool {
+        self.tcp.is_none() && self.tcp_fin.is_none() && self.udp.is_none()
+    }
 }
 
 /// The shells that completion scripts are made for.
@@ -347,184 +238,5 @@ pub enum Shell {
     Fish,
 }
 
-/// The completion script for a shell.
-pub fn completion(shell: Shell) -> String {
-    let mut script = Vec::new();
-    let shell = match shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
-    };
-    clap_complete::generate(shell, &mut Cli::command(), "rlvs", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-/// Writes `rlvs.8`, `rlvs-service.8`, `rlvs-service-add.8` and so on.
-pub fn write_man_pages(directory: &Path) -> Result<(), Error> {
-    let mut command = Cli::command().disable_help_subcommand(true);
-    command.build();
-    write_man_page(&command, directory)
-}
-
-fn write_man_page(command: &clap::Command, directory: &Path) -> Result<(), Error> {
-    let page = clap_mangen::Man::new(command.clone())
-        .section("8")
-        .manual("System Administration")
-        .source(concat!("rlvs ", env!("CARGO_PKG_VERSION")));
-    let file = directory.join(page.get_filename());
-    let mut text = Vec::new();
-    page.render(&mut text)
-        // The generator has no better title for what follows the options.
-        .map(|()| String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:", ".SH EXAMPLES"))
-        .and_then(|text| std::fs::write(&file, text))
-        .map_err(|error| Error::Output(file.display().to_string(), error))?;
-    let visible = |command: &&clap::Command| !command.is_hide_set();
-    command
-        .get_subcommands()
-        .filter(visible)
-        .try_for_each(|command| write_man_page(command, directory))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accepts(line: &str) -> bool {
-        Cli::try_parse_from(line.split(' ')).is_ok()
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn commands_of_the_manual_are_accepted() {
-        for line in [
-            "rlvs service add tcp://192.0.2.10:80",
-            "rlvs service add tcp://192.0.2.10:80 --scheduler wlc",
-            "rlvs service add udp://[2001:db8::10]:53",
-            "rlvs service add sctp://192.0.2.10:3868",
-            "rlvs service add tcp://192.0.2.10:80 --scheduler sh --flags sh-port,sh-fallback",
-            "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537",
-            "rlvs service edit tcp://192.0.2.10:80 --scheduler rr",
-            "rlvs service add tcp://192.0.2.10:80 --flags sloppy,sh-port --scheduler sh",
-            "rlvs service add udp://192.0.2.10:53 --scheduler rr --flags ops",
-            "rlvs service add tcp://192.0.2.10:80 --scheduler rr --flags uncounted",
-            "rlvs service edit tcp://192.0.2.10:80 --flags none",
-            "rlvs service edit tcp://192.0.2.10:80 --table-size 4093",
-            "rlvs service del tcp://192.0.2.10:80 --now",
-            "rlvs service zero",
-            "rlvs dest add tcp://192.0.2.10:80 :8001-8004 --weight 2 --method nat",
-            "rlvs dest add tcp://192.0.2.10:80 :8001 --weight 70000",
-            "rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0 --method nat",
-            "rlvs dest del tcp://192.0.2.10:80 192.0.2.11:9000 --now",
-            "rlvs list",
-            "rlvs list tcp://*:80 --json --stats",
-            "rlvs conns --json",
-            "rlvs counters --json",
-            "rlvs flush --now",
-            "rlvs watch",
-            "rlvs dest drain tcp://192.0.2.10:80 :8001",
-            "rlvs dest drain tcp://192.0.2.10:80 :8001-8004 --timeout 60",
-            "rlvs dest add tcp://192.0.2.10:80 :8001 --private",
-            "rlvs dest edit tcp://192.0.2.10:80 :8001 --public",
-            "rlvs service add udp://192.0.2.10:53 --timeout-udp 30",
-            "rlvs service edit tcp://192.0.2.10:80 --timeout-tcp 0 --timeout-fin 60",
-            "rlvs timeouts",
-            "rlvs timeouts --json",
-            "rlvs timeouts --tcp 7200 --tcp-fin 0 --udp 30",
-            "rlvs service add tcp://192.0.2.10:80 --persistent 360 --netmask 255.255.255.0",
-            "rlvs service edit tcp://[2001:db8::10]:80 --persistent 360 --prefix 64",
-            "rlvs service edit tcp://[2001:db8::10]:80 --slow-start 30",
-            "rlvs templates",
-            "rlvs templates --json",
-            "rlvs completion fish",
-        ] {
-            assert!(accepts(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn wrong_usage_is_refused_with_status_2() {
-        for line in [
-            "rlvs",
-            "rlvs serve",
-            "rlvs service",
-            "rlvs service add",
-            "rlvs service add 192.0.2.10:80",
-            "rlvs service edit tcp://192.0.2.10:80",
-            "rlvs service edit tcp://192.0.2.10:80 --flags",
-            "rlvs service edit tcp://192.0.2.10:80 --flags sh",
-            "rlvs service edit tcp://192.0.2.10:80 --flags port",
-            "rlvs service edit tcp://192.0.2.10:80 --flags scheduler-port",
-            "rlvs service edit tcp://192.0.2.10:80 --table-size many",
-            "rlvs dest add tcp://192.0.2.10:80",
-            "rlvs dest add tcp://192.0.2.10:80 8001",
-            "rlvs dest add tcp://192.0.2.10:80 :8001 --weight -1",
-            "rlvs dest add tcp://192.0.2.10:80 :8001 --weight many",
-            "rlvs dest add tcp://192.0.2.10:80 :8001 --method teleport",
-            "rlvs dest edit tcp://192.0.2.10:80 :8001",
-            "rlvs dest edit tcp://192.0.2.10:80 :8001 --public --private",
-            "rlvs dest drain tcp://192.0.2.10:80",
-            "rlvs dest drain tcp://192.0.2.10:80 :8001 --timeout -1",
-            "rlvs watch now",
-            "rlvs timeouts --udp -1",
-            "rlvs timeouts --udp 30 --json",
-            "rlvs timeouts 30",
-            "rlvs service edit tcp://192.0.2.10:80 --persistent 360 --netmask 255.0.255.0",
-            "rlvs service edit tcp://192.0.2.10:80 --persistent 360 --netmask 24",
-            "rlvs service edit tcp://192.0.2.10:80 --netmask 255.0.0.0 --prefix 8",
-            "rlvs service edit tcp://192.0.2.10:80 --persistent -1",
-            "rlvs templates tcp",
-            "rlvs list --xml",
-            "rlvs completion powershell",
-        ] {
-            let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
-            assert_eq!(error.exit_code(), 2, "{line}");
-        }
-    }
-
-    #[test]
-    fn every_command_has_help_with_examples() {
-        fn check(command: &clap::Command) {
-            let name = command.get_name();
-            assert!(command.get_about().is_some(), "{name} has no description");
-            let examples = command.get_after_help().map(ToString::to_string);
-            assert!(
-                examples.is_some_and(|text| text.starts_with("Examples:")),
-                "{name} has no examples"
-            );
-            for subcommand in command.get_subcommands() {
-                if !subcommand.is_hide_set() && subcommand.get_name() != "help" {
-                    check(subcommand);
-                }
-            }
-        }
-        check(&Cli::command());
-    }
-
-    #[test]
-    fn every_command_has_a_man_page() {
-        let folder = std::env::temp_dir().join(format!("rlvs-man-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        write_man_pages(&folder).unwrap();
-        let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-        let add = page("rlvs-dest-add.8");
-        assert!(add.contains("weight") && add.contains(".SH EXAMPLES"));
-        assert!(!folder.join("rlvs-man.8").exists());
-        assert!(page("rlvs.8").contains("rlvs\\-counters(8)"));
-        std::fs::remove_dir_all(&folder).unwrap();
-        assert!(matches!(write_man_pages(&folder), Err(Error::Output(..))));
-    }
-
-    #[test]
-    fn completions_know_the_commands() {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            let script = completion(shell);
-            for word in ["service", "dest", "conns", "scheduler"] {
-                assert!(script.contains(word), "{shell:?} lacks {word}");
-            }
-        }
-    }
-}
+mod tests;

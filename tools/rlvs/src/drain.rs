@@ -7,11 +7,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rlvs_client::client::Client;
-use rlvs_client::error::Error;
-use rlvs_client::event::{About, Notice, Subscription};
+use rlvs_client::event::{DestinationId, Notice};
 use rlvs_client::model::Destination;
-use rlvs_client::settings::{DestinationSettings, DestinationTarget};
+use rlvs_client::settings::DestinationSettings;
+use rlvs_client::subscription::Subscription;
 use rlvs_client::transport::Transport;
+
+use crate::cli::dest::DestinationTarget;
+use crate::error::Error;
 
 /// How long to wait for an event before the kernel is asked anyway.
 const POLL: Duration = Duration::from_secs(5);
@@ -31,7 +34,7 @@ pub fn drain<T: Transport>(
         ..DestinationSettings::default()
     };
     check_known(&named(client, target)?)?;
-    client.set_destinations(target, &quiesced)?;
+    client.set_destinations(&target.service, &target.destination, &quiesced)?;
     loop {
         let left = not_drained(client, target)?;
         if left.is_empty() {
@@ -56,11 +59,9 @@ fn wait(
         let left = until.saturating_duration_since(Instant::now());
         match events.next(Some(left))? {
             None | Some(Notice::Lost) => return Ok(()),
-            Some(Notice::Event(message)) => {
-                let about = About::decode(message.attributes())?;
-                if about.service == target.service
-                    && names(target, about.destination.address, about.destination.port)
-                {
+            Some(Notice::Event(event)) => {
+                let DestinationId { address, port } = event.destination;
+                if event.service == target.service && names(target, address, port) {
                     return Ok(());
                 }
             }
@@ -155,10 +156,11 @@ fn timed_out(left: &[Destination], timeout: Duration) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{event, octets, stats, Fake};
-    use rlvs_client::attribute::{Attributes, Builder};
+    use crate::fake::{event, message, octets, stats, Fake};
+    use rlvs_client::attribute::Builder;
+    use rlvs_client::error::Error as ClientError;
+    use rlvs_client::request::Message;
     use rlvs_client::spec::{self, command};
-    use rlvs_client::transport::Reply;
 
     /// Notices in turn, and how long each was waited for.
     struct Events {
@@ -167,7 +169,7 @@ mod tests {
     }
 
     impl Subscription for Events {
-        fn next(&mut self, limit: Option<Duration>) -> Result<Option<Notice>, Error> {
+        fn next(&mut self, limit: Option<Duration>) -> Result<Option<Notice>, ClientError> {
             assert!(
                 limit.is_some_and(|limit| limit <= POLL),
                 "it is not waited for long"
@@ -186,7 +188,7 @@ mod tests {
         weight: u32,
         in_flight: impl Into<Option<u32>>,
         templates: u32,
-    ) -> Reply {
+    ) -> Message {
         use spec::destination::*;
         let in_flight = in_flight.into();
         let drained = weight == 0 && in_flight == Some(0) && templates == 0;
@@ -205,7 +207,7 @@ mod tests {
             .put_some(IN_FLIGHT, in_flight)
             .put_some(DRAINED, drained.then_some(()))
             .put(STATS, stats(5).attributes());
-        Reply(attributes.into_bytes())
+        message(attributes)
     }
 
     fn target(ports: &str) -> DestinationTarget {
@@ -219,14 +221,15 @@ mod tests {
     /// waited for.
     fn run(
         ports: &str,
-        listings: Vec<Vec<Reply>>,
+        listings: Vec<Vec<Message>>,
         notices: Vec<Option<Notice>>,
         timeout: Option<u64>,
     ) -> (Result<(), Error>, Vec<u8>, usize) {
-        let mut fake = Fake::default();
         let before = vec![destination(8001, 1, 9, 0), destination(8009, 1, None, 0)];
-        fake.answers.extend([Ok(before), Ok(Vec::new())]);
-        fake.answers.extend(listings.into_iter().map(Ok));
+        let mut fake = Fake::answering([before, Vec::new()]);
+        listings
+            .into_iter()
+            .for_each(|listing| fake.answer(listing));
         let mut events = Events { notices, asked: 0 };
         let result = drain(
             &mut Client::new(&mut fake),
@@ -234,14 +237,9 @@ mod tests {
             &target(ports),
             timeout.map(Duration::from_secs),
         );
-        let set = Attributes::new(&fake.requests[1].attributes);
+        let set = fake.requests[1].attributes();
         assert_eq!(set.require(spec::destination::WEIGHT).unwrap(), 0);
-        let commands = fake
-            .requests
-            .iter()
-            .map(|request| request.command)
-            .collect();
-        (result, commands, events.asked)
+        (result, fake.commands(), events.asked)
     }
 
     const SET: u8 = command::DESTINATION_SET.number;
@@ -265,8 +263,8 @@ mod tests {
                 ],
             ],
             vec![
-                Some(event(1, 8003, None, None)),
-                Some(event(3, 8001, None, None)),
+                Some(event("down", 8003, None, None)),
+                Some(event("drained", 8001, None, None)),
             ],
             None,
         );
@@ -310,9 +308,8 @@ mod tests {
 
     #[test]
     fn what_nobody_counts_is_refused_before_it_is_quiesced() {
-        let mut fake = Fake::default();
         let unknown = vec![destination(8001, 1, 0, 0), destination(8002, 1, None, 0)];
-        fake.answers.push_back(Ok(unknown));
+        let mut fake = Fake::answering([unknown]);
         let mut events = Events {
             notices: vec![],
             asked: 0,

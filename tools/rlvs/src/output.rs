@@ -17,31 +17,6 @@ const USUAL_TABLE_SIZE: u32 = 4093;
 /// What is shown of a service or a destination whose address is not the host's.
 const NOT_HERE: &str = "address not here";
 
-/// The services as JSON: `{"services":[...]}`.
-pub fn services_json(services: &[Service]) -> String {
-    json("services", &services)
-}
-
-/// The connection entries as JSON: `{"connections":[...]}`.
-pub fn connections_json(connections: &[Connection]) -> String {
-    json("connections", &connections)
-}
-
-/// The templates as JSON: `{"templates":[...]}`.
-pub fn templates_json(templates: &[Template]) -> String {
-    json("templates", &templates)
-}
-
-/// The counters as JSON: `{"counters":{...}}`.
-pub fn counters_json(counters: &Counters) -> String {
-    json("counters", counters)
-}
-
-/// The timeouts as JSON: `{"timeouts":{...}}`.
-pub fn timeouts_json(timeouts: &Timeouts) -> String {
-    json("timeouts", timeouts)
-}
-
 /// The timeouts, one on each line.
 pub fn timeouts_text(timeouts: &Timeouts) -> String {
     let mut table = Table::new("lr");
@@ -55,8 +30,8 @@ pub fn timeouts_text(timeouts: &Timeouts) -> String {
     table.text()
 }
 
-/// A JSON object of one line with one member.
-fn json<T: Serialize>(name: &str, value: &T) -> String {
+/// Returns a JSON object of one line with one member: `{"services":[...]}`.
+pub fn json<T: Serialize>(name: &str, value: &T) -> String {
     // Only maps with keys that are no strings fail, and there are none.
     let value = serde_json::to_string(value).unwrap_or_default();
     format!("{{\"{name}\":{value}}}\n")

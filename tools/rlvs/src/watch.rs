@@ -3,46 +3,87 @@
 //! `rlvs watch`: prints events, one JSON object a line.
 
 use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rlvs_client::error::Error;
-use rlvs_client::event::{Line, Subscription};
+use rlvs_client::event::Notice;
+use rlvs_client::subscription::Subscription;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// A line of output.
+#[derive(Serialize)]
+struct Line<T> {
+    /// When the tool received it, in seconds since 1970, to the millisecond.
+    time: f64,
+    /// What has happened.
+    #[serde(flatten)]
+    what: T,
+}
+
+/// What has happened to no destination.
+#[derive(Serialize)]
+struct Plain {
+    event: &'static str,
+}
 
 /// Prints events until there are none any more: the reader has gone away, or
 /// the module has.
 pub fn watch(events: &mut impl Subscription, out: &mut impl Write) -> Result<(), Error> {
-    let mut line = Line::plain("watching");
+    let mut line = json(now(), Plain { event: "watching" });
     loop {
-        match out
-            .write_all(line.json().as_bytes())
-            .and_then(|()| out.flush())
-        {
+        match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(Error::Output("standard output".into(), error)),
         }
         line = loop {
             if let Some(notice) = events.next(None)? {
-                break Line::of(&notice)?;
+                break line_of(now(), &notice);
             }
         };
     }
 }
 
+/// Returns the line of a notice.
+fn line_of(time: f64, notice: &Notice) -> String {
+    match notice {
+        Notice::Event(event) => json(time, event),
+        Notice::Lost => json(time, Plain { event: "lost" }),
+    }
+}
+
+/// Returns a line of JSON, with its end.
+fn json(time: f64, what: impl Serialize) -> String {
+    // Only maps with keys that are no strings fail, and there are none.
+    let mut text = serde_json::to_string(&Line { time, what }).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Returns the seconds since 1970, to the millisecond.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 is shown as 1970.
+    let milliseconds = since.unwrap_or_default().as_millis();
+    milliseconds as f64 / 1000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::event;
-    use rlvs_client::event::Notice;
+    use crate::fake::event;
+    use rlvs_client::error::Error as ClientError;
     use std::time::Duration;
 
     /// Notices until the module is unloaded.
     struct Fake(Vec<Option<Notice>>);
 
     impl Subscription for Fake {
-        fn next(&mut self, limit: Option<Duration>) -> Result<Option<Notice>, Error> {
+        fn next(&mut self, limit: Option<Duration>) -> Result<Option<Notice>, ClientError> {
             assert!(limit.is_none(), "a watcher has time");
             if self.0.is_empty() {
-                return Err(Error::Unloaded);
+                return Err(ClientError::Unloaded);
             }
             Ok(self.0.remove(0))
         }
@@ -74,10 +115,10 @@ mod tests {
 
     fn run(left: usize, error: io::ErrorKind) -> (Result<(), Error>, Paper) {
         let notices = vec![
-            Some(event(1, 8001, None, None)),
+            Some(event("down", 8001, None, None)),
             None,
             Some(Notice::Lost),
-            Some(event(0, 8001, None, None)),
+            Some(event("up", 8001, None, None)),
         ];
         let (text, flushes) = (Vec::new(), 0);
         let mut paper = Paper {
@@ -90,9 +131,26 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_the_promised_json() {
+        let about = r#""service":{"protocol":"tcp","address":"192.0.2.10","port":80},"#.to_owned()
+            + r#""destination":{"address":"192.0.2.10","port":8001}"#;
+        assert_eq!(
+            line_of(1.5, &event("draining", 8001, Some(3), None)),
+            format!("{{\"time\":1.5,\"event\":\"draining\",{about},\"in_flight\":3}}\n")
+        );
+        assert_eq!(
+            line_of(1.5, &event("retried", 8001, None, Some(9))),
+            format!("{{\"time\":1.5,\"event\":\"retried\",{about},\"count\":9}}\n")
+        );
+        let lost = line_of(1.5, &Notice::Lost);
+        assert_eq!(lost, "{\"time\":1.5,\"event\":\"lost\"}\n");
+        assert!(now() > 1.7e9, "the time is one after 2023");
+    }
+
+    #[test]
     fn each_event_is_a_line_at_once() {
         let (result, paper) = run(100, io::ErrorKind::Other);
-        assert!(matches!(result, Err(Error::Unloaded)));
+        assert!(matches!(result, Err(Error::Client(ClientError::Unloaded))));
         let text = String::from_utf8(paper.text).unwrap();
         let events: Vec<_> = text
             .lines()

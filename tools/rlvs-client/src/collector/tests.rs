@@ -3,24 +3,14 @@
 //! Replies put together by hand, as the kernel lays them out.
 
 use super::*;
-use crate::spec::command;
+use crate::attribute::Builder;
+use crate::message::raw::message;
+use crate::spec::{self, command};
 
 const SEQUENCE: u32 = 7;
 const FAMILY: u16 = 30;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
-
-fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
-    let length = (NETLINK_HEADER + payload.len()) as u32;
-    let mut bytes = length.to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(flags.to_ne_bytes());
-    bytes.extend(sequence.to_ne_bytes());
-    bytes.extend(0u32.to_ne_bytes());
-    bytes.extend(payload);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
 
 fn data(flags: u16, attributes: &[u8]) -> Vec<u8> {
     message(
@@ -85,10 +75,13 @@ fn a_dump_continues_over_datagrams() {
     assert_eq!(collector.datagram(&first).unwrap(), None);
     assert_eq!(collector.datagram(&data(2, &[3; 8])).unwrap(), None);
     let last = [data(2, &[4; 8]), done(2, 0, Builder::default())].concat();
-    let expected = [1, 2, 3, 4].map(|byte| Reply(vec![byte; 8])).to_vec();
+    let expected = [1, 2, 3, 4].map(|byte| Message(vec![byte; 8])).to_vec();
     assert_eq!(
         collector.datagram(&last).unwrap(),
-        Some(Outcome::Complete(expected))
+        Some(Outcome::Complete(Reply {
+            messages: expected,
+            note: None,
+        }))
     );
 }
 
@@ -169,7 +162,20 @@ fn an_acknowledgement_ends_a_request() {
     let mut collector = Collector::new(&request, SEQUENCE);
     let ack = error(&request, 0, true, Builder::default());
     let outcome = collector.datagram(&ack).unwrap();
-    assert_eq!(outcome, Some(Outcome::Complete(Vec::new())));
+    assert_eq!(outcome, Some(Outcome::Complete(Reply::default())));
+}
+
+#[test]
+fn a_text_without_an_error_is_a_note() {
+    let request = add();
+    let mut ack = Builder::default();
+    ack.put(extended_ack::MESSAGE, "the address is not here");
+    let outcome = Collector::new(&request, SEQUENCE).datagram(&error(&request, 0, true, ack));
+    let reply = Reply {
+        messages: Vec::new(),
+        note: Some("the address is not here".into()),
+    };
+    assert_eq!(outcome.unwrap(), Some(Outcome::Complete(reply)));
 }
 
 #[test]
@@ -180,7 +186,7 @@ fn replies_to_another_request_are_skipped() {
     assert_eq!(collector.datagram(&stale).unwrap(), None);
     let end = done(2, 0, Builder::default());
     let outcome = collector.datagram(&end).unwrap();
-    assert_eq!(outcome, Some(Outcome::Complete(Vec::new())));
+    assert_eq!(outcome, Some(Outcome::Complete(Reply::default())));
 }
 
 #[test]
@@ -197,76 +203,4 @@ fn garbage_is_an_error_and_no_crash() {
         bytes[..4].copy_from_slice(&length.to_ne_bytes());
         assert!(Collector::new(&request, SEQUENCE).datagram(&bytes).is_err());
     }
-}
-
-/// The controller family is in every kernel, so the socket can be tried with
-/// it on any machine.
-#[test]
-fn the_kernel_answers() {
-    let mut netlink = Netlink {
-        socket: Socket::new(NETLINK_GENERIC).unwrap(),
-        family: control::ID,
-        sequence: u32::MAX,
-    };
-    netlink.socket.set_ext_ack(true).unwrap();
-    assert_eq!(netlink.resolve("nlctrl").unwrap(), control::ID);
-    assert!(matches!(
-        netlink.resolve("no-such-family"),
-        Err(Error::NotLoaded)
-    ));
-    let all = Request::dump(&control::GET_FAMILY, Builder::default());
-    let names: Vec<_> = netlink.request(&all).unwrap();
-    assert!(names
-        .iter()
-        .any(|reply| reply.attributes().require(control::FAMILY_NAME).unwrap() == "nlctrl"));
-    // A refusal of the kernel's own policy: text and attribute are its.
-    let mut long = Builder::default();
-    long.put(control::FAMILY_NAME, "a-name-that-is-much-too-long");
-    match netlink.request(&Request::new(&control::GET_FAMILY, long)) {
-        Err(Error::Refused(refusal)) => {
-            assert!(refusal.text.is_some(), "{refusal:?}");
-            assert_eq!(refusal.fault.unwrap().attribute, "family-name");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn events_are_told_from_what_else_comes() {
-    use super::events::notices;
-    use crate::event::Notice;
-    let event = |family: u16, command: u8, attributes: &[u8]| {
-        let payload = [&[command, 1, 0, 0], attributes].concat();
-        message(family, 0, 0, &payload)
-    };
-    let number = command::EVENT.number;
-    let mut of = Builder::default();
-    of.put(spec::event::PORT, 8001);
-    let attributes = of.into_bytes();
-    // Two in one datagram, one of another family and one of another kind.
-    let datagram = [
-        event(FAMILY, number, &attributes),
-        event(FAMILY + 1, number, &attributes),
-        event(FAMILY, number + 1, &attributes),
-        event(FAMILY, number, &[]),
-    ]
-    .concat();
-    let found = notices(&datagram, FAMILY).unwrap();
-    let wanted = [
-        Notice::Event(Reply(attributes)),
-        Notice::Event(Reply(Vec::new())),
-    ];
-    assert_eq!(found, wanted);
-    // The controller says that a family is gone, this one or another.
-    let gone = |family: u16| {
-        let mut of = Builder::default();
-        of.put(control::FAMILY_ID, family);
-        notices(
-            &event(control::ID, control::DELETE_FAMILY, &of.into_bytes()),
-            FAMILY,
-        )
-    };
-    assert_eq!(gone(FAMILY + 1).unwrap(), []);
-    assert!(matches!(gone(FAMILY), Err(Error::Unloaded)));
-    assert!(notices(&datagram[..21], FAMILY).is_err());
 }

@@ -1,122 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whole commands, with a transport that answers in the kernel's place.
+//! Commands that list something.
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
-
-use super::*;
-use rlvs_client::attribute::{Attributes, Builder};
-use rlvs_client::error::Refusal;
-use rlvs_client::event::Notice;
+use rlvs_client::attribute::Builder;
+use rlvs_client::error::Error as ClientError;
+use rlvs_client::refusal::Refusal;
+use rlvs_client::request::Message;
 use rlvs_client::spec::{self, command};
-use rlvs_client::transport::{Reply, Request};
 
-/// Gives prepared answers in turn and remembers the requests.
-#[derive(Default)]
-pub(crate) struct Fake {
-    pub(crate) answers: VecDeque<Result<Vec<Reply>, Error>>,
-    pub(crate) requests: Vec<Seen>,
-}
+use super::{parse, run, service, service_with};
+use crate::fake::{message, octets, stats, Fake};
 
-/// A request that the fake has got.
-pub(crate) struct Seen {
-    pub(crate) command: u8,
-    dump: bool,
-    pub(crate) attributes: Vec<u8>,
-}
-
-impl Transport for &mut Fake {
-    fn request(&mut self, request: &Request) -> Result<Vec<Reply>, Error> {
-        self.requests.push(Seen {
-            command: request.command.number,
-            dump: request.dump,
-            attributes: request.attributes.clone(),
-        });
-        self.answers.pop_front().unwrap_or(Ok(Vec::new()))
-    }
-}
-
-impl Fake {
-    fn answering(answers: impl IntoIterator<Item = Vec<Reply>>) -> Self {
-        Self {
-            answers: answers.into_iter().map(Ok).collect(),
-            requests: Vec::new(),
-        }
-    }
-
-    /// Runs a command line and gives its output.
-    fn run(&mut self, line: &str) -> Result<String, Error> {
-        let arguments = Cli::try_parse_from(line.split(' ')).unwrap();
-        execute(&arguments.command, &mut Client::new(self))
-    }
-}
-
-/// An event about a destination of tcp://192.0.2.10:80.
-pub(crate) fn event(kind: u8, port: u16, in_flight: Option<u32>, count: Option<u32>) -> Notice {
-    use spec::{event, service};
-    let mut of = Builder::default();
-    of.put(service::PROTOCOL, 6)
-        .put(service::ADDRESS, &[192, 0, 2, 10])
-        .put(service::PORT, 80);
-    let mut attributes = Builder::default();
-    attributes
-        .put(event::TYPE, kind)
-        .put(event::SERVICE, of.attributes())
-        .put(event::ADDRESS, &[192, 0, 2, 10])
-        .put(event::PORT, port)
-        .put_some(event::IN_FLIGHT, in_flight)
-        .put_some(event::COUNT, count);
-    Notice::Event(Reply(attributes.into_bytes()))
-}
-
-pub(crate) fn octets(address: &str) -> Vec<u8> {
-    match address.parse().unwrap() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-pub(crate) fn stats(first: u64) -> Builder {
-    use spec::stats::*;
-    let mut attributes = Builder::default();
-    attributes
-        .put(CONNECTIONS, first)
-        .put(IN_PACKETS, first + 1)
-        .put(OUT_PACKETS, first + 2)
-        .put(IN_BYTES, first + 3)
-        .put(OUT_BYTES, 1 << 33)
-        .put(AVOIDED, 1);
-    attributes
-}
-
-fn service(protocol: u8, address: &str, port: u16, scheduler: &str) -> Reply {
-    service_with(protocol, address, port, scheduler, 0, None)
-}
-
-fn service_with(
-    protocol: u8,
-    address: &str,
-    port: u16,
-    scheduler: &str,
-    flags: u32,
-    table: Option<u32>,
-) -> Reply {
-    use spec::service::*;
-    let mut attributes = Builder::default();
-    attributes
-        .put(PROTOCOL, protocol)
-        .put(ADDRESS, &octets(address))
-        .put(PORT, port)
-        .put(SCHEDULER, scheduler)
-        .put(DESTINATIONS, 2)
-        .put(STATS, stats(10).attributes())
-        .put(FLAGS, flags);
-    attributes.put_some(TABLE_SIZE, table);
-    Reply(attributes.into_bytes())
-}
-
-fn destination(address: &str, port: u16, weight: u32) -> Reply {
+fn destination(address: &str, port: u16, weight: u32) -> Message {
     use spec::destination::*;
     let mut attributes = Builder::default();
     attributes
@@ -134,10 +29,10 @@ fn destination(address: &str, port: u16, weight: u32) -> Reply {
         .put(IN_FLIGHT, 3)
         .put_some(DRAINED, (weight == 1).then_some(()))
         .put(STATS, stats(5).attributes());
-    Reply(attributes.into_bytes())
+    message(attributes)
 }
 
-fn connection(protocol: u8, client_port: u16, state: u8) -> Reply {
+fn connection(protocol: u8, client_port: u16, state: u8) -> Message {
     use spec::connection::*;
     let mut attributes = Builder::default();
     attributes
@@ -150,7 +45,7 @@ fn connection(protocol: u8, client_port: u16, state: u8) -> Reply {
         .put(DESTINATION_PORT, 8001)
         .put(STATE, state)
         .put(EXPIRES, 900);
-    Reply(attributes.into_bytes())
+    message(attributes)
 }
 
 #[test]
@@ -166,7 +61,7 @@ fn list_prints_the_promised_json() {
             destination("192.0.2.10", 8001, 65535),
         ],
     ]);
-    let text = fake.run("rlvs list --json").unwrap();
+    let text = run(&mut fake, "rlvs list --json").unwrap();
     let expected = concat!(
         r#"{"services":[{"protocol":"tcp","address":"192.0.2.10","port":80,"#,
         r#""scheduler":"wlc","flags":[],"destinations":["#,
@@ -203,7 +98,7 @@ fn list_prints_a_table() {
         ]
     };
     assert_eq!(
-        Fake::answering(answers()).run("rlvs list").unwrap(),
+        run(&mut Fake::answering(answers()), "rlvs list").unwrap(),
         "\
 SERVICE                SCHEDULER
   DESTINATION          METHOD       PROCESS    WEIGHT  MAX  MIN  ACTIVE  INACTIVE
@@ -213,7 +108,7 @@ tcp://[::]:443         wrr
   [2001:db8::11]:9000  nat,private  listening      20   10    5       3         4
 "
     );
-    let text = Fake::answering(answers()).run("rlvs list --stats").unwrap();
+    let text = run(&mut Fake::answering(answers()), "rlvs list --stats").unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[1].ends_with("CONNECTIONS  IN-PKTS  OUT-PKTS  IN-BYTES   OUT-BYTES  AVOIDED"));
     assert!(lines[2].ends_with(" 10       11        12        13  8589934592        1"));
@@ -235,14 +130,12 @@ fn an_address_that_is_not_here_is_shown() {
         [vec![service], vec![destination]]
     };
     for (here, words) in [(0, true), (1, false)] {
-        let text = Fake::answering(answers(here)).run("rlvs list").unwrap();
+        let text = run(&mut Fake::answering(answers(here)), "rlvs list").unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[2].ends_with("rr (address not here)"), words, "{text}");
         assert_eq!(lines[3].contains(" address not here "), words, "{text}");
         assert_eq!(lines[3].contains(" listening "), !words, "{text}");
-        let json = Fake::answering(answers(here))
-            .run("rlvs list --json")
-            .unwrap();
+        let json = run(&mut Fake::answering(answers(here)), "rlvs list --json").unwrap();
         assert_eq!(
             json.matches(r#""here":false"#).count(),
             if words { 2 } else { 0 }
@@ -260,8 +153,8 @@ fn what_is_not_counted_is_not_shown_as_none() {
     let stats = |connections: u64| {
         let mut attributes = Builder::default();
         attributes
-            .put(rlvs_client::spec::stats::CONNECTIONS, connections)
-            .put(rlvs_client::spec::stats::AVOIDED, 2);
+            .put(spec::stats::CONNECTIONS, connections)
+            .put(spec::stats::AVOIDED, 2);
         attributes
     };
     let answers = || {
@@ -290,12 +183,9 @@ fn what_is_not_counted_is_not_shown_as_none() {
             .put(d::PRIVATE, 0)
             .put(d::IN_FLIGHT, 0)
             .put(d::REQUESTED_METHOD, 2);
-        [
-            vec![Reply(virtual_service.into_bytes())],
-            vec![Reply(steered.into_bytes())],
-        ]
+        [vec![message(virtual_service)], vec![message(steered)]]
     };
-    let text = Fake::answering(answers()).run("rlvs list --stats").unwrap();
+    let text = run(&mut Fake::answering(answers()), "rlvs list --stats").unwrap();
     let lines: Vec<_> = text
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
@@ -319,7 +209,7 @@ fn what_is_not_counted_is_not_shown_as_none() {
             "2"
         ]
     );
-    let json = Fake::answering(answers()).run("rlvs list --json").unwrap();
+    let json = run(&mut Fake::answering(answers()), "rlvs list --json").unwrap();
     let end = concat!(
         r#""method":"steer","requested_method":"auto","weight":1,"active_connections":1,"#,
         r#""inactive_connections":0,"max_connections":0,"#,
@@ -348,17 +238,17 @@ fn connections_that_nobody_counts_are_not_shown_as_none() {
             .put(STATS, stats(3).attributes());
         [
             vec![service_with(6, "192.0.2.10", 80, "rr", 1 << 17, None)],
-            vec![Reply(uncounted.into_bytes())],
+            vec![message(uncounted)],
         ]
     };
-    let text = Fake::answering(answers()).run("rlvs list").unwrap();
+    let text = run(&mut Fake::answering(answers()), "rlvs list").unwrap();
     let rows: Vec<Vec<_>> = text
         .lines()
         .map(|l| l.split_whitespace().collect())
         .collect();
     assert_eq!(rows[2][1..], ["rr", "uncounted"]);
     assert_eq!(rows[3][1..], ["steer", "-", "1", "-", "-", "-", "-"]);
-    let json = Fake::answering(answers()).run("rlvs list --json").unwrap();
+    let json = run(&mut Fake::answering(answers()), "rlvs list --json").unwrap();
     for absent in ["active_connections", "inactive_connections", "in_flight"] {
         assert!(!json.contains(absent), "{json}");
     }
@@ -373,20 +263,16 @@ fn rates_are_of_two_readings() {
         ]
     };
     let answers = [reading(1), reading(1)].concat();
-    let text = Fake::answering(answers.clone())
-        .run("rlvs list --rate")
-        .unwrap();
+    let text = run(&mut Fake::answering(answers.clone()), "rlvs list --rate").unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[1].ends_with("CPS  IN-PPS  OUT-PPS  IN-BPS  OUT-BPS"));
     assert!(lines[2].ends_with(" 0       0        0       0        0"));
-    let json = Fake::answering(answers)
-        .run("rlvs list --json --rate=1")
-        .unwrap();
+    let json = run(&mut Fake::answering(answers), "rlvs list --json --rate=1").unwrap();
     let rates = r#""rates":{"connections":0.0,"in_packets":0.0,"#;
     assert_eq!(json.matches(rates).count(), 2, "{json}");
     for wrong in ["--rate=0", "--rate=3601", "--rate=x", "--rate --stats"] {
         let line = format!("rlvs list {wrong}");
-        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{wrong}");
+        assert!(parse(&line).is_err(), "{wrong}");
     }
 }
 
@@ -404,7 +290,7 @@ fn list_shows_flags_and_table_sizes() {
             vec![],
         ]
     };
-    let text = Fake::answering(answers()).run("rlvs list").unwrap();
+    let text = run(&mut Fake::answering(answers()), "rlvs list").unwrap();
     let schedulers: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix("tcp://192.0.2.10:8"))
@@ -414,7 +300,7 @@ fn list_shows_flags_and_table_sizes() {
         schedulers,
         ["sh sh-fallback,sh-port", "mh/65537 mh-port", "mh"]
     );
-    let text = Fake::answering(answers()).run("rlvs list --json").unwrap();
+    let text = run(&mut Fake::answering(answers()), "rlvs list --json").unwrap();
     for expected in [
         r#""scheduler":"sh","flags":["sh-fallback","sh-port"],"destinations""#,
         r#""scheduler":"mh","flags":["mh-port"],"table_size":65537,"destinations""#,
@@ -425,52 +311,13 @@ fn list_shows_flags_and_table_sizes() {
 }
 
 #[test]
-fn flags_are_sent_as_bits() {
-    use spec::service::*;
-    let mut fake = Fake::default();
-    let add = "rlvs service add tcp://192.0.2.10:80 --scheduler mh --table-size 65537";
-    fake.run(&format!("{add} --flags mh-port,mh-fallback"))
-        .unwrap();
-    fake.run("rlvs service edit tcp://192.0.2.10:80 --flags none")
-        .unwrap();
-    // Which scheduler the service has, is asked for.
-    let of_sh = || vec![service(6, "192.0.2.10", 80, "sh")];
-    fake.answers.push_back(Ok(of_sh()));
-    let edit = "rlvs service edit tcp://192.0.2.10:80 --flags";
-    fake.run(&format!("{edit} sh-port")).unwrap();
-    fake.answers.push_back(Ok(of_sh()));
-    let error = fake.run(&format!("{edit} mh-port")).unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error}");
-    let error = fake
-        .run(&format!("{edit} mh-port --scheduler sh"))
-        .unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error}");
-
-    let sent: Vec<_> = fake
-        .requests
-        .iter()
-        .map(|request| request.command)
-        .collect();
-    let (add, set) = (command::SERVICE_ADD.number, command::SERVICE_SET.number);
-    let get = command::SERVICE_GET.number;
-    assert_eq!(sent, [add, set, get, set, get]);
-    let attributes = |index: usize| Attributes::new(&fake.requests[index].attributes);
-    assert_eq!(attributes(0).require(FLAGS).unwrap(), 0x18);
-    assert_eq!(attributes(0).require(TABLE_SIZE).unwrap(), 65537);
-    assert_eq!(attributes(1).require(FLAGS).unwrap(), 0);
-    assert!(attributes(1).get(SCHEDULER).unwrap().is_none());
-    assert_eq!(attributes(3).require(FLAGS).unwrap(), 0x10);
-    assert!(attributes(0).get(FLAGS_MASK).unwrap().is_none());
-}
-
-#[test]
 fn list_of_one_service_asks_for_that_one() {
     let mut fake = Fake::answering([vec![service(6, "192.0.2.10", 80, "wlc")], vec![]]);
-    let text = fake.run("rlvs list tcp://192.0.2.10:80").unwrap();
+    let text = run(&mut fake, "rlvs list tcp://192.0.2.10:80").unwrap();
     assert!(text.contains("tcp://192.0.2.10:80"));
     assert_eq!(fake.requests[0].command, command::SERVICE_GET.number);
     assert!(!fake.requests[0].dump);
-    let asked = Attributes::new(&fake.requests[1].attributes);
+    let asked = fake.requests[1].attributes();
     let asked = asked.require(spec::destination::SERVICE).unwrap();
     assert_eq!(asked.require(spec::service::PORT).unwrap(), 80);
 }
@@ -486,14 +333,14 @@ fn a_service_deleted_meanwhile_is_left_out() {
         service(6, "192.0.2.10", 80, "wlc"),
         service(6, "192.0.2.10", 81, "wlc"),
     ]]);
-    fake.answers.push_back(Err(Error::Refused(gone())));
-    fake.answers.push_back(Ok(Vec::new()));
-    let text = fake.run("rlvs list").unwrap();
+    fake.answers.push_back(Err(ClientError::Refused(gone())));
+    fake.answer(Vec::new());
+    let text = run(&mut fake, "rlvs list").unwrap();
     assert!(!text.contains(":80") && text.contains(":81"));
     // Asked for by name, its absence is an error.
     let mut fake = Fake::default();
-    fake.answers.push_back(Err(Error::Refused(gone())));
-    assert!(fake.run("rlvs list tcp://192.0.2.10:80").is_err());
+    fake.answers.push_back(Err(ClientError::Refused(gone())));
+    assert!(run(&mut fake, "rlvs list tcp://192.0.2.10:80").is_err());
 }
 
 #[test]
@@ -506,7 +353,7 @@ fn connections_are_listed_in_order() {
         ]]
     };
     assert_eq!(
-        Fake::answering(answers()).run("rlvs conns").unwrap(),
+        run(&mut Fake::answering(answers()), "rlvs conns").unwrap(),
         "\
 PROTOCOL  CLIENT              SERVICE        DESTINATION      STATE              EXPIRES
 tcp       198.51.100.7:40000  192.0.2.10:80  192.0.2.10:8001  ESTABLISHED            900
@@ -514,7 +361,7 @@ tcp       198.51.100.7:40001  192.0.2.10:80  192.0.2.10:8001  TIME_WAIT         
 sctp      198.51.100.7:40000  192.0.2.10:80  192.0.2.10:8001  SHUTDOWN_ACK_SENT      900
 "
     );
-    let text = Fake::answering(answers()).run("rlvs conns --json").unwrap();
+    let text = run(&mut Fake::answering(answers()), "rlvs conns --json").unwrap();
     let expected = concat!(
         r#"{"connections":[{"protocol":"tcp","service_address":"192.0.2.10","service_port":80,"#,
         r#""client_address":"198.51.100.7","client_port":40000,"#,
@@ -530,117 +377,16 @@ fn counters_are_listed() {
     attributes
         .put(spec::counters::CONNECTIONS, 12)
         .put(spec::counters::NO_DESTINATION, 1 << 40);
-    let reply = Reply(attributes.into_bytes());
+    let reply = message(attributes);
     let mut fake = Fake::answering([vec![reply.clone()], vec![reply]]);
     assert_eq!(
-        fake.run("rlvs counters --json").unwrap(),
+        run(&mut fake, "rlvs counters --json").unwrap(),
         "{\"counters\":{\"connections\":12,\"no_destination\":1099511627776}}\n"
     );
     assert_eq!(
-        fake.run("rlvs counters").unwrap(),
+        run(&mut fake, "rlvs counters").unwrap(),
         "connections                12\nno_destination  1099511627776\n"
     );
-}
-
-#[test]
-fn a_range_is_one_request() {
-    use spec::destination::*;
-    let mut fake = Fake::default();
-    let line = "rlvs dest add tcp://192.0.2.10:80 :8001-8004 --weight 70000 --method nat";
-    assert_eq!(fake.run(line).unwrap(), "");
-    assert_eq!(fake.requests.len(), 1);
-    assert_eq!(fake.requests[0].command, command::DESTINATION_ADD.number);
-    let attributes = Attributes::new(&fake.requests[0].attributes);
-    assert!(attributes.get(ADDRESS).unwrap().is_none());
-    assert_eq!(attributes.require(PORT).unwrap(), 8001);
-    assert_eq!(attributes.require(LAST_PORT).unwrap(), 8004);
-    assert_eq!(attributes.require(WEIGHT).unwrap(), 70000);
-    assert_eq!(attributes.require(METHOD).unwrap(), 0);
-    let service = attributes.require(SERVICE).unwrap();
-    let address = service.require(spec::service::ADDRESS).unwrap();
-    assert_eq!(address, [192, 0, 2, 10]);
-}
-
-#[test]
-fn options_that_are_not_given_are_not_sent() {
-    use spec::{destination, service};
-    let mut fake = Fake::default();
-    for line in [
-        "rlvs service add tcp://192.0.2.10:80",
-        "rlvs service del tcp://192.0.2.10:80",
-        "rlvs service zero",
-        "rlvs dest edit tcp://192.0.2.10:80 192.0.2.11:9000 --weight 0",
-        "rlvs dest del tcp://192.0.2.10:80 :8001",
-        "rlvs flush",
-    ] {
-        fake.run(line).unwrap();
-    }
-    let requests: Vec<_> = fake.requests.iter().collect();
-    let attributes = |index: usize| Attributes::new(&requests[index].attributes);
-    assert!(attributes(0).get(service::SCHEDULER).unwrap().is_none());
-    assert!(attributes(0).get(service::FLAGS).unwrap().is_none());
-    assert!(attributes(0).get(service::TABLE_SIZE).unwrap().is_none());
-    assert!(attributes(1).get(service::CUT).unwrap().is_none());
-    assert!(requests[2].attributes.is_empty());
-    assert!(attributes(3).get(destination::METHOD).unwrap().is_none());
-    assert!(attributes(3).get(destination::LAST_PORT).unwrap().is_none());
-    assert!(attributes(4).get(destination::WEIGHT).unwrap().is_none());
-    assert!(attributes(4).get(destination::CUT).unwrap().is_none());
-    assert!(requests[5].attributes.is_empty());
-}
-
-/// The attributes that edits of a destination with these options send.
-fn edited_with(options: &[&str]) -> Vec<Vec<u8>> {
-    let mut fake = Fake::default();
-    for option in options {
-        let line = format!("rlvs dest edit tcp://192.0.2.10:80 :8001 {option}");
-        fake.run(&line).unwrap();
-    }
-    let requests = fake.requests.into_iter();
-    requests.map(|request| request.attributes).collect()
-}
-
-#[test]
-fn private_and_public_are_sent() {
-    use spec::destination::PRIVATE;
-    let sent = edited_with(&["--private", "--public", "--weight 1"]);
-    let sent: Vec<_> = sent
-        .iter()
-        .map(|attributes| Attributes::new(attributes).get(PRIVATE).unwrap())
-        .collect();
-    assert_eq!(sent, [Some(1), Some(0), None]);
-}
-
-#[test]
-fn users_are_sent() {
-    use spec::destination::USER;
-    let sent = edited_with(&["--user 33", "--user root", "--any-user", "--weight 1"]);
-    let sent: Vec<_> = sent
-        .iter()
-        .map(|attributes| Attributes::new(attributes).get(USER).unwrap())
-        .collect();
-    assert_eq!(sent, [Some(33), Some(0), Some(u32::MAX), None]);
-    for wrong in ["4294967295", "no-such-user", "-1", ""] {
-        let line = format!("rlvs dest edit tcp://192.0.2.10:80 :8001 --user={wrong}");
-        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
-    }
-}
-
-#[test]
-fn now_cuts() {
-    use spec::{destination, service};
-    let mut fake = Fake::default();
-    for line in [
-        "rlvs service del tcp://192.0.2.10:80 --now",
-        "rlvs flush --now",
-        "rlvs dest del tcp://192.0.2.10:80 :8001 --now",
-    ] {
-        fake.run(line).unwrap();
-    }
-    let attributes = |index: usize| Attributes::new(&fake.requests[index].attributes);
-    assert!(attributes(0).get(service::CUT).unwrap().is_some());
-    assert!(attributes(1).get(service::CUT).unwrap().is_some());
-    assert!(attributes(2).get(destination::CUT).unwrap().is_some());
 }
 
 #[test]
@@ -653,8 +399,8 @@ fn replies_against_the_specification_are_errors() {
         .put(spec::service::PROTOCOL, 6)
         .put(spec::service::ADDRESS, &[192, 0, 2]);
     for attributes in [incomplete, short] {
-        let reply = Reply(attributes.into_bytes());
-        let error = Fake::answering([vec![reply]]).run("rlvs list").unwrap_err();
+        let reply = message(attributes);
+        let error = run(&mut Fake::answering([vec![reply]]), "rlvs list").unwrap_err();
         assert!(error.to_string().contains("not understood"), "{error}");
     }
 }
