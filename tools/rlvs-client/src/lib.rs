@@ -18,6 +18,7 @@ mod message;
 pub mod method;
 pub mod model;
 pub mod module;
+pub mod rates;
 pub mod refusal;
 pub mod request;
 pub mod settings;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rlvs_client::client::Client;
 use rlvs_client::endpoint::ServiceId;
 use rlvs_client::model::Service;
+use rlvs_client::rates;
 use rlvs_client::transport::Transport;
 
 use crate::cli::dest::DestCommand;
@@ -15,7 +16,6 @@ use crate::cli::service::ServiceCommand;
 use crate::cli::Command;
 use crate::error::Error;
 use crate::output::{self, Numbers};
-use crate::rates;
 
 /// What a command that was carried out leaves to be printed.
 #[derive(Debug, Default)]

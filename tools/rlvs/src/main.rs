@@ -15,7 +15,6 @@ mod drain;
 mod error;
 mod execute;
 mod output;
-mod rates;
 mod watch;
 
 #[cfg(test)]

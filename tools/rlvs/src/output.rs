@@ -39,7 +39,7 @@ pub fn json<T: Serialize>(name: &str, value: &T) -> String {
 
 /// The services as a table, each with its destinations indented below it.
 ///
-/// What each carried is shown as `numbers` says; rates are those that [`crate::rates`] filled in.
+/// What each carried is shown as `numbers` says; rates are those that [`rlvs_client::rates`] filled in.
 pub fn services_text(services: &[Service], numbers: Numbers) -> String {
     let mut table = Table::new(if numbers != Numbers::None {
         "lllrrrrrrrrrrr"

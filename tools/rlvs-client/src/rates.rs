@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use rlvs_client::model::{Rates, Service, Stats};
+use crate::model::{Rates, Service, Stats};
 
 /// Fills in the rates of `after`, which was read so long after `before`.
 pub fn fill_in(before: &[Service], after: &mut [Service], elapsed: Duration) {
