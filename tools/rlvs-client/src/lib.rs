@@ -1,6 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Speaks the generic netlink family of rlvs.
+//! Speaks the generic netlink family of rlvs, the load balancer of the Linux kernel.
+//!
+//! [`client::Client`] has an operation for each command of the family, over a
+//! [`transport::Transport`]: [`socket::Socket`], or what a test puts in its place.
+//! [`subscription::Events`] reports what becomes of destinations. All act on the network namespace
+//! of the thread that opened them. What the kernel replies is in [`model`]; why it refuses, with
+//! the attribute at fault, in [`refusal::Refusal`].
+//!
+//! The crate prints nothing, and starts a program only in [`module::load`]. A request blocks its
+//! thread until the kernel has answered, which takes as long as the kernel's grace periods where
+//! something is deleted.
+//!
+//! ```no_run
+//! use rlvs_client::client::Client;
+//! use rlvs_client::endpoint::{DestinationRange, ServiceId};
+//! use rlvs_client::error::Error;
+//! use rlvs_client::settings::{DestinationSettings, ServiceSettings};
+//! use rlvs_client::socket::Socket;
+//!
+//! /// `EEXIST`: there is such a service.
+//! const EEXIST: i32 = 17;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = Client::new(Socket::connect()?);
+//! let web: ServiceId = "tcp://192.0.2.10:80".parse()?;
+//! let settings = ServiceSettings {
+//!     scheduler: Some("p2c".into()),
+//!     ..ServiceSettings::default()
+//! };
+//! match client.add_service(&web, &settings) {
+//!     Err(Error::Refused(refusal)) if refusal.errno == EEXIST => {}
+//!     added => {
+//!         if let Some(note) = added? {
+//!             eprintln!("{web}: {note}");
+//!         }
+//!     }
+//! }
+//! let workers: DestinationRange = ":8001-8004".parse()?;
+//! client.add_destinations(&web, &workers, &DestinationSettings::default())?;
+//! for destination in client.destinations(&web)? {
+//!     println!("{} {:?}", destination.port, destination.listening);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
