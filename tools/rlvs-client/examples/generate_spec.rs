@@ -3,8 +3,8 @@
 //! Generates `src/spec.rs` from the netlink specification:
 //! `cargo run --example generate_spec`. Its test shows that the file is fresh.
 //!
-//! An example, and not a test, so that it can be built while the tool itself
-//! does not fit a changed specification yet.
+//! Cargo builds the library first: run this before the library is adapted to a changed
+//! specification.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

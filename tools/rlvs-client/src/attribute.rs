@@ -17,13 +17,13 @@ use crate::malformed::Malformed;
 
 /// An attribute type: how a value is laid out in the payload.
 pub trait Kind {
-    /// The value as the tool handles it.
+    /// The value as a program handles it.
     type Value<'a>;
-    /// Whether the payload consists of attributes.
+    /// `true` if the payload consists of attributes.
     const NESTED: bool = false;
     /// Appends the payload for a value.
     fn encode(value: Self::Value<'_>, payload: &mut Vec<u8>);
-    /// Reads the value of a payload; `None` if it has not the type's form.
+    /// Reads the value of a payload; returns `None` if it does not fit the type.
     fn decode(payload: &[u8]) -> Option<Self::Value<'_>>;
 }
 
@@ -63,8 +63,7 @@ number_kind!(
     U32, u32, to_ne_bytes, parse_u32
 );
 
-/// `uint`: a number of 4 or 8 bytes in the host's byte order, whichever the
-/// sender found enough.
+/// `uint`: a number of 4 or 8 bytes in the host's byte order, 4 if it fits.
 #[derive(Debug, Clone, Copy)]
 pub enum Uint {}
 
@@ -114,7 +113,7 @@ impl Kind for Binary {
     }
 }
 
-/// `flag`: true by being there.
+/// `flag`: `true` if the attribute is present.
 #[derive(Debug, Clone, Copy)]
 pub enum Flag {}
 
@@ -158,13 +157,13 @@ impl<K> Clone for Attr<K> {
 impl<K> Copy for Attr<K> {}
 
 impl<K> Attr<K> {
-    /// An attribute with the given number and name.
+    /// Makes an attribute with the given number and name.
     pub const fn new(number: u16, name: &'static str) -> Self {
         let kind = PhantomData;
         Self { number, name, kind }
     }
 
-    /// The attribute's line in its set.
+    /// Returns the attribute's entry in its set.
     pub const fn entry(self, nested: Option<&'static Set>) -> Entry {
         let Self { number, name, .. } = self;
         Entry {
@@ -184,7 +183,7 @@ pub struct Set {
     pub attributes: &'static [Entry],
 }
 
-/// What a [`Set`] knows of an attribute.
+/// The entry of an attribute in a [`Set`].
 #[derive(Debug)]
 pub struct Entry {
     /// Attribute number, `nla_type`.
@@ -196,7 +195,7 @@ pub struct Entry {
 }
 
 impl Set {
-    /// The attribute with the given number.
+    /// Returns the entry of the attribute with the given number.
     pub fn entry(&self, number: u16) -> Option<&'static Entry> {
         self.attributes.iter().find(|entry| entry.number == number)
     }
@@ -219,7 +218,7 @@ impl Builder {
         self
     }
 
-    /// Appends an attribute unless there is no value for it.
+    /// Appends an attribute if there is a value for it.
     pub fn put_some<K: Kind>(&mut self, attr: Attr<K>, value: Option<K::Value<'_>>) -> &mut Self {
         match value {
             Some(value) => self.put(attr, value),
@@ -227,12 +226,12 @@ impl Builder {
         }
     }
 
-    /// What was written so far.
+    /// Returns the attributes that were written so far.
     pub fn attributes(&self) -> Attributes<'_> {
         Attributes(&self.0)
     }
 
-    /// The written bytes.
+    /// Returns the written bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
@@ -243,13 +242,18 @@ impl Builder {
 pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// The attributes that `bytes` consist of.
+    /// Takes `bytes` for attributes, which are checked when they are read.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// The value of an attribute, `None` if it is not there. Attributes that
-    /// nobody asks for, such as those of a newer kernel, are skipped.
+    /// Returns the value of an attribute, or `None` if it is absent. Other attributes, such as
+    /// those of a newer kernel, are skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Form`] if the value does not fit the type; [`Malformed::Bytes`] if the bytes
+    /// before it are no attributes.
     pub fn get<K: Kind>(self, attr: Attr<K>) -> Result<Option<K::Value<'a>>, Malformed> {
         for (_, attribute) in self.iter() {
             let (number, payload) = attribute?;
@@ -261,13 +265,17 @@ impl<'a> Attributes<'a> {
         Ok(None)
     }
 
-    /// The value of an attribute that must be there.
+    /// Returns the value of an attribute that must be present.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Missing`] if it is absent; those of [`Attributes::get`].
     pub fn require<K: Kind>(self, attr: Attr<K>) -> Result<K::Value<'a>, Malformed> {
         self.get(attr)?.ok_or(Malformed::Missing(attr.name))
     }
 
-    /// The path of numbers to the attribute whose header starts `offset` bytes
-    /// into these attributes, outermost first.
+    /// Returns the path of numbers to the attribute whose header starts `offset` bytes into these
+    /// attributes, outermost first.
     pub(crate) fn find(self, offset: usize) -> Option<Vec<u16>> {
         for (start, attribute) in self.iter() {
             let (number, payload) = attribute.ok()?;
@@ -284,7 +292,7 @@ impl<'a> Attributes<'a> {
         None
     }
 
-    /// Each attribute's offset in bytes, number and payload.
+    /// Iterates over each attribute's offset in bytes, number and payload.
     fn iter(self) -> impl Iterator<Item = (usize, Result<(u16, &'a [u8]), Malformed>)> {
         let mut offset = 0;
         NlasIterator::new(self.0).map(move |attribute| {

@@ -19,8 +19,13 @@ use crate::transport::Transport;
 /// The family's operations over a transport.
 ///
 /// A method that changes something returns the kernel's note about it, if there is one: the change
-/// was made, and something else has to be done before it takes effect. If a change is refused,
-/// nothing has changed.
+/// was made, but does not take effect until something else changes.
+///
+/// # Errors
+///
+/// Every method returns [`Error::Refused`] if the kernel refuses the request, which then has
+/// changed nothing, and the errors of its [`Transport`]. A method that reads returns
+/// [`Error::Reply`] if the reply is not what the specification says.
 #[derive(Debug)]
 pub struct Client<T> {
     transport: T,
@@ -30,12 +35,16 @@ pub struct Client<T> {
 const ESRCH: i32 = 3;
 
 impl<T: Transport> Client<T> {
-    /// A client that uses the given transport.
+    /// Makes a client that uses the given transport.
     pub fn new(transport: T) -> Self {
         Self { transport }
     }
 
     /// Adds a virtual service; without a scheduler the kernel chooses one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Flags`] if the flags do not fit together or not the scheduler.
     pub fn add_service(
         &mut self,
         service: &ServiceId,
@@ -45,7 +54,14 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::SERVICE_ADD, request))
     }
 
-    /// Changes how a virtual service schedules.
+    /// Changes a virtual service. A new scheduler clears the flags that belong to a scheduler.
+    ///
+    /// If the flags depend on the scheduler and the settings name none, the kernel is asked for the
+    /// service's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Flags`] if the flags do not fit together or not the scheduler.
     pub fn set_service(
         &mut self,
         service: &ServiceId,
@@ -58,7 +74,7 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::SERVICE_SET, request))
     }
 
-    /// The scheduler that a service has.
+    /// Asks the kernel for the scheduler of a service.
     fn scheduler(&mut self, service: &ServiceId) -> Result<String, Error> {
         let request = Request::new(&command::SERVICE_GET, identity(service));
         let reply = self.transport.request(&request)?;
@@ -66,7 +82,7 @@ impl<T: Transport> Client<T> {
         Ok(scheduler.to_string())
     }
 
-    /// Deletes a virtual service; `now` cuts its connections.
+    /// Deletes a virtual service. Its connections finish by themselves unless `now` cuts them.
     pub fn delete_service(
         &mut self,
         service: &ServiceId,
@@ -83,7 +99,7 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::SERVICE_ZERO, request))
     }
 
-    /// Adds a destination, or one on each port of a range.
+    /// Adds a destination, or one on each port of a range: all of them, or none if one is refused.
     pub fn add_destinations(
         &mut self,
         service: &ServiceId,
@@ -105,7 +121,8 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::DESTINATION_SET, request))
     }
 
-    /// Deletes a destination, or those of a range; `now` cuts the connections.
+    /// Deletes a destination, or those of a range. Their connections finish by themselves unless
+    /// `now` cuts them.
     pub fn delete_destinations(
         &mut self,
         service: &ServiceId,
@@ -117,14 +134,14 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::DESTINATION_DEL, request))
     }
 
-    /// Deletes every service; `now` cuts the connections.
+    /// Deletes every service. Their connections finish by themselves unless `now` cuts them.
     pub fn flush(&mut self, now: bool) -> Result<Option<String>, Error> {
         let mut request = Builder::default();
         request.put_some(spec::service::CUT, now.then_some(()));
         self.change(&Request::new(&command::FLUSH, request))
     }
 
-    /// One service or all of them, with their destinations, in a fixed order.
+    /// Lists one service or all of them with their destinations, by protocol, address and port.
     pub fn list(&mut self, service: Option<&ServiceId>) -> Result<Vec<Service>, Error> {
         let request = match service {
             Some(service) => Request::new(&command::SERVICE_GET, identity(service)),
@@ -135,7 +152,7 @@ impl<T: Transport> Client<T> {
             let mut found = Service::decode(message.attributes())?;
             match self.destinations(&found.id) {
                 Ok(destinations) => found.destinations = destinations,
-                // The service was deleted since it was listed.
+                // The service was deleted after it was listed.
                 Err(Error::Refused(Refusal { errno: ESRCH, .. })) if service.is_none() => continue,
                 Err(error) => return Err(error),
             }
@@ -145,7 +162,7 @@ impl<T: Transport> Client<T> {
         Ok(services)
     }
 
-    /// The destinations of a service, in a fixed order.
+    /// Lists the destinations of a service, by address and port.
     pub fn destinations(&mut self, service: &ServiceId) -> Result<Vec<Destination>, Error> {
         let mut request = Builder::default();
         request.put(spec::destination::SERVICE, identity(service).attributes());
@@ -156,7 +173,7 @@ impl<T: Transport> Client<T> {
         Ok(destinations)
     }
 
-    /// All connection entries, in a fixed order.
+    /// Lists all connection entries, in the order of [`Connection`].
     pub fn connections(&mut self) -> Result<Vec<Connection>, Error> {
         let request = Request::dump(&command::CONNECTION_GET, Builder::default());
         let reply = self.transport.request(&request)?;
@@ -165,7 +182,7 @@ impl<T: Transport> Client<T> {
         Ok(connections)
     }
 
-    /// All persistence templates, in a fixed order.
+    /// Lists all persistence templates, in the order of [`Template`].
     pub fn templates(&mut self) -> Result<Vec<Template>, Error> {
         let request = Request::dump(&command::TEMPLATE_GET, Builder::default());
         let reply = self.transport.request(&request)?;
@@ -174,14 +191,14 @@ impl<T: Transport> Client<T> {
         Ok(templates)
     }
 
-    /// The namespace's counters.
+    /// Reads the counters of the namespace.
     pub fn counters(&mut self) -> Result<Counters, Error> {
         let request = Request::new(&command::COUNTERS_GET, Builder::default());
         let reply = self.transport.request(&request)?;
         Ok(Counters::decode(reply.attributes()?)?)
     }
 
-    /// The timeouts of the namespace.
+    /// Reads the timeouts of the namespace, defaults included.
     pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
         let request = Request::new(&command::TIMEOUTS_GET, Builder::default());
         let reply = self.transport.request(&request)?;
@@ -199,7 +216,7 @@ impl<T: Transport> Client<T> {
         self.change(&Request::new(&command::TIMEOUTS_SET, request))
     }
 
-    /// Sends a request whose reply has no messages.
+    /// Sends a request whose reply has no messages; returns the kernel's note.
     fn change(&mut self, request: &Request) -> Result<Option<String>, Error> {
         Ok(self.transport.request(request)?.note)
     }
@@ -216,7 +233,7 @@ fn decode_all<V>(
         .collect()
 }
 
-/// The attributes that identify a service.
+/// Returns the attributes that identify a service.
 fn identity(service: &ServiceId) -> Builder {
     let mut attributes = Builder::default();
     attributes.put(spec::service::PROTOCOL, service.protocol.0);
@@ -225,8 +242,8 @@ fn identity(service: &ServiceId) -> Builder {
     attributes
 }
 
-/// The attributes of a service and what is to be set of it. `scheduler` tells
-/// its scheduler, if it is known.
+/// Returns the attributes that identify a service and those that are to be set. `scheduler` returns
+/// the service's scheduler, or `None` if the kernel is to choose it.
 fn service_settings(
     service: &ServiceId,
     settings: &ServiceSettings,

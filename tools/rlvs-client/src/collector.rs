@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Puts the messages of a reply together.
+//! Collects the messages of a reply.
 
 use netlink_packet_core::{
     NetlinkMessage, NetlinkPayload, NLMSG_ALIGNTO, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR,

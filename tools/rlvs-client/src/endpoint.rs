@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How virtual services and destinations are written on the command line.
+//! What identifies virtual services and destinations, and how they are written.
 //!
 //! ```text
 //! service      tcp://192.0.2.10:80   udp://[2001:db8::10]:53   sctp://192.0.2.10:3868   tcp://*:80
@@ -17,8 +17,7 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Protocol(pub u8);
 
-/// The protocols that have a name here. Source: the IANA registry of protocol
-/// numbers.
+/// The protocols that have a name here. Source: the IANA registry of protocol numbers.
 const PROTOCOLS: [(u8, &str); 3] = [(6, "tcp"), (17, "udp"), (132, "sctp")];
 
 impl fmt::Display for Protocol {
@@ -129,21 +128,21 @@ impl FromStr for DestinationRange {
     }
 }
 
-/// Why a text is no service or destination.
+/// What is wrong with the text of a service or destination; each variant holds the part at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SyntaxError {
-    /// This is not a protocol.
+    /// The protocol is not a known one.
     Protocol(String),
-    /// There is no `://` between protocol and address.
+    /// The `://` between protocol and address is missing.
     NoProtocol,
-    /// This has no port.
+    /// The port is missing.
     NoPort(String),
-    /// The IPv6 address of this is not in brackets.
+    /// The IPv6 address is not in brackets.
     NoBrackets(String),
-    /// This is not an address.
+    /// The address is not one.
     Address(String),
-    /// This is not a port.
+    /// The port is not a number up to 65535.
     Port(String),
 }
 
@@ -197,7 +196,7 @@ fn parse_address(text: &str) -> Result<IpAddr, SyntaxError> {
     address.map_err(|_| SyntaxError::Address(text.into()))
 }
 
-/// Reads a port. Whether port 0 makes sense is not a matter of syntax.
+/// Reads a port. Port 0 is accepted: the kernel refuses it.
 fn parse_port(text: &str) -> Result<u16, SyntaxError> {
     let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
@@ -247,7 +246,7 @@ mod tests {
         assert_eq!(other.last, None);
         let v6 = destination("[2001:db8::1]:1-2");
         assert_eq!(v6.address, Some("2001:db8::1".parse().unwrap()));
-        // Backwards or port 0: well written, so it is the kernel's to refuse.
+        // Backwards or port 0: the syntax is right, the kernel refuses them.
         assert_eq!(destination(":9-8").last, Some(8));
         assert_eq!(destination(":0").first, 0);
     }

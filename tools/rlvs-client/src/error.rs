@@ -9,7 +9,7 @@ use crate::flags::FlagsError;
 use crate::malformed::Malformed;
 use crate::refusal::Refusal;
 
-/// Why the kernel was not asked, or did not do what it was asked for.
+/// Why a request was not sent, or was not carried out.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,11 +19,11 @@ pub enum Error {
     NotLoaded,
     /// The module is not loaded, and cannot be while ip_vs is.
     IpvsLoaded,
-    /// A program that was to load the module did not.
+    /// The program that loads modules has failed.
     NotLoadable {
         /// Path of the program.
         program: String,
-        /// What it said, or why it could not be run.
+        /// First line of its stderr, or why it could not be run.
         reason: String,
     },
     /// The module was unloaded.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events: what becomes of destinations.
+//! Events: changes of the state of destinations.
 
 use std::net::IpAddr;
 

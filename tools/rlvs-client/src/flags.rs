@@ -2,28 +2,27 @@
 
 //! Names of a service's flags.
 //!
-//! Some flags have a meaning of their own for each scheduler, as in IPVS, and
-//! the specification calls them `scheduler-...`. People call them by the
-//! scheduler's name: `sh-port`.
+//! Some flags have a meaning of their own for each scheduler, as in IPVS. The specification calls
+//! them `scheduler-...`; users write the scheduler's name: `sh-port`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::spec;
 
-/// What the names of flags that depend on the scheduler begin with.
+/// Prefix of the names of flags that depend on the scheduler.
 const OF_SCHEDULER: &str = "scheduler-";
 
 /// The schedulers that have such flags.
 const SCHEDULERS: [&str; 2] = ["sh", "mh"];
 
-/// A flag as it is named on the command line.
+/// A flag by its name as users write it, or `none`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
     name: String,
     /// 0 for `none`.
     bits: u32,
-    /// The scheduler that it belongs to, if it does.
+    /// The scheduler that the flag belongs to, if it depends on one.
     scheduler: Option<&'static str>,
 }
 
@@ -100,11 +99,11 @@ impl FromStr for Flag {
     }
 }
 
-/// The flags as bits, if they fit together and the service has the scheduler
-/// that they belong to.
+/// Returns the flags as bits, if they fit together and the service has the scheduler that they
+/// belong to.
 ///
-/// `scheduler` tells it; it is not asked when no flag depends on it, and may
-/// not know it.
+/// `scheduler` returns the service's scheduler, or `None` if the kernel is to choose it. It is not
+/// called when no flag depends on it.
 pub(crate) fn bits<E: From<FlagsError>>(
     flags: &[Flag],
     scheduler: impl FnOnce() -> Result<Option<String>, E>,
@@ -113,7 +112,7 @@ pub(crate) fn bits<E: From<FlagsError>>(
         return Err(FlagsError::NoneWithOthers.into());
     }
     if flags.iter().any(|flag| flag.scheduler.is_some()) {
-        // A service with a scheduler that nobody has named is the kernel's to refuse.
+        // If the kernel is to choose the scheduler, it refuses flags that do not fit.
         if let Some(scheduler) = scheduler()? {
             for flag in flags {
                 if let Some(of) = flag.scheduler.filter(|of| *of != scheduler) {
@@ -131,8 +130,8 @@ pub(crate) fn bits<E: From<FlagsError>>(
     Ok(flags.iter().fold(0, |bits, flag| bits | flag.bits))
 }
 
-/// The names of the flags that are set, of a service with this scheduler. One
-/// that this tool does not know is shown as its bit.
+/// Returns the names of the flags that are set of a service with this scheduler. A flag that the
+/// specification does not have is named by its bit.
 pub(crate) fn names(bits: u32, scheduler: &str) -> Vec<String> {
     let each = (0..u32::BITS).map(|bit| 1 << bit);
     each.filter(|bit| bits & bit != 0)
@@ -143,7 +142,7 @@ pub(crate) fn names(bits: u32, scheduler: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a flag of the specification is called for a scheduler.
+/// Returns the name, as users write it, of a flag of the specification for a scheduler.
 fn named(name: &str, scheduler: &str) -> String {
     match name.strip_prefix(OF_SCHEDULER) {
         Some(rest) => format!("{scheduler}-{rest}"),
@@ -151,7 +150,7 @@ fn named(name: &str, scheduler: &str) -> String {
     }
 }
 
-/// What can be given on the command line.
+/// Returns all names as users write them.
 fn all_names() -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for scheduler in SCHEDULERS {
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_told_the_known_ones() {
+    fn the_error_lists_the_names() {
         let error = "sh-foo".parse::<Flag>().unwrap_err();
         assert_eq!(
             error.to_string(),

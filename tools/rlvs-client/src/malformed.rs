@@ -12,7 +12,7 @@ pub enum Malformed {
     Missing(&'static str),
     /// The payload of the attribute of this name does not fit its type.
     Form(&'static str),
-    /// The bytes are no messages or no attributes, for this reason.
+    /// The bytes are not messages or not attributes, for this reason.
     Bytes(String),
     /// The reply has no message.
     Empty,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's replies describe. The field names are those of the JSON
+//! Objects that the kernel's replies describe. The field names are those of the command's JSON
 //! output.
 
 use std::net::IpAddr;
@@ -30,29 +30,30 @@ pub struct Service {
     /// For how many seconds a client's connections go where its last one went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent: Option<u32>,
-    /// How many leading bits of a client's address count for that.
+    /// How many leading bits of a client's address are compared for `persistent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_prefix: Option<u8>,
-    /// In how many seconds a destination comes to its full share.
+    /// In how many seconds a destination that has begun to listen comes to its full share of new
+    /// connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<u32>,
-    /// Whether its address is one of the host's, if it has one.
+    /// `true` if the address is one of this host's; `None` for the wildcard address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub here: Option<bool>,
-    /// Its timeouts, where they are not those of the namespace.
+    /// The service's own timeouts.
     #[serde(flatten)]
     pub timeouts: ServiceTimeouts,
     /// Destinations, by address and port.
     pub destinations: Vec<Destination>,
     /// What the service has carried.
     pub stats: Stats,
-    /// What it carries per second, if that was asked for.
+    /// What it carries per second, after [`crate::rates::fill_in`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
 }
 
 impl Service {
-    /// Reads a service; the destinations are in messages of their own.
+    /// Reads a service without its destinations, which are in messages of their own.
     pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         use spec::service::*;
         let scheduler = attributes.require(SCHEDULER)?;
@@ -77,21 +78,21 @@ impl Service {
     }
 }
 
-/// A timeout in seconds; 0 stands for none set.
+/// Returns a timeout in seconds; 0 stands for none.
 fn set(seconds: Option<u32>) -> Option<u32> {
     seconds.filter(|seconds| *seconds != 0)
 }
 
-/// The timeouts that a service has of its own, in seconds.
+/// A service's own timeouts in seconds; `None` where the namespace's holds.
 #[derive(Debug, Default, Serialize)]
 pub struct ServiceTimeouts {
-    /// Of an established TCP connection.
+    /// Timeout of an established TCP connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_tcp: Option<u32>,
-    /// Of a TCP connection that one side has closed.
+    /// Timeout of a TCP connection that one side has closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_fin: Option<u32>,
-    /// Of a UDP flow.
+    /// Timeout of a UDP flow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_udp: Option<u32>,
 }
@@ -99,11 +100,11 @@ pub struct ServiceTimeouts {
 /// The timeouts of a network namespace, in seconds.
 #[derive(Debug, Serialize)]
 pub struct Timeouts {
-    /// Of an established TCP connection.
+    /// Timeout of an established TCP connection.
     pub tcp: u32,
-    /// Of a TCP connection that one side has closed.
+    /// Timeout of a TCP connection that one side has closed.
     pub tcp_fin: u32,
-    /// Of a UDP flow.
+    /// Timeout of a UDP flow.
     pub udp: u32,
 }
 
@@ -126,9 +127,9 @@ pub struct Destination {
     pub address: IpAddr,
     /// Port, host byte order.
     pub port: u16,
-    /// Name of the forwarding method in use.
+    /// Forwarding method in use.
     pub method: Method,
-    /// Name of the one that was asked for.
+    /// Forwarding method that was configured, if the kernel reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_method: Option<Method>,
     /// Share of the new connections, 0 to 65535.
@@ -139,31 +140,33 @@ pub struct Destination {
     /// Connections that are opening or closing, where they are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inactive_connections: Option<u32>,
-    /// With so many connections it gets no new ones; 0 for no bound.
+    /// Upper threshold: with this many connections it gets no new ones; 0 for none.
     pub max_connections: u32,
-    /// Until it has fewer than these; 0 for three quarters of the bound.
+    /// Lower threshold: once above the upper one, it gets new connections with fewer than this
+    /// many; 0 for three quarters of the upper one.
     pub min_connections: u32,
     /// Persistence templates that lead to it.
     pub templates: u32,
-    /// Whether its address is one of the host's, if it has one.
+    /// `true` if the address is one of this host's; `None` for the wildcard address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub here: Option<bool>,
-    /// Whether its process listens, where that can be known.
+    /// `true` if a process listens; `None` where that is not determined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listening: Option<bool>,
-    /// Whether only services lead there from outside of the host.
+    /// `true` if new connections from outside of the host are refused unless a service leads them
+    /// there.
     pub private: bool,
-    /// Number of the user whose listening socket is taken; `None` for any user's.
+    /// Number of the user whose listening sockets count; `None` for every user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<u32>,
-    /// Connections that would notice if its process ended, where all of them are known.
+    /// Connections that would be lost if the process ended; `None` if some are not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
-    /// Whether its process can be stopped, and nobody notices.
+    /// `true` if the process can be stopped without an effect on clients.
     pub drained: bool,
     /// What the destination has carried.
     pub stats: Stats,
-    /// What it carries per second, if that was asked for.
+    /// What it carries per second, after [`crate::rates::fill_in`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
 }
@@ -195,7 +198,7 @@ impl Destination {
     }
 }
 
-/// What a service or a destination carries per second. What is not counted is absent.
+/// What a service or a destination carries per second; `None` for what is not counted.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rates {
     /// Connections made.
@@ -214,7 +217,7 @@ pub struct Rates {
     pub out_bytes: Option<f64>,
 }
 
-/// Totals of a service or a destination. What is not counted is absent.
+/// Totals of a service or a destination; `None` for what is not counted.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Stats {
     /// Connections made.
@@ -231,7 +234,8 @@ pub struct Stats {
     /// Bytes to clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_bytes: Option<u64>,
-    /// Connections that another destination would have refused or dropped.
+    /// Connections that were given to another destination because the chosen one would have
+    /// refused or dropped them.
     pub avoided: u64,
 }
 
@@ -249,7 +253,7 @@ impl Stats {
     }
 }
 
-/// A connection entry. The derived order is the one of the listing.
+/// A connection entry. The derived order is that of the listing.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Connection {
     /// Transport protocol.
@@ -262,7 +266,7 @@ pub struct Connection {
     pub client_address: IpAddr,
     /// Port of the client.
     pub client_port: u16,
-    /// Index of the link or VRF that distinguishes the client from others with its address.
+    /// Index of the link or VRF that the client is behind, where its address alone is ambiguous.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_device: Option<u32>,
     /// Address of the destination.
@@ -295,7 +299,7 @@ impl Connection {
     }
 }
 
-/// A persistence template. The derived order is the one of the listing.
+/// A persistence template. The derived order is that of the listing.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Template {
     /// Transport protocol.
@@ -306,18 +310,18 @@ pub struct Template {
     pub service_port: u16,
     /// Address of the client's network.
     pub client_address: IpAddr,
-    /// How many bits of that count.
+    /// Length of the network's prefix in bits.
     pub client_prefix: u8,
-    /// Index of the link or VRF that the network is behind, if it is distinguished by that.
+    /// Index of the link or VRF that the network is behind, where its address alone is ambiguous.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_device: Option<u32>,
     /// Address of the destination.
     pub destination_address: IpAddr,
     /// Port of the destination.
     pub destination_port: u16,
-    /// Connections that it led there and that have an entry.
+    /// Entries of connections that the template has led there.
     pub connections: u32,
-    /// Seconds until it expires, if no connection is open.
+    /// Seconds until the template expires, if no connection is open.
     pub expires: u32,
 }
 
@@ -340,13 +344,12 @@ impl Template {
     }
 }
 
-/// The counters of a network namespace, in the specification's order. A
-/// counter that the specification gains needs no change here.
+/// The counters of a network namespace with their names, in the order of the specification.
 #[derive(Debug)]
 pub struct Counters(pub Vec<(String, u64)>);
 
 impl Counters {
-    /// Reads the counters; one that the kernel does not have is left out.
+    /// Reads the counters that the kernel has.
     pub(crate) fn decode(attributes: Attributes<'_>) -> Result<Self, Malformed> {
         let mut counters = Vec::new();
         for entry in spec::counters::SET.attributes {
@@ -381,8 +384,7 @@ pub(crate) fn address(attributes: Attributes<'_>, attr: Attr<Binary>) -> Result<
         .map_err(|error| Malformed::Bytes(error.to_string()))
 }
 
-/// The name of an enum's value, or its number where a newer kernel has a value
-/// that this tool does not know.
+/// Returns the name of an enum's value, or its number if only a newer kernel has a name for it.
 pub(crate) fn entry_name(names: &[&str], value: u8) -> String {
     match names.get(usize::from(value)) {
         Some(name) => (*name).to_string(),

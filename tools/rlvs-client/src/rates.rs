@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rates: what two readings of the statistics differ by, per second.
+//! Rates: the difference of two readings of the statistics, per second.
 //!
-//! A rate is over the time between two readings, whatever that is. The kernel's own rates, which
-//! ip_vs's clients read, are averages over about eight seconds.
+//! A rate is over the time between the two readings. The kernel's own rates, which ip_vs's clients
+//! read, are averages over about eight seconds.
 
 use std::time::Duration;
 
 use crate::model::{Rates, Service, Stats};
 
-/// Fills in the rates of `after`, which was read so long after `before`.
+/// Fills in the rates of `after`, which was read `elapsed` after `before`.
 pub fn fill_in(before: &[Service], after: &mut [Service], elapsed: Duration) {
     for service in after {
         let old = before.iter().find(|old| old.id == service.id);
@@ -26,7 +26,8 @@ pub fn fill_in(before: &[Service], after: &mut [Service], elapsed: Duration) {
     }
 }
 
-/// What was added or set to zero meanwhile has counted from zero.
+/// Returns the rates between two readings. What was added or zeroed between them has counted from
+/// zero.
 fn rates(before: Option<&Stats>, after: &Stats, elapsed: Duration) -> Rates {
     let before = before.filter(|before| {
         let grew = |total: fn(&Stats) -> Option<u64>| match (total(before), total(after)) {

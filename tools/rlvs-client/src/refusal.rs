@@ -13,9 +13,9 @@ use crate::attribute::{Attributes, Set};
 pub struct Refusal {
     /// Positive error number.
     pub errno: i32,
-    /// The kernel's own words (`NLMSGERR_ATTR_MSG`).
+    /// The kernel's text (`NLMSGERR_ATTR_MSG`).
     pub text: Option<String>,
-    /// The attribute at fault, if it is one.
+    /// The attribute at fault, if the kernel named one.
     pub fault: Option<Fault>,
 }
 
@@ -23,17 +23,17 @@ pub struct Refusal {
 /// specification.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The set that the attribute is in.
+    /// Name of the set that the attribute is in.
     pub set: &'static str,
-    /// The attribute.
+    /// Name of the attribute.
     pub attribute: &'static str,
-    /// Whether it should have been there, and was not.
+    /// `true` if the attribute is required and was absent.
     pub missing: bool,
 }
 
 impl Fault {
-    /// The attribute that stands `offset` bytes into `attributes`, the
-    /// attributes of a request that are numbered by `set`.
+    /// Returns the attribute that stands `offset` bytes into `attributes`, the attributes of a
+    /// request that are numbered by `set`.
     pub(crate) fn at(set: &'static Set, attributes: Attributes<'_>, offset: usize) -> Option<Self> {
         let mut level = Some(set);
         let mut fault = None;
@@ -50,8 +50,8 @@ impl Fault {
         fault
     }
 
-    /// The attribute `number` that is missing in `attributes`, or in the nest
-    /// that stands `nest` bytes into them.
+    /// Returns the attribute `number` that is missing in `attributes`, or in the nest that stands
+    /// `nest` bytes into them.
     pub(crate) fn missing(
         set: &'static Set,
         attributes: Attributes<'_>,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_of_the_kernel_is_put_in_words() {
+    fn a_refusal_without_a_text_gets_one() {
         assert_eq!(
             refusal(1, None, None),
             "this needs CAP_NET_ADMIN in the network namespace: run it as root (EPERM)"

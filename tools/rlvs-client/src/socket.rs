@@ -20,10 +20,10 @@ use crate::request::{Reply, Request};
 use crate::spec;
 use crate::transport::Transport;
 
-/// How often a dump is begun anew because what it lists has changed meanwhile.
+/// How often a dump is begun at most, while what it lists keeps changing.
 const DUMP_ATTEMPTS: usize = 10;
 
-/// `ENOENT`: the controller has no family of the name.
+/// `ENOENT`: there is no family of this name.
 const ENOENT: i32 = 2;
 
 /// A socket to the rlvs family of the network namespace that it is opened in.
@@ -43,7 +43,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`Error::NotLoaded`] if there is no family; [`crate::module::load`] may help.
+    /// [`Error::NotLoaded`] if there is no family: [`crate::module::load`] loads the module.
     pub fn connect() -> Result<Self, Error> {
         let mut socket = Self::to_controller().map_err(Error::Socket)?;
         socket.family = socket
@@ -165,8 +165,8 @@ impl Transport for Socket {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsteady`] if a dump was begun too often; [`Error::Refused`] with `ENOENT` or
-    /// `EOPNOTSUPP` if the module was unloaded since the socket was opened.
+    /// [`Error::Unsteady`] if a dump was begun too often; [`Error::Refused`] with `ENOENT` if
+    /// the module was unloaded since the socket was opened.
     fn request(&mut self, request: &Request) -> Result<Reply, Error> {
         for _ in 0..DUMP_ATTEMPTS {
             if let Outcome::Complete(reply) = self.attempt(request)? {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Subscriptions to the family's events.
+//! Subscriptions to the events of the family.
 
 use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
@@ -16,8 +16,8 @@ use crate::message::{GenericMessage, Messages};
 use crate::socket::Socket;
 use crate::spec;
 
-/// Notices that wait to be asked for. What is more waits in the socket, and
-/// when that is full the kernel says that events were lost.
+/// Notices that are queued for the receiver. Further ones stay in the socket; when its buffer is
+/// full, reading it fails with `ENOBUFS`.
 const WAITING: usize = 64;
 
 /// `ENOBUFS`: the socket has lost messages.

@@ -200,7 +200,7 @@ Examples:
     },
 }
 
-/// Which timeouts of the namespace are to be set.
+/// Options for the timeouts of the namespace.
 #[derive(Debug, Default, Args)]
 pub struct TimeoutOptions {
     /// Of an established TCP connection, in seconds; 0: the default, 900
@@ -224,13 +224,13 @@ impl TimeoutOptions {
         }
     }
 
-    /// Whether nothing is to be set.
+    /// Returns `true` if nothing is to be set.
     pub fn is_empty(&self) -> bool {
         self.tcp.is_none() && self.tcp_fin.is_none() && self.udp.is_none()
     }
 }
 
-/// The shells that completion scripts are made for.
+/// The shells that have completion scripts.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Shell {
     Bash,

@@ -16,12 +16,12 @@ use rlvs_client::transport::Transport;
 use crate::cli::dest::DestinationTarget;
 use crate::error::Error;
 
-/// How long to wait for an event before the kernel is asked anyway.
+/// How long to wait for an event before the kernel is asked without one.
 const POLL: Duration = Duration::from_secs(5);
 
 /// Quiesces destinations and waits until nothing is in flight at any of them.
 ///
-/// `events` was subscribed before, so that nothing is missed.
+/// Must be called with `events` subscribed already, so that no event is missed.
 pub fn drain<T: Transport>(
     client: &mut Client<T>,
     events: &mut impl Subscription,
@@ -47,7 +47,8 @@ pub fn drain<T: Transport>(
     }
 }
 
-/// Waits until something has become of one of the destinations, or may have.
+/// Waits for an event of one of the destinations, for lost events, or until it is time to ask the
+/// kernel.
 fn wait(
     events: &mut impl Subscription,
     target: &DestinationTarget,
@@ -69,14 +70,14 @@ fn wait(
     }
 }
 
-/// Whether a destination is one of those that the command line names.
+/// Returns `true` if the target includes the destination of this address and port.
 fn names(target: &DestinationTarget, address: std::net::IpAddr, port: u16) -> bool {
     let range = target.destination;
     address == range.address.unwrap_or(target.service.address)
         && (range.first..=range.last.unwrap_or(range.first)).contains(&port)
 }
 
-/// The destinations that the command line names, as far as they are there.
+/// Lists the destinations of the target that exist.
 fn named<T: Transport>(
     client: &mut Client<T>,
     target: &DestinationTarget,
@@ -86,7 +87,7 @@ fn named<T: Transport>(
     Ok(all)
 }
 
-/// Whether the kernel can tell of each that it has drained.
+/// Returns an error if the kernel does not count what is in flight at one of the destinations.
 fn check_known(named: &[Destination]) -> Result<(), Error> {
     match named.iter().find(|one| one.in_flight.is_none()) {
         None => Ok(()),
@@ -98,7 +99,7 @@ fn check_known(named: &[Destination]) -> Result<(), Error> {
     }
 }
 
-/// Those of the destinations that have not drained.
+/// Lists the destinations of the target that have not drained.
 fn not_drained<T: Transport>(
     client: &mut Client<T>,
     target: &DestinationTarget,
@@ -129,7 +130,7 @@ fn name(destination: &Destination) -> String {
     SocketAddr::new(destination.address, destination.port).to_string()
 }
 
-/// The error when the time is over.
+/// Returns the error for destinations that have not drained in time.
 fn timed_out(left: &[Destination], timeout: Duration) -> Error {
     let each: Vec<String> = left
         .iter()
@@ -172,7 +173,7 @@ mod tests {
         fn next(&mut self, limit: Option<Duration>) -> Result<Option<Notice>, ClientError> {
             assert!(
                 limit.is_some_and(|limit| limit <= POLL),
-                "it is not waited for long"
+                "the kernel is asked without an event in time"
             );
             self.asked += 1;
             Ok(if self.notices.is_empty() {
@@ -217,8 +218,8 @@ mod tests {
         }
     }
 
-    /// Drains with these listings and notices; the outcome, the requests and how often an event was
-    /// waited for.
+    /// Drains with these listings and notices; returns the outcome, the commands sent and how often
+    /// an event was waited for.
     fn run(
         ports: &str,
         listings: Vec<Vec<Message>>,
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_counts_is_refused_before_it_is_quiesced() {
+    fn what_is_not_counted_is_refused_before_it_is_quiesced() {
         let unknown = vec![destination(8001, 1, 0, 0), destination(8002, 1, None, 0)];
         let mut fake = Fake::answering([unknown]);
         let mut events = Events {
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_else_changes_it() {
+    fn another_change_ends_it() {
         let run = |listing| run(":8001", vec![listing], vec![], None).0;
         let text = run(vec![destination(8001, 5, 2, 0)])
             .unwrap_err()

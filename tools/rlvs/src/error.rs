@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong, and how the user learns what to change.
+//! Errors, with texts that say what to change.
 
 use std::fmt;
 use std::io;
@@ -12,11 +12,11 @@ use rlvs_client::refusal::{Fault, Refusal};
 pub enum Error {
     /// The command line does not fit together.
     Usage(String),
-    /// The kernel was not asked, or did not do what it was asked for.
+    /// A request was not sent, or was not carried out.
     Client(rlvs_client::error::Error),
-    /// Destinations were to be drained, and are not.
+    /// Destinations have not drained, for this reason.
     NotDrained(String),
-    /// What was to be printed to the place named first could not be.
+    /// Writing to the place named first has failed.
     Output(String, io::Error),
 }
 

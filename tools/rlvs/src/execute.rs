@@ -17,7 +17,7 @@ use crate::cli::Command;
 use crate::error::Error;
 use crate::output::{self, Numbers};
 
-/// What a command that was carried out leaves to be printed.
+/// The texts of a command that was carried out.
 #[derive(Debug, Default)]
 pub struct Done {
     /// For standard output.
@@ -40,7 +40,7 @@ impl From<Option<String>> for Done {
     }
 }
 
-/// Carries out a command; those that need no requests alone do nothing here.
+/// Carries out a command that needs a socket only. `main.rs` carries out the others.
 pub fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<Done, Error> {
     Ok(match command {
         Command::Service(command) => execute_service(command, client)?.into(),
@@ -105,12 +105,12 @@ pub fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Resul
         }
         Command::Timeouts { options, .. } => client.set_timeouts(&options.settings())?.into(),
         Command::Flush { now } => client.flush(*now)?.into(),
-        // Those are carried out without it.
+        // Not carried out here.
         Command::Completion { .. } | Command::Man { .. } | Command::Watch => Done::default(),
     })
 }
 
-/// Lists services, with what they carry per second during the next `seconds`.
+/// Lists services with their rates over the next `seconds`.
 fn list_with_rates<T: Transport>(
     client: &mut Client<T>,
     service: Option<&ServiceId>,
@@ -157,7 +157,7 @@ fn execute_dest<T: Transport>(
         DestCommand::Del { target, now } => {
             client.delete_destinations(&target.service, &target.destination, *now)?
         }
-        // Carried out with events.
+        // Not carried out here.
         DestCommand::Drain { .. } => None,
     })
 }

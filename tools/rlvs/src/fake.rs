@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tests put in the kernel's place.
+//! Stands in for the kernel in tests.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ use rlvs_client::request::{Message, Reply, Request};
 use rlvs_client::spec;
 use rlvs_client::transport::Transport;
 
-/// Gives prepared answers in turn and remembers the requests.
+/// A transport that returns prepared answers in turn and records the requests.
 #[derive(Default)]
 pub struct Fake {
     pub answers: VecDeque<Result<Reply, Error>>,
     pub requests: Vec<Seen>,
 }
 
-/// A request that the fake has got.
+/// A request that was recorded.
 pub struct Seen {
     pub command: u8,
     pub dump: bool,
@@ -45,7 +45,7 @@ impl Transport for &mut Fake {
 }
 
 impl Fake {
-    /// A fake whose answers have these messages.
+    /// Makes a fake whose answers have these messages.
     pub fn answering(answers: impl IntoIterator<Item = Vec<Message>>) -> Self {
         let mut fake = Self::default();
         answers.into_iter().for_each(|answer| fake.answer(answer));
@@ -60,18 +60,18 @@ impl Fake {
         }));
     }
 
-    /// The numbers of the commands that were asked for.
+    /// Returns the numbers of the commands that were recorded.
     pub fn commands(&self) -> Vec<u8> {
         self.requests.iter().map(|seen| seen.command).collect()
     }
 }
 
-/// A message of these attributes.
+/// Returns a message of these attributes.
 pub fn message(attributes: Builder) -> Message {
     Message(attributes.into_bytes())
 }
 
-/// An address as it is in a message.
+/// Returns an address in network byte order.
 pub fn octets(address: &str) -> Vec<u8> {
     match address.parse().unwrap() {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -79,7 +79,7 @@ pub fn octets(address: &str) -> Vec<u8> {
     }
 }
 
-/// Statistics that count up from `first`.
+/// Returns statistics that count up from `first`.
 pub fn stats(first: u64) -> Builder {
     use spec::stats::*;
     let mut attributes = Builder::default();
@@ -93,7 +93,7 @@ pub fn stats(first: u64) -> Builder {
     attributes
 }
 
-/// An event about a destination of tcp://192.0.2.10:80.
+/// Returns an event of a destination of tcp://192.0.2.10:80.
 pub fn event(name: &str, port: u16, in_flight: Option<u32>, count: Option<u32>) -> Notice {
     let address = [192, 0, 2, 10].into();
     Notice::Event(Event {

@@ -3,8 +3,8 @@
 //! `rlvs`: administers the rlvs load balancer of the Linux kernel.
 //!
 //! Each command is one or a few requests of the generic netlink family that
-//! `Documentation/netlink/specs/rlvs.yaml` specifies. What a request means and
-//! whether it is allowed is the kernel's business; the tool checks syntax only.
+//! `Documentation/netlink/specs/rlvs.yaml` specifies. The tool checks syntax only; the kernel
+//! decides whether a request is valid.
 //!
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 
@@ -73,8 +73,7 @@ fn run(command: &Command) -> Result<(), Error> {
     }
 }
 
-/// Prints the whole output. A reader that has gone away (`rlvs list | head`)
-/// has seen what it wanted: that is no error.
+/// Prints the whole output. A reader that has closed the pipe (`rlvs list | head`) is no error.
 fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     match stdout

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the listings look like.
+//! The listings.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -11,13 +11,13 @@ use rlvs_client::model::{
     Connection, Counters, Destination, Rates, Service, Stats, Template, Timeouts,
 };
 
-/// What the specification says of an absent table size.
+/// The size of the scheduler's table that is not shown.
 const USUAL_TABLE_SIZE: u32 = 4093;
 
-/// What is shown of a service or a destination whose address is not the host's.
+/// Stands for the state of a service or a destination whose address is not one of this host.
 const NOT_HERE: &str = "address not here";
 
-/// The timeouts, one on each line.
+/// Returns the timeouts, one on each line.
 pub fn timeouts_text(timeouts: &Timeouts) -> String {
     let mut table = Table::new("lr");
     for (name, seconds) in [
@@ -37,9 +37,9 @@ pub fn json<T: Serialize>(name: &str, value: &T) -> String {
     format!("{{\"{name}\":{value}}}\n")
 }
 
-/// The services as a table, each with its destinations indented below it.
+/// Returns the services as a table, each with its destinations indented below it.
 ///
-/// What each carried is shown as `numbers` says; rates are those that [`rlvs_client::rates`] filled in.
+/// `numbers` selects what is shown of the traffic; rates are those that [`rlvs_client::rates`] filled in.
 pub fn services_text(services: &[Service], numbers: Numbers) -> String {
     let mut table = Table::new(if numbers != Numbers::None {
         "lllrrrrrrrrrrr"
@@ -86,7 +86,7 @@ pub fn services_text(services: &[Service], numbers: Numbers) -> String {
     table.text()
 }
 
-/// The scheduler with what is not usual of it.
+/// Returns the scheduler with the settings that differ from the defaults.
 fn scheduler_cell(service: &Service) -> String {
     let mut cell = service.scheduler.clone();
     if let Some(slots) = service
@@ -143,12 +143,12 @@ fn destination_cells(destination: &Destination) -> Vec<String> {
         destination.weight.to_string(),
         bound(destination.max_connections),
         bound(destination.min_connections),
-        known(destination.active_connections),
-        known(destination.inactive_connections),
+        counted(destination.active_connections),
+        counted(destination.inactive_connections),
     ]
 }
 
-/// Whether a process listens, or why none is asked for.
+/// Returns the state of the process: whether it listens, if that is determined.
 fn process(destination: &Destination) -> &'static str {
     match (destination.here, destination.listening) {
         (Some(false), _) => NOT_HERE,
@@ -158,7 +158,7 @@ fn process(destination: &Destination) -> &'static str {
     }
 }
 
-/// The method, whether the destination is private, and whose socket has to listen.
+/// Returns the method, with `private` and the user if they are set.
 fn method_cell(destination: &Destination) -> String {
     let private = if destination.private { ",private" } else { "" };
     let user = destination.user.map(|user| format!(",user={user}"));
@@ -169,7 +169,7 @@ fn method_cell(destination: &Destination) -> String {
     )
 }
 
-/// A bound on connections, of which 0 is none.
+/// Returns a threshold of connections, `-` for none.
 fn bound(connections: u32) -> String {
     match connections {
         0 => "-".to_string(),
@@ -177,19 +177,19 @@ fn bound(connections: u32) -> String {
     }
 }
 
-/// A number, if anybody counts.
-fn known(number: Option<impl ToString>) -> String {
+/// Returns a number, `-` for what is not counted.
+fn counted(number: Option<impl ToString>) -> String {
     number.map_or_else(|| "-".to_string(), |number| number.to_string())
 }
 
-/// What a listing shows of what services and destinations carry.
+/// The columns of a listing about traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
-    /// Nothing.
+    /// None.
     None,
     /// The totals.
     Totals,
-    /// The rates, in whole numbers per second; bytes, as the kernel counts them.
+    /// The rates, in whole numbers per second.
     Rates,
 }
 
@@ -205,7 +205,7 @@ impl Numbers {
                 stats.out_bytes,
                 Some(stats.avoided),
             ]
-            .map(known)
+            .map(counted)
             .into(),
             (Self::Rates, Some(rates)) => [
                 Some(rates.connections),
@@ -214,18 +214,18 @@ impl Numbers {
                 rates.in_bytes,
                 rates.out_bytes,
             ]
-            .map(|rate| known(rate.map(|rate| format!("{rate:.0}"))))
+            .map(|rate| counted(rate.map(|rate| format!("{rate:.0}"))))
             .into(),
         }
     }
 }
 
-/// The number of a device, as it follows an address: `%3`.
+/// Returns the suffix of an address for a device: `%3`.
 fn device_text(device: Option<u32>) -> String {
     device.map_or_else(String::new, |index| format!("%{index}"))
 }
 
-/// A client's end: `192.0.2.1:40000`, `[fe80::1%3]:40000`, `192.0.2.1%5:40000`.
+/// Returns a client's address and port: `192.0.2.1:40000`, `[fe80::1%3]:40000`, `192.0.2.1%5:40000`.
 fn client_text(address: IpAddr, port: u16, device: Option<u32>) -> String {
     let device = device_text(device);
     match address {
@@ -234,7 +234,7 @@ fn client_text(address: IpAddr, port: u16, device: Option<u32>) -> String {
     }
 }
 
-/// The connection entries as a table.
+/// Returns the connection entries as a table.
 pub fn connections_text(connections: &[Connection]) -> String {
     let mut table = Table::new("lllllr");
     table.row([
@@ -263,7 +263,7 @@ pub fn connections_text(connections: &[Connection]) -> String {
     table.text()
 }
 
-/// The templates as a table.
+/// Returns the templates as a table.
 pub fn templates_text(templates: &[Template]) -> String {
     let mut table = Table::new("llllrr");
     table.row([
@@ -292,7 +292,7 @@ pub fn templates_text(templates: &[Template]) -> String {
     table.text()
 }
 
-/// The counters, one on each line.
+/// Returns the counters, one on each line.
 pub fn counters_text(counters: &Counters) -> String {
     let mut table = Table::new("lr");
     for (name, value) in &counters.0 {

@@ -14,21 +14,24 @@ use crate::error::Error;
 /// A line of output.
 #[derive(Serialize)]
 struct Line<T> {
-    /// When the tool received it, in seconds since 1970, to the millisecond.
+    /// Time of reception in seconds since 1970, to the millisecond.
     time: f64,
-    /// What has happened.
+    /// The event.
     #[serde(flatten)]
     what: T,
 }
 
-/// What has happened to no destination.
+/// An event that is of no destination.
 #[derive(Serialize)]
 struct Plain {
     event: &'static str,
 }
 
-/// Prints events until there are none any more: the reader has gone away, or
-/// the module has.
+/// Prints events until the reader closes the pipe.
+///
+/// # Errors
+///
+/// Those of the subscription, when the module is unloaded among others; [`Error::Output`].
 pub fn watch(events: &mut impl Subscription, out: &mut impl Write) -> Result<(), Error> {
     let mut line = json(now(), Plain { event: "watching" });
     loop {

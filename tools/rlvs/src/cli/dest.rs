@@ -88,7 +88,7 @@ Examples:
     },
 }
 
-/// Which destinations of which service.
+/// The destinations that a command is about.
 #[derive(Debug, Args)]
 pub struct DestinationTarget {
     #[arg(help = SERVICE_HELP)]
@@ -99,7 +99,7 @@ pub struct DestinationTarget {
     pub destination: DestinationRange,
 }
 
-/// What can be set of a destination.
+/// Options for what can be set of a destination.
 #[derive(Debug, Default, Args)]
 pub struct DestinationOptions {
     /// Share of the new connections relative to the other destinations, 0 to
@@ -162,7 +162,7 @@ fn methods() -> impl TypedValueParser<Value = Method> {
 /// The number that stands for any user in a request.
 const ANY_USER: u32 = u32::MAX;
 
-/// The number of a user, or of one with this name, as id(1) knows it.
+/// Returns the number of the user with this number or name, by id(1).
 fn user_number(user: &str) -> Result<u32, String> {
     let number = |digits: &str| digits.parse().ok().filter(|number| *number != ANY_USER);
     if let Some(number) = number(user) {

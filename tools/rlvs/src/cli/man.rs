@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use super::{Cli, Shell};
 use crate::error::Error;
 
-/// The completion script for a shell.
+/// Returns the completion script for a shell.
 pub fn completion(shell: Shell) -> String {
     let mut script = Vec::new();
     let shell = match shell {

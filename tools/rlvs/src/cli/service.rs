@@ -79,7 +79,7 @@ Examples:
     },
 }
 
-/// What can be set of a virtual service.
+/// Options for what can be set of a virtual service.
 #[derive(Debug, Default, Args)]
 pub struct ServiceOptions {
     /// Scheduler: rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr,

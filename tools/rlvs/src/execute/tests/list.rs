@@ -222,7 +222,7 @@ fn what_is_not_counted_is_not_shown_as_none() {
 }
 
 #[test]
-fn connections_that_nobody_counts_are_not_shown_as_none() {
+fn connections_that_are_not_counted_are_not_shown_as_none() {
     let answers = || {
         use spec::destination::*;
         let mut uncounted = Builder::default();
