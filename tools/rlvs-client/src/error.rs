@@ -60,8 +60,8 @@ impl fmt::Display for Error {
                 "the rlvs module is not loaded: as root, run 'modprobe rlvs' or 'insmod rlvs.ko'",
             ),
             Self::IpvsLoaded => f.write_str(
-                "the rlvs module is not loaded, and ip_vs is, of which only one can be: as root, \
-                 run 'modprobe -r ip_vs', then 'modprobe rlvs'",
+                "the rlvs module is not loaded, and cannot be while ip_vs is: as root, run \
+                 'modprobe -r ip_vs', then 'modprobe rlvs'",
             ),
             Self::NotLoadable { program, reason } => write!(
                 f,
@@ -72,7 +72,7 @@ impl fmt::Display for Error {
             Self::Unsteady => {
                 f.write_str("the configuration kept changing while it was read: try again")
             }
-            Self::Socket(error) => write!(f, "cannot talk to the kernel: {error}"),
+            Self::Socket(error) => write!(f, "the netlink socket failed: {error}"),
             Self::Reply(malformed) => {
                 write!(f, "the kernel's reply is not understood: {malformed}")
             }

@@ -59,7 +59,7 @@ impl std::error::Error for FlagsError {}
 impl fmt::Display for FlagsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoneWithOthers => f.write_str("none goes with no other flag"),
+            Self::NoneWithOthers => f.write_str("none cannot be given with other flags"),
             Self::OtherScheduler {
                 flag,
                 of,

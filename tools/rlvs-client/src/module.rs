@@ -86,7 +86,7 @@ fn has_capability(status: &str, capability: u64) -> bool {
 
 /// Returns the first line that a program wrote to stderr.
 fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("it does not say why")
+    text.lines().next().unwrap_or("it gave no reason")
 }
 
 #[cfg(test)]
@@ -111,6 +111,6 @@ mod tests {
     #[test]
     fn silence_is_put_in_words() {
         assert_eq!(first_line("one\ntwo\n"), "one");
-        assert_eq!(first_line(""), "it does not say why");
+        assert_eq!(first_line(""), "it gave no reason");
     }
 }

@@ -90,7 +90,7 @@ impl Refusal {
                 "this needs CAP_NET_ADMIN in the network namespace: run it as root".into()
             }
             Some("EOPNOTSUPP") => {
-                "the loaded rlvs module does not know this command: load the version of this tool"
+                "the loaded rlvs module does not have this command: load the version of this tool"
                     .into()
             }
             _ => {

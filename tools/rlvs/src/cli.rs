@@ -85,7 +85,7 @@ Examples:
         /// Add the statistics: connections, packets and bytes
         #[arg(long)]
         stats: bool,
-        /// Add the rates, per second, over the next second or so many; the
+        /// Add the rates per second, measured over one second or this many; the
         /// kernel keeps totals, which are read twice
         #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
             default_missing_value = "1", value_parser = clap::value_parser!(u64).range(1..=3600),
@@ -108,9 +108,10 @@ Examples:
 
     /// List the persistence templates
     ///
-    /// A template is where the next connections of a client of a persistent
-    /// service go. EXPIRES is in seconds from now, if no further connection is
-    /// opened; a template whose time is over stays while a connection is open.
+    /// A template records the destination that a client's next connections to
+    /// a persistent service go to. EXPIRES is in seconds from now, if no
+    /// further connection is opened; an expired template stays while a
+    /// connection is open.
     #[command(after_help = "\
 Examples:
   rlvs templates
@@ -134,16 +135,16 @@ Examples:
         json: bool,
     },
 
-    /// Print what becomes of destinations, as JSON lines
+    /// Print changes of the state of destinations, as JSON lines
     ///
-    /// Prints one JSON object on each line, at once: time (seconds since 1970),
-    /// event, service (protocol, address, port) and destination (address,
-    /// port). Events are up, down (no process listens), draining (with
-    /// in_flight), drained, resumed, overloaded, not-overloaded and retried
-    /// (with count). The first line is the event watching; what is unusual then
-    /// is told within two seconds. The event lost says that events came faster
-    /// than they were read. Ends when it is interrupted, or the module is
-    /// unloaded. Needs CAP_NET_ADMIN.
+    /// Prints one JSON object on each line, without delay: time (seconds since
+    /// 1970), event, service (protocol, address, port) and destination
+    /// (address, port). Events are up, down (no process listens), draining
+    /// (with in_flight), drained, resumed, overloaded, not-overloaded and
+    /// retried (with count). The first line is the event watching; states that
+    /// are unusual at that time follow within two seconds. The event lost
+    /// stands for events that came faster than they were read. Ends when it is
+    /// interrupted, or when the module is unloaded. Needs CAP_NET_ADMIN.
     #[command(after_help = "\
 Examples:
   rlvs watch
@@ -165,9 +166,9 @@ Examples:
 
     /// Show or set the timeouts of the network namespace
     ///
-    /// An entry expires when so many seconds have passed without a packet. A
-    /// service can have timeouts of its own: rlvs service edit. Without an
-    /// option the timeouts are shown.
+    /// An entry expires after its timeout without a packet. A service can have
+    /// timeouts of its own: see rlvs service edit. Without an option the
+    /// timeouts are shown.
     #[command(after_help = "\
 Examples:
   rlvs timeouts
@@ -203,13 +204,15 @@ Examples:
 /// Options for the timeouts of the namespace.
 #[derive(Debug, Default, Args)]
 pub struct TimeoutOptions {
-    /// Of an established TCP connection, in seconds; 0: the default, 900
+    /// Timeout of an established TCP connection, in seconds; 0: the default,
+    /// 900
     #[arg(long, value_name = "SECONDS")]
     pub tcp: Option<u32>,
-    /// Of a TCP connection that one side has closed; 0: the default, 120
+    /// Timeout of a TCP connection that one side has closed, in seconds; 0: the
+    /// default, 120
     #[arg(long, value_name = "SECONDS")]
     pub tcp_fin: Option<u32>,
-    /// Of a UDP flow; 0: the default, 300
+    /// Timeout of a UDP flow, in seconds; 0: the default, 300
     #[arg(long, value_name = "SECONDS")]
     pub udp: Option<u32>,
 }

@@ -92,8 +92,8 @@ fn check_known(named: &[Destination]) -> Result<(), Error> {
     match named.iter().find(|one| one.in_flight.is_none()) {
         None => Ok(()),
         Some(unknown) => Err(Error::NotDrained(format!(
-            "{}: the flag uncounted left connections unrecorded, so that nobody knows when the \
-             last one ends: quiesce it with 'rlvs dest edit ... --weight 0' and ask its process",
+            "{}: the flag uncounted left connections unrecorded, so that the end of the last one \
+             cannot be seen: quiesce it with 'rlvs dest edit ... --weight 0' and watch its process",
             name(unknown)
         ))),
     }

@@ -16,9 +16,9 @@ use super::service::SERVICE_HELP;
 pub enum DestCommand {
     /// Add a destination, or one on each port of a range
     ///
-    /// If one of a range cannot be added, none is. The address need not be
-    /// this host's yet: a note says so then, and until it is, the destination
-    /// gets no connections. Other hosts are not forwarded to.
+    /// If one of a range cannot be added, none is. The address need not be one
+    /// of this host yet: a note on stderr names that, and the destination gets
+    /// no connections until it is. Packets are not forwarded to other hosts.
     #[command(after_help = "\
 Examples:
   rlvs dest add tcp://192.0.2.10:80 :8001-8004
@@ -33,9 +33,9 @@ Examples:
 
     /// Change a destination, or those on a range of ports
     ///
-    /// The change takes effect for the next connection and disturbs none. What
-    /// is not given stays as it is. With weight 0 a destination keeps its
-    /// connections and is given no new ones.
+    /// The change takes effect for the next connection and disturbs none.
+    /// Options that are not given keep their values. With weight 0 a
+    /// destination keeps its connections and gets no new ones.
     #[command(after_help = "\
 Examples:
   rlvs dest edit tcp://192.0.2.10:80 :8001 --weight 0
@@ -71,10 +71,10 @@ Examples:
     /// connection of the service that its process still has or has yet to
     /// accept, none that is being opened, no UDP flow that has not expired, and
     /// no persistence template that leads new connections there. Then the
-    /// processes can be stopped, and nobody notices.
+    /// processes can be stopped without an effect on clients.
     ///
-    /// If the time is over before, the exit status is 1 and the weight stays 0.
-    /// Where the flag uncounted left connections unrecorded it is refused.
+    /// If the timeout is over before, the exit status is 1 and the weight stays
+    /// 0. Refused where the flag uncounted left connections unrecorded.
     #[command(after_help = "\
 Examples:
   rlvs dest drain tcp://192.0.2.10:80 :8001 && systemctl restart web@8001
@@ -82,7 +82,7 @@ Examples:
     Drain {
         #[command(flatten)]
         target: DestinationTarget,
-        /// Give up after so many seconds; without it, never
+        /// Give up after this many seconds; without it, never
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u32>,
     },
@@ -106,33 +106,33 @@ pub struct DestinationOptions {
     /// 65535; 0 stops new connections [a new destination has: 1]
     #[arg(long, value_name = "NUMBER")]
     pub weight: Option<u32>,
-    /// With so many connections, active and inactive, it gets no new ones; 0
-    /// is no bound [a new destination has: 0]
+    /// Upper threshold: with this many connections, active and inactive, it
+    /// gets no new ones; 0: no threshold [a new destination has: 0]
     #[arg(long, value_name = "NUMBER")]
     pub max_connections: Option<u32>,
-    /// A destination that reached the bound gets new connections again with
-    /// fewer than these; 0 is three quarters of the bound [a new destination
-    /// has: 0]
+    /// Lower threshold: after it reached the upper one, it gets new connections
+    /// again with fewer than this many; 0: three quarters of the upper one [a
+    /// new destination has: 0]
     #[arg(long, value_name = "NUMBER")]
     pub min_connections: Option<u32>,
     /// Forwarding method: nat rewrites packets; steer, for TCP, hands a
     /// client's SYN to the destination's listening socket and rewrites
     /// nothing; auto steers where the whole service can. All destinations of
-    /// a service have the same one in use [a new destination has: auto]
+    /// a service use one method [a new destination has: auto]
     #[arg(long, value_name = "METHOD", value_parser = methods())]
     pub method: Option<Method>,
     /// Refuse new connections from outside of the host that go straight to its
-    /// address and port: only services lead there
+    /// address and port, past the service
     #[arg(long)]
     pub private: bool,
-    /// Take --private back [a new destination is not private]
+    /// Undo --private [a new destination is not private]
     #[arg(long, conflicts_with = "private")]
     pub public: bool,
-    /// Take only a listening socket that this user has made for the
-    /// destination's, by name or number: another one's counts as not listening
+    /// Use only listening sockets that this user, by name or number, has
+    /// opened; sockets of other users count as not listening
     #[arg(long, value_name = "USER", value_parser = user_number)]
     pub user: Option<u32>,
-    /// Take --user back [a new destination has: any user]
+    /// Undo --user [a new destination has: any user]
     #[arg(long, conflicts_with = "user")]
     pub any_user: bool,
 }
@@ -172,7 +172,7 @@ fn user_number(user: &str) -> Result<u32, String> {
     let found = std::process::Command::new("id")
         .args(["-u", "--", user])
         .output();
-    let found = found.map_err(|error| format!("id(1) cannot be asked: {error}"))?;
+    let found = found.map_err(|error| format!("id(1) cannot be run: {error}"))?;
     let text = String::from_utf8(found.stdout).map_err(|_| unknown())?;
     number(text.trim())
         .filter(|_| found.status.success())

@@ -19,8 +19,8 @@ is written in brackets, * is any local IPv4 address and [::] any local IPv6 addr
 pub enum ServiceCommand {
     /// Add a virtual service
     ///
-    /// Its address need not be this host's yet: a note says so then, and until
-    /// it is, packets to it are left alone.
+    /// The address need not be one of this host yet: a note on stderr names
+    /// that, and packets to the address are left alone until it is.
     #[command(after_help = "\
 Examples:
   rlvs service add tcp://192.0.2.10:80
@@ -38,8 +38,9 @@ Examples:
 
     /// Change a virtual service
     ///
-    /// The change takes effect for the next connection. What is not given
-    /// stays as it is, but a new scheduler comes without flags of its own.
+    /// The change takes effect for the next connection. Options that are not
+    /// given keep their values, but a new scheduler clears the flags that
+    /// belong to a scheduler.
     #[command(after_help = "\
 Examples:
   rlvs service edit tcp://192.0.2.10:80 --scheduler wrr
@@ -83,44 +84,45 @@ Examples:
 #[derive(Debug, Default, Args)]
 pub struct ServiceOptions {
     /// Scheduler: rr, wrr, lc, wlc, sed, nq, fo, ovf, sh, dh, mh, lblc, lblcr,
-    /// twos or p2c [a new service has: wlc]
+    /// twos, p2c or jsq [a new service has: wlc]
     #[arg(long, value_name = "NAME")]
     pub scheduler: Option<String>,
-    /// Flags that are to be set, all others are cleared: sh-port and mh-port
-    /// schedule by the client's port as well as its address; sh-fallback and
-    /// mh-fallback give a client another destination when its own takes no
-    /// new connections; sloppy lets a packet in mid-stream open a connection;
-    /// uncounted steers without remembering what connections there are, which
-    /// takes no memory; ops, for UDP, schedules each packet by itself, without
+    /// Flags to set; all others are cleared: sh-port and mh-port schedule by
+    /// the client's port as well as its address; sh-fallback and mh-fallback
+    /// give a client another destination when its own takes no new
+    /// connections; sloppy lets a packet in mid-stream open a connection;
+    /// uncounted steers without a record of each connection, which takes no
+    /// memory; ops, for UDP, schedules each packet by itself, without
     /// connections; none clears all
     #[arg(long, value_name = "FLAG,...", value_delimiter = ',')]
     pub flags: Option<Vec<Flag>>,
     /// Slots of the table of the scheduler mh: 4093, as in IPVS, or 65537
     #[arg(long, value_name = "SLOTS")]
     pub table_size: Option<u32>,
-    /// Timeout of an established TCP connection, in seconds; 0: that of the
-    /// namespace holds
+    /// Timeout of an established TCP connection, in seconds; 0: the
+    /// namespace's timeout
     #[arg(long, value_name = "SECONDS")]
     pub timeout_tcp: Option<u32>,
-    /// Timeout of a TCP connection that one side has closed; 0 as above
+    /// Timeout of a TCP connection that one side has closed, in seconds; 0: the
+    /// namespace's timeout
     #[arg(long, value_name = "SECONDS")]
     pub timeout_fin: Option<u32>,
-    /// Timeout of a UDP flow; 0 as above
+    /// Timeout of a UDP flow, in seconds; 0: the namespace's timeout
     #[arg(long, value_name = "SECONDS")]
     pub timeout_udp: Option<u32>,
-    /// Give a client's connections to the destination of its last one, for so
-    /// many seconds after that was opened, or while one is open; 0: don't
+    /// Give a client's connections to the destination of its last one, for this
+    /// many seconds after that was opened and while one is open; 0: off
     #[arg(long, value_name = "SECONDS")]
     pub persistent: Option<u32>,
-    /// Clients whose addresses have so many leading bits in common count as
+    /// Treat clients whose addresses have this many leading bits in common as
     /// one for --persistent [a new service has: the whole address]
     #[arg(long, value_name = "LENGTH")]
     pub prefix: Option<u8>,
-    /// The same as an IPv4 mask, such as 255.255.255.0
+    /// Set --prefix by an IPv4 mask, such as 255.255.255.0
     #[arg(long, value_name = "MASK", value_parser = prefix_of_mask, conflicts_with = "prefix")]
     pub netmask: Option<u8>,
-    /// Let a destination whose process has begun to listen come to its full
-    /// share of new connections in so many seconds; 0: at once
+    /// Raise a destination whose process has begun to listen to its full share
+    /// of new connections within this many seconds; 0: at once
     #[arg(long, value_name = "SECONDS")]
     pub slow_start: Option<u32>,
 }
@@ -151,7 +153,7 @@ impl ServiceOptions {
 
 /// Returns the prefix length that an IPv4 mask stands for.
 fn prefix_of_mask(text: &str) -> Result<u8, String> {
-    let wrong = || "a mask is four numbers, first ones then zeros in binary".to_string();
+    let wrong = || "write four numbers that in binary are ones, then zeros".to_string();
     let mask: std::net::Ipv4Addr = text.parse().map_err(|_| wrong())?;
     let bits = mask.to_bits();
     let ones = bits.leading_ones();
