@@ -9,8 +9,8 @@
 //! the attribute at fault, in [`refusal::Refusal`].
 //!
 //! The crate prints nothing, and starts a program only in [`module::load`]. A request blocks its
-//! thread until the kernel has answered, which takes as long as the kernel's grace periods where
-//! something is deleted.
+//! thread until the kernel has answered, which takes an RCU grace period where something is deleted;
+//! a program with an event loop makes them on a thread of their own.
 //!
 //! ```no_run
 //! use rlvs_client::client::Client;
@@ -70,3 +70,14 @@ pub mod socket;
 pub mod spec;
 pub mod subscription;
 pub mod transport;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_program_can_hand_them_to_its_threads() {
+        fn can_be_sent<T: Send + 'static>() {}
+        can_be_sent::<crate::client::Client<crate::socket::Socket>>();
+        can_be_sent::<crate::subscription::Events>();
+        can_be_sent::<crate::error::Error>();
+    }
+}

@@ -2,9 +2,11 @@
 
 //! Commands that change something.
 
+use rlvs_client::client::Client;
+use rlvs_client::request::Reply;
 use rlvs_client::spec::{self, command};
 
-use super::{parse, run, service};
+use super::{execute, parse, run, service};
 use crate::error::Error;
 use crate::fake::{Fake, Seen};
 
@@ -50,6 +52,19 @@ fn flags_are_sent_as_bits() {
     assert!(attributes(1).get(SCHEDULER).unwrap().is_none());
     assert_eq!(attributes(3).require(FLAGS).unwrap(), 0x10);
     assert!(attributes(0).get(FLAGS_MASK).unwrap().is_none());
+}
+
+#[test]
+fn a_note_is_no_output() {
+    let mut fake = Fake::default();
+    fake.answers.push_back(Ok(Reply {
+        messages: Vec::new(),
+        note: Some("the address is not here".into()),
+    }));
+    let command = parse("rlvs service add tcp://192.0.2.10:80").unwrap();
+    let done = execute(&command, &mut Client::new(&mut fake)).unwrap();
+    assert_eq!(done.note.as_deref(), Some("the address is not here"));
+    assert_eq!(done.output, "");
 }
 
 #[test]
