@@ -10,6 +10,7 @@ use rlvs_client::endpoint::ServiceId;
 use rlvs_client::model::Service;
 use rlvs_client::rates;
 use rlvs_client::transport::Transport;
+use serde::Serialize;
 
 use crate::cli::dest::DestCommand;
 use crate::cli::service::ServiceCommand;
@@ -26,25 +27,34 @@ pub struct Done {
     pub note: Option<String>,
 }
 
-impl From<String> for Done {
-    fn from(output: String) -> Self {
-        let note = None;
-        Self { output, note }
-    }
-}
-
-impl From<Option<String>> for Done {
-    fn from(note: Option<String>) -> Self {
+impl Done {
+    /// A change, with the kernel's note.
+    fn change(note: Option<String>) -> Self {
         let output = String::new();
         Self { output, note }
+    }
+
+    /// A listing, as JSON with this name or as the text that `text` makes of it.
+    fn listing<T: Serialize>(
+        json: bool,
+        name: &str,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Self {
+        let output = if json {
+            output::json(name, value)
+        } else {
+            text(value)
+        };
+        Self { output, note: None }
     }
 }
 
 /// Carries out a command that needs a socket only. `main.rs` carries out the others.
 pub fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Result<Done, Error> {
     Ok(match command {
-        Command::Service(command) => execute_service(command, client)?.into(),
-        Command::Dest(command) => execute_dest(command, client)?.into(),
+        Command::Service(command) => Done::change(execute_service(command, client)?),
+        Command::Dest(command) => Done::change(execute_dest(command, client)?),
         Command::List {
             service,
             json,
@@ -60,51 +70,34 @@ pub fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Resul
                 (None, true) => Numbers::Totals,
                 (None, false) => Numbers::None,
             };
-            if *json {
-                output::json("services", &services)
-            } else {
-                output::services_text(&services, numbers)
-            }
-            .into()
+            Done::listing(*json, "services", &services, |services| {
+                output::services_text(services, numbers)
+            })
         }
         Command::Conns { json } => {
             let connections = client.connections()?;
-            if *json {
-                output::json("connections", &connections)
-            } else {
-                output::connections_text(&connections)
-            }
-            .into()
+            Done::listing(*json, "connections", &connections, |connections| {
+                output::connections_text(connections)
+            })
         }
         Command::Templates { json } => {
             let templates = client.templates()?;
-            if *json {
-                output::json("templates", &templates)
-            } else {
-                output::templates_text(&templates)
-            }
-            .into()
+            Done::listing(*json, "templates", &templates, |templates| {
+                output::templates_text(templates)
+            })
         }
         Command::Counters { json } => {
             let counters = client.counters()?;
-            if *json {
-                output::json("counters", &counters)
-            } else {
-                output::counters_text(&counters)
-            }
-            .into()
+            Done::listing(*json, "counters", &counters, output::counters_text)
         }
         Command::Timeouts { options, json } if options.is_empty() => {
             let timeouts = client.timeouts()?;
-            if *json {
-                output::json("timeouts", &timeouts)
-            } else {
-                output::timeouts_text(&timeouts)
-            }
-            .into()
+            Done::listing(*json, "timeouts", &timeouts, output::timeouts_text)
         }
-        Command::Timeouts { options, .. } => client.set_timeouts(&options.settings())?.into(),
-        Command::Flush { now } => client.flush(*now)?.into(),
+        Command::Timeouts { options, .. } => {
+            Done::change(client.set_timeouts(&options.settings())?)
+        }
+        Command::Flush { now } => Done::change(client.flush(*now)?),
         // Not carried out here.
         Command::Completion { .. } | Command::Man { .. } | Command::Watch => Done::default(),
     })
