@@ -18,8 +18,8 @@ use crate::transport::Transport;
 
 /// The family's operations over a transport.
 ///
-/// A method that changes something returns the kernel's note about it, if there is one: the change
-/// was made, but does not take effect until something else changes.
+/// A method that changes something returns the kernel's note about it, if there is one: a warning
+/// about a change that was made, such as of an address that is not one of this host.
 ///
 /// # Errors
 ///

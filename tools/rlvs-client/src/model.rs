@@ -142,8 +142,8 @@ pub struct Destination {
     pub inactive_connections: Option<u32>,
     /// Upper threshold: with this many connections it gets no new ones; 0 for none.
     pub max_connections: u32,
-    /// Lower threshold: once above the upper one, it gets new connections with fewer than this
-    /// many; 0 for three quarters of the upper one.
+    /// Lower threshold: after it reached the upper one, it gets new connections with fewer than
+    /// this many; 0 for three quarters of the upper one.
     pub min_connections: u32,
     /// Persistence templates that lead to it.
     pub templates: u32,

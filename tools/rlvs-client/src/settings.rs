@@ -25,7 +25,7 @@ pub struct ServiceSettings {
     pub timeout_udp: Option<u32>,
     /// For how many seconds a client's connections go where its last one went; 0: not at all.
     pub persistent: Option<u32>,
-    /// How many leading bits of a client's address count for that.
+    /// How many leading bits of a client's address are compared for `persistent`.
     pub persistent_prefix: Option<u8>,
     /// In how many seconds a destination that has begun to listen comes to its full share of new
     /// connections; 0: at once.
@@ -38,15 +38,16 @@ pub struct DestinationSettings {
     /// Share of the new connections relative to the other destinations, 0 to 65535; 0 stops new
     /// connections.
     pub weight: Option<u32>,
-    /// With so many connections, active and inactive, it gets no new ones; 0 is no bound.
+    /// Upper threshold: with this many connections, active and inactive, it gets no new ones; 0 for
+    /// none.
     pub max_connections: Option<u32>,
-    /// Once the bound was reached, it gets new connections with fewer than these; 0 is three
-    /// quarters of the bound.
+    /// Lower threshold: after it reached the upper one, it gets new connections with fewer than this
+    /// many; 0 for three quarters of the upper one.
     pub min_connections: Option<u32>,
     /// Forwarding method.
     pub method: Option<Method>,
-    /// Whether new connections from outside of the host that go straight to its address and port
-    /// are refused.
+    /// `true` to refuse new connections from outside of the host that go straight to its address
+    /// and port, past the service.
     pub private: Option<bool>,
     /// Whose listening sockets are the destination's.
     pub user: Option<SocketUser>,
