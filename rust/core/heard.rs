@@ -20,8 +20,10 @@ const NONE: u32 = u32::MAX;
 /// so does the periodic work, which looks at all destinations when packets did not get far enough.
 /// Whatever is here is asked once more before it gets a connection.
 pub struct Heard<W> {
+    /// Guarded by: atomic; any packet and the periodic work, the last writer wins.
     places: [W; MANY],
     /// Not 0 if a packet found none that listens although it has not asked all.
+    /// Guarded by: atomic; any packet and the periodic work, the last writer wins.
     wanted: W,
 }
 

@@ -134,8 +134,10 @@ pub struct TemplateRef<W> {
     /// Of those connections.
     counts: Counts<W>,
     /// When the last one was opened, in seconds since boot.
+    /// Guarded by: atomic; any packet, the last writer wins.
     opened: W,
     /// Not 0 once one of them was more than a packet with a source address that may be false.
+    /// Guarded by: atomic; set once, by any packet.
     proven: W,
 }
 

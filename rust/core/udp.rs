@@ -15,8 +15,11 @@ use crate::{
 
 /// What UDP has in a namespace. Other CPUs may be changing it.
 pub struct Flows<W> {
+    /// Guarded by: atomic; changed by whoever moves the state of an entry.
     unanswered: W,
+    /// Guarded by: atomic; changed by whoever moves the state of an entry.
     answered: W,
+    /// Guarded by: atomic; changed with the table of templates.
     templates: W,
 }
 

@@ -22,7 +22,8 @@
 //! [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h)
 //!
 //! Upstream: shaped as `LocalInterruptDisabled` and `SpinLockIrq::lock_with` of the interrupt-aware
-//! locks series; none for bottom halves.
+//! locks series (L. Paul, B. Feng); none for bottom halves. Can go when there is a variant for
+//! them.
 
 use crate::bindings;
 use core::ops::{Deref, DerefMut};
@@ -98,6 +99,7 @@ pub fn with_bh_disabled<R>(f: impl for<'a> FnOnce(&'a LocalBhDisabled) -> R) -> 
 /// A spinlock that softirq takes too: it is locked with bottom halves off, which the caller proves.
 #[pin_data]
 pub struct SpinLockBh<T> {
+    /// Guarded by: itself; bottom halves off.
     #[pin]
     inner: SpinLock<T>,
 }

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 //!
-//! Upstream: `kernel::time` has fine clocks only.
+//! Upstream: `kernel::time` has fine clocks only. Can go when it has `ktime_get_seconds()`.
 
 use crate::bindings;
 

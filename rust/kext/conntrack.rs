@@ -7,7 +7,7 @@
 //! C headers: [`include/net/netfilter/nf_conntrack_core.h`](srctree/include/net/netfilter/nf_conntrack_core.h),
 //! [`include/net/netfilter/nf_conntrack_seqadj.h`](srctree/include/net/netfilter/nf_conntrack_seqadj.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go when connection tracking has bindings.
 
 use crate::{
     bindings,

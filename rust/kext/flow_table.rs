@@ -10,7 +10,8 @@
 //!
 //! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
 //!
-//! Upstream: none; `struct rhashtable` is in the kernel's bindings, its lookups are inline.
+//! Upstream: none; `struct rhashtable` is in the kernel's bindings, its lookups are inline. Can go
+//! when it has an abstraction that allows two keys.
 
 pub use bucket::Bucket;
 pub use flow::{EntryCache, Flow, Link, NoReply, Second};

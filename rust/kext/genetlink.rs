@@ -10,7 +10,8 @@
 //! C headers: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
 //! [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 //!
-//! Upstream: "rust: netlink: add raw netlink abstraction"; not merged, multicast only.
+//! Upstream: "rust: netlink: add raw netlink abstraction" (A. Ryhl); not merged, multicast only.
+//! Can go when it answers requests, and YNL generates the Rust side.
 
 use crate::{
     bindings,

@@ -5,7 +5,7 @@
 //! C headers: [`include/net/route.h`](srctree/include/net/route.h),
 //! [`include/net/addrconf.h`](srctree/include/net/addrconf.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go with `local.rs`.
 
 use crate::{bindings, netfilter::Context, skbuff::Skb, sock::Ends};
 

@@ -5,7 +5,7 @@
 //! C headers: [`include/net/ip_fib.h`](srctree/include/net/ip_fib.h),
 //! [`include/net/ip6_route.h`](srctree/include/net/ip6_route.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go when the routing tables have bindings.
 
 use crate::{bindings, net::Net, netfilter::Context, skbuff::Skb, sock::Ends};
 

@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 //!
-//! Upstream: none at present.
+//! Upstream: none. Can go when netfilter has bindings.
 
 use crate::{
     bh::{with_bh_disabled, LocalBhDisabled},

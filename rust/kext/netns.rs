@@ -10,7 +10,7 @@
 //! [`include/net/netns/generic.h`](srctree/include/net/netns/generic.h),
 //! [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go when there are `pernet_operations` and cancellable work.
 
 use crate::{bindings, memory::KEPT, net::Net, netfilter::HookSpec, sysctl};
 use core::cell::Cell;
@@ -54,6 +54,7 @@ pub trait Namespace: Send + Sync + Sized + 'static {
 #[pin_data]
 struct Slot<T> {
     /// The registered hooks.
+    /// Guarded by: itself, the hooks mutex.
     #[pin]
     hooks: Mutex<Option<Registered>>,
     /// The sysctls' files, if the state has any.

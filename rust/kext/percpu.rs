@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 //!
-//! Upstream: a per-CPU RFC; not merged.
+//! Upstream: the per-CPU RFC (M. Levy); not merged. Can go when it has a counter for softirq and
+//! process context.
 
 #[cfg(not(CONFIG_PREEMPT_RT))]
 use crate::rwonce::Once;

@@ -8,7 +8,8 @@
 //! C headers: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h),
 //! [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 //!
-//! Upstream: `kernel::seq_file` can only write into a file that C code has opened.
+//! Upstream: `kernel::seq_file` can only write into a file that C code has opened. Can go when
+//! there are `proc_ops` and a seq_file with a state.
 
 use crate::{
     bindings,

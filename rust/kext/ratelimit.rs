@@ -21,6 +21,7 @@ pub fn passes(net: &Net) -> bool {
 }
 
 /// Lets one message of a namespace pass a minute, unless there were too many others just before.
+/// Guarded by: atomic; moved by compare-and-exchange.
 pub struct Limit(Atomic<u32>);
 
 impl Limit {

@@ -4,7 +4,8 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 //!
-//! Upstream: the `Rcu<P>` prototype; not merged.
+//! Upstream: the `Rcu<P>` prototype (B. Feng); not merged. `sync::rcu` has the read-side guard
+//! only.
 
 use crate::{bindings as helpers, memory::KEPT};
 use core::marker::PhantomData;
@@ -58,6 +59,7 @@ impl<T> Deref for RcuBox<T> {
 /// `pointer` is not null and came from [`KBox::into_raw`]; a value that it has left is freed only
 /// after a grace period.
 pub struct Rcu<T: Send + Sync> {
+    /// Guarded by: RCU; replaced under what its owner says.
     pointer: Atomic<*mut Node<T>>,
     owned: PhantomData<KBox<T>>,
 }

@@ -11,7 +11,7 @@
 //!
 //! C header: [`include/net/netfilter/nf_conntrack.h`](srctree/include/net/netfilter/nf_conntrack.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go when what refuses a packet can be given what it sends.
 
 use crate::{bindings, net::Net, netfilter::Context, skbuff::Skb};
 use kernel::{error::from_err_ptr, prelude::*};

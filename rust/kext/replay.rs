@@ -5,7 +5,8 @@
 //! C headers: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h),
 //! [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go when there is a type for an owned packet, `netif_rx()` and
+//! `ip_local_out()`.
 
 use crate::{bindings, netfilter::Context, skbuff::Skb};
 use core::ptr::NonNull;

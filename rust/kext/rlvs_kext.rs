@@ -4,8 +4,8 @@
 //!
 //! This crate holds all unsafe Rust of the module. It is a staging place: each file names the C
 //! header it wraps and the upstream series that it mirrors, if there is one, so that it can be
-//! deleted when the `kernel` crate has the same. Nothing here decides anything about packets or
-//! services.
+//! deleted when the `kernel` crate has the same. It may find what the kernel would do with a packet;
+//! services and destinations are not known here.
 //!
 //! What cannot be written with these types:
 //! - taking a lock that softirq takes too while bottom halves are on ([`bh`]);

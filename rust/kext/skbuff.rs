@@ -6,7 +6,8 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 //!
-//! Upstream: a `net::skbuff` RFC; not merged.
+//! Upstream: a `net::skbuff` RFC (W. Liao), in its shape only; not merged. Can go when there is a
+//! type for a borrowed packet with `ensure_writable`.
 
 use crate::bindings;
 use core::marker::PhantomData;

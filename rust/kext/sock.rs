@@ -5,7 +5,7 @@
 //! C headers: [`include/net/inet_hashtables.h`](srctree/include/net/inet_hashtables.h),
 //! [`include/net/tcp.h`](srctree/include/net/tcp.h), [`include/net/udp.h`](srctree/include/net/udp.h)
 //!
-//! Upstream: none.
+//! Upstream: none. Can go when `struct net` and sockets have bindings.
 
 use crate::{bindings, net::Net, user::User};
 use core::marker::PhantomData;

@@ -119,8 +119,10 @@ impl Spec {
 
 /// The values that `N` sysctls have.
 struct Numbers<const N: usize> {
+    /// Guarded by: atomic; written by `/proc` and the periodic work.
     values: [Atomic<i32>; N],
     /// For C alone.
+    /// Guarded by: atomic; written by `/proc`.
     caps: [Atomic<i32>; N],
 }
 

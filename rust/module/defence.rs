@@ -12,8 +12,10 @@ use crate::sysctl::Sysctls;
 /// What `drop_packet` is doing in a namespace.
 pub(crate) struct DropPacket {
     /// Of how many packets one is dropped; 0 for none. Written by the periodic work.
+    /// Guarded by: atomic; written by the periodic work.
     rate: Atomic<u32>,
     /// How many packets were looked at while it was on.
+    /// Guarded by: atomic; added to by any packet that is looked at.
     seen: Atomic<u32>,
 }
 

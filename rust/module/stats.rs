@@ -76,7 +76,9 @@ struct Kept {
 /// Traffic counters that can be set to zero while packets count.
 #[pin_data]
 pub(crate) struct Stats {
+    /// Guarded by: bottom halves off; each CPU writes its own.
     counters: PerCpuCounters<TRAFFIC>,
+    /// Guarded by: itself, the stats lock.
     #[pin]
     kept: SpinLockBh<Kept>,
 }

@@ -113,6 +113,11 @@ test_netlink_files() {
 	tools/rlvs-ynl-regen --check "$KDIR/source"
 }
 
+# What the documentation lists of the code is what the code says.
+test_doc_lists() {
+	selftests/vm/doc_lists.py
+}
+
 # The build for a kernel without an option that the module needs stops with one line that names it.
 test_kernel_options() {
 	local options option said
@@ -148,10 +153,14 @@ test_tool_tests() {
 	cargo_tests tools
 }
 
+# Shows that the lints of the documentation find planted mistakes.
+test_script_tests() {
+	python_tests selftests/vm
+}
+
 # Whether results are compared and shown rightly, not how they are measured.
 test_bench_tests() {
-	PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --verbose \
-		--start-directory selftests/bench --pattern 'test_*.py'
+	python_tests selftests/bench
 }
 
 # Runs each of the core's benchmarks once: whether it works, not how long it takes.
@@ -187,6 +196,11 @@ vm_tests() {
 	[[ -z $part ]] || command+=" --part $part/$debug_parts"
 	VM_LOG=$logs/$1.console VM_TIMEOUT=${VM_TIMEOUT:-3600} \
 		"$ROOT/selftests/vm/vm.sh" "$kernel" "$command"
+}
+
+python_tests() {
+	PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --verbose \
+		--start-directory "$1" --pattern 'test_*.py'
 }
 
 cargo_tests() {

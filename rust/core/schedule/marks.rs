@@ -48,7 +48,9 @@ pub const MARKS: u32 = 4096;
 /// fully ordered operation has to be between the change and [`Changed::mark`].
 pub struct Changed<B> {
     /// Which words may have bits.
+    /// Guarded by: atomic; changed by fully ordered operations.
     summary: B,
+    /// Guarded by: atomic; changed by fully ordered operations.
     words: [B; WORDS],
 }
 
@@ -138,6 +140,7 @@ impl<B: Bits> Default for Changed<B> {
 /// marked. A CPU that still takes by the first one either has done so before everything was marked,
 /// or puts back what it has taken.
 pub struct Taker<B> {
+    /// Guarded by: atomic; set once, under the config mutex.
     ended: B,
 }
 

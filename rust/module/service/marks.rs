@@ -27,6 +27,7 @@ use crate::primitives::{Bits, KernelMemory};
 pub(crate) struct Marks {
     changed: Changed<Bits>,
     /// The number that the next destination gets.
+    /// Guarded by: atomic; written under the config mutex.
     next: Atomic<u32>,
 }
 

@@ -13,6 +13,7 @@ use rlvs_kext::rwonce::Once;
 pub(crate) struct TimeoutSettings {
     connections: [Atomic<u32>; Tunable::ALL.len()],
     /// Of a service's templates.
+    /// Guarded by: atomic; written under the config mutex.
     persistence: Atomic<u32>,
 }
 

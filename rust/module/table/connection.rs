@@ -39,8 +39,10 @@ pub(crate) struct Connection<A> {
     /// The state and the time of the last packet.
     life: Lifecycle<Word>,
     /// The client's first packet has gone to the destination, and nothing has come back yet.
+    /// Guarded by: atomic; any packet, the last writer wins.
     unanswered: Atomic<bool>,
     /// The destination's process has another peer than the client.
+    /// Guarded by: atomic; set once, by the first answer.
     other_peer: Atomic<bool>,
     /// Reference to the template that led it to its destination, if one did.
     template_ref: Option<Arc<TemplateRef<Word>>>,

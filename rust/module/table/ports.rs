@@ -13,8 +13,10 @@ const WORDS: usize = (1 << 16) / 64;
 /// A port in the set may have nothing behind it any more: [`Ports::clear_and_add`] puts that
 /// right. A port that has is always in the set.
 pub(crate) struct Ports {
+    /// Guarded by: atomic; written under the config mutex.
     words: KBox<[Atomic<u64>; WORDS]>,
     /// There may be a port in it.
+    /// Guarded by: atomic; written under the config mutex.
     any: Atomic<bool>,
 }
 

@@ -87,6 +87,7 @@ pub(crate) struct UnansweredSlots<A: Family> {
     #[pin]
     slots: [SpinLockBh<Place<A>>; SLOTS],
     /// How many of them are on their way again. Changed with the lock of the slot.
+    /// Guarded by: atomic; written under the retry lock of the slot.
     under_way: Atomic<u32>,
 }
 
