@@ -176,8 +176,9 @@ def main(arguments):
 
 def fields_part(path):
     """The part of locking.rst that lists fields."""
-    return re.split(r"^Fields\n=+\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1].split(
-        "\nWho frees what")[0]
+    _, title, rest = path.read_text(encoding="utf-8").partition("\nFields\n======\n")
+    assert title, "locking.rst has a section of fields"
+    return re.split(r"\n.+\n=+\n", rest)[0]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ static bool rlvs_ready;
 static int rlvs_is_ready(void)
 """,
     "Documentation/locking.rst": """\
+
 Fields
 ======
 
@@ -59,8 +60,8 @@ Fields
    * - ``rlvs_ready``
      - the hooks mutex
 
-Who frees what, and when
-========================
+What is freed, and when
+=======================
 
 ``Pool`` is in ``module/pool.rs``.
 """,
