@@ -113,9 +113,11 @@ test_netlink_files() {
 	tools/rlvs-ynl-regen --check "$KDIR/source"
 }
 
-# What the documentation lists of the code is what the code says.
+# What the documentation lists of the code is what the code says, and what it shows of workers that
+# go is what one run of make compare has found.
 test_doc_lists() {
-	selftests/vm/doc_lists.py
+	selftests/vm/doc_lists.py &&
+		selftests/lib/worker_tables.py --check Documentation/performance/workers.rst
 }
 
 # The build for a kernel without an option that the module needs stops with one line that names it.
@@ -155,7 +157,7 @@ test_tool_tests() {
 
 # Shows that the lints of the documentation find planted mistakes.
 test_script_tests() {
-	python_tests selftests/vm
+	python_tests selftests/vm && python_tests selftests/lib
 }
 
 # Whether results are compared and shown rightly, not how they are measured.
