@@ -8,6 +8,8 @@ usage: doc_lists.py [--write] [ROOT]
   Documentation/locking.rst names it and begins with the same words. C variables have a row.
 - Each file of rust/kext has a line `Upstream:`. The table of Documentation/kernel-crate-gaps.rst is
   made of these lines: --write puts it between its markers.
+- The counters of the netlink specification are those of Documentation/usage.rst, the options that
+  Kbuild asks for those of Documentation/building.rst.
 - A file of the project that a document names exists.
 
 Prints a line for each difference; the exit status is 1 if there is any. Files are found by walking
@@ -153,6 +155,34 @@ def gaps_of(root, path, write):
         yield f"{path.name}: the table is not that of rust/kext; run selftests/vm/doc_lists.py --write"
 
 
+def section(path, title):
+    """The text of a section of a document, up to the next one of its level."""
+    text = path.read_text(encoding="utf-8")
+    _, head, rest = text.partition(f"\n{title}\n{'=' * len(title)}\n")
+    assert head, f"{path.name} has a section \"{title}\""
+    return re.split(r"\n.+\n=+\n", rest)[0]
+
+
+def counters(root):
+    """The counters of the netlink specification."""
+    text = (root / "Documentation/netlink/specs/rlvs.yaml").read_text(encoding="utf-8")
+    [attributes] = re.findall(r"\n    name: counters\n(.*?)(?=\n  -\n|\n\w|\Z)", text, re.DOTALL)
+    return {name.replace("-", "_") for name in re.findall(r"\n        name: (\S+)", attributes)}
+
+
+def lists_of(root):
+    """What is wrong with lists of names."""
+    usage, building = root / "Documentation/usage.rst", root / "Documentation/building.rst"
+    listed = {name for names, _ in rows(section(usage, "Counters")) for name in names}
+    for name in sorted(listed ^ counters(root)):
+        yield f"{usage.name}: the counter {name} is not in both the table and the specification"
+    needed = re.findall(r"^rlvs_needs .*", (root / "Kbuild").read_text(encoding="utf-8"), re.MULTILINE)
+    text = section(building, "For your own kernel")
+    for option in re.findall(r"CONFIG_\w+", " ".join(needed)):
+        if f"``{option}``" not in text:
+            yield f"{building.name}: {option}, which Kbuild asks for, is missing"
+
+
 def files_of(root):
     """Files that are named in a document and are not there."""
     there = {"/" + str(path.relative_to(root)) for folder in sorted(root.iterdir())
@@ -169,16 +199,10 @@ def main(arguments):
     root = pathlib.Path(*folders or [pathlib.Path(__file__).resolve().parents[2]])
     documents = root / "Documentation"
     wrong = [*gaps_of(root, documents / "kernel-crate-gaps.rst", write),
-             *fields_of(root, fields_part(documents / "locking.rst")), *files_of(root)]
+             *fields_of(root, section(documents / "locking.rst", "Fields")), *lists_of(root),
+             *files_of(root)]
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
-
-
-def fields_part(path):
-    """The part of locking.rst that lists fields."""
-    _, title, rest = path.read_text(encoding="utf-8").partition("\nFields\n======\n")
-    assert title, "locking.rst has a section of fields"
-    return re.split(r"\n.+\n=+\n", rest)[0]
 
 
 if __name__ == "__main__":

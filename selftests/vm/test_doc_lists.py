@@ -65,6 +65,45 @@ What is freed, and when
 
 ``Pool`` is in ``module/pool.rs``.
 """,
+    "Documentation/netlink/specs/rlvs.yaml": """\
+attribute-sets:
+  -
+    name: counters
+    attributes:
+      -
+        name: entries
+        type: u64
+      -
+        name: table-full
+  -
+    name: other
+    attributes:
+      -
+        name: number
+""",
+    "Documentation/usage.rst": """\
+
+Counters
+========
+
+.. list-table::
+
+   * - ``entries``
+     - entries
+   * - ``table_full``
+     - drops
+""",
+    "Kbuild": """\
+rlvs_needs := CONFIG_SYSCTL
+rlvs_needs += CONFIG_IPV6
+""",
+    "Documentation/building.rst": """\
+
+For your own kernel
+===================
+
+``CONFIG_SYSCTL``, ``CONFIG_IPV6``
+""",
     "Documentation/kernel-crate-gaps.rst":
         f"Gaps\n\n{doc_lists.BEGIN}{doc_lists.END}\nThe end.\n",
 }
@@ -123,6 +162,17 @@ class Lists(unittest.TestCase):
             "rust/kext/bh.rs", "not merged", "merged"))
         self.assertIn("the table is not that of rust/kext", self.said(
             "Documentation/kernel-crate-gaps.rst", "as ``Lock`` of a series; not merged.", "none."))
+
+    def test_counters(self):
+        for path, name in (("usage.rst", "table_full"), ("netlink/specs/rlvs.yaml", "entries")):
+            self.assertEqual(
+                self.said(f"Documentation/{path}", name, "other"),
+                "1: " + "\n".join(f"usage.rst: the counter {one} is not in both the table and the "
+                                  "specification" for one in sorted([name, "other"])))
+
+    def test_options(self):
+        self.assertEqual(self.said("Kbuild", "IPV6", "IPV6 CONFIG_MORE"),
+                         "1: building.rst: CONFIG_MORE, which Kbuild asks for, is missing")
 
     def test_files_that_are_gone(self):
         self.assertEqual(self.said("Documentation/locking.rst", "module/pool.rs", "services.rs"),
