@@ -15,9 +15,9 @@ use crate::{
 
 /// What UDP has in a namespace. Other CPUs may be changing it.
 pub struct Flows<W> {
-    /// Guarded by: atomic; changed by whoever moves the state of an entry.
+    /// Guarded by: atomic; changed where the state of an entry moves.
     unanswered: W,
-    /// Guarded by: atomic; changed by whoever moves the state of an entry.
+    /// Guarded by: atomic; changed where the state of an entry moves.
     answered: W,
     /// Guarded by: atomic; changed with the table of templates.
     templates: W,

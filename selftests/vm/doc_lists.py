@@ -8,6 +8,7 @@ usage: doc_lists.py [--write] [ROOT]
   Documentation/locking.rst names it and begins with the same words. C variables have a row.
 - Each file of rust/kext has a line `Upstream:`. The table of Documentation/kernel-crate-gaps.rst is
   made of these lines: --write puts it between its markers.
+- A `// SAFETY: As in ...` of rust/kext names a function of its file.
 - The counters of the netlink specification are those of Documentation/usage.rst, the options that
   Kbuild asks for those of Documentation/building.rst.
 - A file of the project that a document names exists.
@@ -46,7 +47,7 @@ def plain(text):
     return " ".join(text.replace("``", "`").split())
 
 
-def guards(path):
+def guards(path, is_core):
     """The fields and statics of a Rust file: (name, whether it is shared, what guards it or None)."""
     item, guard = None, None
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -66,7 +67,7 @@ def guards(path):
             if guard or is_shared:
                 yield head["name"], is_shared, guard
         elif field:
-            is_word = "core" in path.parts and WORD.match(field["type"])
+            is_word = is_core and WORD.match(field["type"])
             is_shared = bool(is_word or SHARED.search(field["type"]))
             if guard or is_shared:
                 yield f"{item}.{field['name']}", is_shared, guard
@@ -91,7 +92,7 @@ def fields_of(root, text):
     listed = {name: cell for names, cell in rows(text) for name in names}
     known = {}
     for path in sources(root / "rust", "*.rs", "tests"):
-        for name, is_shared, guard in guards(path):
+        for name, is_shared, guard in guards(path, root / "rust/core" in path.parents):
             known[name] = guard
             if guard is None:
                 yield f"{path.relative_to(root)}: {name} is shared and has no line `Guarded by:`"
@@ -122,6 +123,15 @@ def upstream(root):
         paragraphs = [plain(paragraph) for paragraph in comment.split("\n\n")]
         line = next((p for p in paragraphs if p.startswith("Upstream: ")), None)
         yield str(path.relative_to(folder)), paragraphs[0], line and line.removeprefix("Upstream: ")
+
+
+def safety_of(root):
+    """Comments that refer to a function that is not there."""
+    for path in sources(root / "rust/kext", "*.rs"):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"// SAFETY:[^\n]*?\b[Aa]s in `(\w+)`", text):
+            if not re.search(rf"\bfn {name}\b", text):
+                yield f"{path.relative_to(root)}: a SAFETY comment refers to `{name}`, which is not there"
 
 
 def cell(text, mark):
@@ -199,8 +209,8 @@ def main(arguments):
     root = pathlib.Path(*folders or [pathlib.Path(__file__).resolve().parents[2]])
     documents = root / "Documentation"
     wrong = [*gaps_of(root, documents / "kernel-crate-gaps.rst", write),
-             *fields_of(root, section(documents / "locking.rst", "Fields")), *lists_of(root),
-             *files_of(root)]
+             *fields_of(root, section(documents / "locking.rst", "Fields")), *safety_of(root),
+             *lists_of(root), *files_of(root)]
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
 

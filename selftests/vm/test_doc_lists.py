@@ -34,6 +34,10 @@ pub struct Count<W> {
 //!
 //! Upstream: as [`Lock`] of a series;
 //! not merged.
+
+fn lock() {
+    // SAFETY: As in `lock`.
+}
 """,
     "rust/helpers/netns.c": """\
 static const u32 rlvs_constant = 1;
@@ -162,6 +166,10 @@ class Lists(unittest.TestCase):
             "rust/kext/bh.rs", "not merged", "merged"))
         self.assertIn("the table is not that of rust/kext", self.said(
             "Documentation/kernel-crate-gaps.rst", "as ``Lock`` of a series; not merged.", "none."))
+
+    def test_safety_comments(self):
+        self.assertEqual(self.said("rust/kext/bh.rs", "in `lock`", "in `unlock`"),
+                         "1: rust/kext/bh.rs: a SAFETY comment refers to `unlock`, which is not there")
 
     def test_counters(self):
         for path, name in (("usage.rst", "table_full"), ("netlink/specs/rlvs.yaml", "entries")):
