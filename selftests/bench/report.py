@@ -116,9 +116,10 @@ def main(path, folder):
     if data["version"] != 1:
         sys.exit(f"{path}: version {data['version']} is not known here")
     folder = pathlib.Path(folder)
-    # Of measures that are not there any more none must stay.
+    # Of measures that are not there any more none must stay; make compare has a plot here too.
     for old in folder.glob("*.svg"):
-        old.unlink()
+        if old.name != "workers.svg":
+            old.unlink()
     parts = [HEAD, about(data)]
     for group, measures in groups(data).items():
         parts.append(section(group, measures, plots.draw(group, measures, folder)))
