@@ -38,7 +38,7 @@ help:
 	@echo '  make tool              the command rlvs'
 	@echo '  make modules_install   install the module into /lib/modules (KDIR=, INSTALL_MOD_PATH=)'
 	@echo '  make demo              boot a VM and show one address served by many local ports'
-	@echo '  make compare           what clients notice of dying workers: rlvs and peers, into Documentation/performance'
+	@echo '  make compare           what clients notice of workers that fail, into Documentation/performance'
 	@echo '  make bench             what packets and connections cost, with rlvs and its peers, natively'
 	@echo '  make bench-report      tables and plots of the newest numbers, into Documentation/performance'
 	@echo '  make check             all tests: format, lints, host tests, VM tests on both kernels'

@@ -51,7 +51,7 @@ def guards(path, is_core):
     """The fields and statics of a Rust file: (name, whether it is shared, what guards it or None)."""
     item, guard = None, None
     for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#[cfg(test)]"):
+        if line == "mod tests {":
             return
         found = GUARD.match(line)
         if found:
