@@ -36,8 +36,10 @@ pub const REMOVED: u32 = 1 << 8;
 /// destination.
 pub struct Lifecycle<W> {
     /// A [`State`] and the two marks.
+    /// Guarded by: atomic; changed by compare-and-exchange.
     word: W,
     /// Seconds since boot; written at most once a second.
+    /// Guarded by: atomic; any packet and the periodic work, the last writer wins.
     last_seen: W,
 }
 

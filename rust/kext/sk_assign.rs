@@ -10,7 +10,7 @@
 //! [`include/net/tcp.h`](srctree/include/net/tcp.h); `net/core/filter.c` has `bpf_sk_assign()`,
 //! which does the same
 //!
-//! Upstream: none. Can go with `inet.rs`.
+//! Upstream: none. Can go with `sock.rs`.
 
 use crate::{
     bindings,

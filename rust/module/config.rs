@@ -32,6 +32,7 @@ pub(crate) mod listeners;
 pub(crate) mod settled;
 
 /// A service as it is configured.
+/// Guarded by: the config mutex.
 pub(crate) struct Configured {
     pub(crate) service: Arc<Service>,
     pub(crate) settings: Settings,
@@ -75,6 +76,7 @@ impl Configured {
 }
 
 /// The configuration of a namespace.
+/// Guarded by: the config mutex.
 pub(crate) struct Config {
     /// In the order of their keys; boxed, so that adding or removing one moves pointers only.
     pub(crate) services: KVVec<KBox<Configured>>,

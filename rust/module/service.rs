@@ -45,7 +45,9 @@ pub(crate) struct Service {
     /// A packet that was not rewritten before it was routed is to be steered. Unlike the pool's
     /// flag this is cleared only when no packet is left that was not rewritten because of it, up to
     /// a second later. Written under the configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     steers: Atomic<bool>,
+    /// Guarded by: RCU; replaced under the config mutex.
     pool: Rcu<Pin<KBox<Pool>>>,
 }
 

@@ -43,9 +43,12 @@ use crate::{
 #[pin_data]
 pub(crate) struct State {
     /// The configuration; its mutex also guards what is published from it.
+    /// Guarded by: itself, the config mutex.
     #[pin]
     pub(crate) config: Mutex<Config>,
+    /// Guarded by: RCU; replaced under the config mutex.
     pub(crate) services: Rcu<Services>,
+    /// Guarded by: RCU; replaced under the config mutex.
     pub(crate) backends: Rcu<Backends>,
     /// The number of the last change that every packet under way has seen.
     pub(crate) settled: Settled,

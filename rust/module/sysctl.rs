@@ -73,6 +73,7 @@ const MODES: [Setting; 3] = [Setting::DropEntry, Setting::DropPacket, Setting::S
 const MOST_CONNECTIONS: i32 = 1 << 27;
 
 /// `conn_max_total`: how many entries all namespaces may have together.
+/// Guarded by: atomic; written at the module's load and by `/proc`.
 pub(crate) static CONN_MAX_TOTAL: Atomic<i32> = Atomic::new(0);
 
 /// The settings of a namespace.

@@ -19,7 +19,9 @@ use crate::family::Family;
 /// its namespace beside what each packet reads, and not beside numbers that packets change.
 #[repr(align(8))]
 pub(crate) struct Tracked {
+    /// Guarded by: atomic; any packet and the periodic work, the last writer wins.
     v4: Atomic<bool>,
+    /// Guarded by: atomic; any packet and the periodic work, the last writer wins.
     v6: Atomic<bool>,
 }
 

@@ -19,11 +19,11 @@ logs=$BUILD/check
 mkdir -p "$logs"
 crates=(rust/core tools selftests/bench/core)
 
-lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files kernel_options
-	other_series)
+lint_steps=(format host_clippy kernel_clippy checkpatch shellcheck netlink_files doc_lists imports
+	file_sizes kernel_options other_series)
 # The series of Linux that the module builds for, besides the test kernels'.
 other_series=(7.3)
-host_steps=(core_tests tool_tests bench_tests core_bench compile_fail)
+host_steps=(core_tests tool_tests script_tests bench_tests core_bench compile_fail)
 # The debug kernel is slow, and a guest of it uses little more than one processor: its tests are
 # split, and two guests run at once.
 debug_parts=3
@@ -131,6 +131,29 @@ test_kernel_options() {
 		printf '%s\n' "$said"
 		[[ $said == Kbuild:*"rlvs needs $option, which"* && $said != *$'\n'* ]] || return 1
 	done
+}
+
+# No file imports another in a circle, and the module's imports run downwards.
+test_imports() {
+	selftests/vm/imports.py rust/core/rlvs_core.rs rust/kext/rlvs_kext.rs rust/module/rlvs_main.rs \
+		tools/*/src/lib.rs tools/*/src/main.rs
+}
+
+# No file that is written by hand has more than 500 lines, but for tables.
+test_file_sizes() {
+	local file lines status=0
+	while read -r file; do
+		case $file in
+		# Generated; a table of prototypes.
+		rust/netlink/* | include/uapi/* | tools/*/src/spec.rs | rust/helpers/rlvs_helpers.h) continue ;;
+		esac
+		lines=$(wc -l <"$file")
+		if ((lines > 500)); then
+			printf '%s has %s lines\n' "$file" "$lines"
+			status=1
+		fi
+	done < <(sources '*.rs' '*.c' '*.h' '*.py' '*.sh')
+	return "$status"
 }
 
 # The module compiles for the other series without a warning of the compilers.

@@ -22,10 +22,13 @@ ROOMS = """
     stats defence sysctl tracking family presence primitives
 """.split()
 
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
-STRING = re.compile(r'"(?:\\.|[^"\\])*"', re.S)
+# Comments, and characters and strings, in which anything may be.
+ASIDE = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|b?'(?:\\.|[^'\\])'|r#".*?"#|"(?:\\.|[^"\\])*\"""", re.S
+)
 TESTS = re.compile(r"#\[cfg\(test\)\]\s*mod \w+ \{.*", re.S)
 CHILD = re.compile(r"(#\[cfg\(test\)\]\s*)?(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))? )?mod (\w+);")
+INLINE = re.compile(r"\bmod (\w+) \{")
 USE = re.compile(r"\buse ([^;]+);")
 PATH = re.compile(r"(?<![\w:])((?:crate|super|self|[a-z_][a-z0-9_]*)(?:::\w+)+)")
 
@@ -57,12 +60,15 @@ class Crate:
         self.files = {}
         self.texts = {}
         self.children = {}
+        # Modules that are in the file itself: `super` of one that is in there names another.
+        self.inline = {}
         self.read((), self.root)
 
     def read(self, module, path):
-        text = TESTS.sub("", STRING.sub('""', COMMENT.sub("", path.read_text())))
+        text = TESTS.sub("", ASIDE.sub(" ", path.read_text()))
         self.files[module], self.texts[module] = path, text
         self.children[module] = set()
+        self.inline[module] = set(INLINE.findall(text))
         is_root = not module
         folder = path.parent if is_root or path.name == "mod.rs" else path.with_suffix("")
         for test, name in CHILD.findall(text):
@@ -81,6 +87,8 @@ class Crate:
             at, parts = (), parts[1:]
         elif parts[0] == "self":
             at, parts = module, parts[1:]
+        elif parts[0] == "super" and parts[1] in self.inline[module]:
+            return module
         elif parts[0] == "super":
             at = module
             while parts and parts[0] == "super":

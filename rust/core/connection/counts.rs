@@ -43,11 +43,14 @@ const MINUS_ONE: u32 = u32::MAX;
 pub struct Counts<W, O = ()> {
     /// Entries. They have a counter of their own, which no change of a state touches: a deleted
     /// destination is let go when it is 0.
+    /// Guarded by: atomic; changed after the table.
     connections: W,
     /// Those in states that count as active.
+    /// Guarded by: atomic; changed where the state of an entry moves.
     active: W,
     /// Those that have not ended on both sides. A count of its own, like the others, so that it is
     /// right at any moment: a destination has drained when it is 0.
+    /// Guarded by: atomic; changed where the state of an entry moves.
     open: W,
     observer: O,
 }

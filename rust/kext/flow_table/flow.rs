@@ -22,6 +22,7 @@ use kernel::{
 /// `struct rlvs_flow_link` with a key of its length.
 #[repr(C)]
 pub struct Link<K> {
+    /// Guarded by: the bucket lock of its bucket.
     node: Opaque<rhash_head>,
     pub(super) key: K,
 }
@@ -83,6 +84,7 @@ impl<K: Key> Links<K> for NoReply {
 pub struct Flow<K: Key, T, R: Second<K> = Link<K>> {
     pub(super) inbound: Link<K>,
     pub(super) reply: R,
+    /// Guarded by: the CPU that took the inbound link out; then RCU.
     pub(super) rcu: Opaque<callback_head>,
     pub(super) value: T,
 }

@@ -34,11 +34,13 @@ use kernel::{
 /// hooks must not do it, and what they may drop, like the value of a flow, must not have one.
 #[pin_data(PinnedDrop)]
 pub struct FlowTable<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
+    /// Guarded by: itself, bucket locks and RCU.
     #[pin]
     pub(super) table: Opaque<rhashtable>,
     /// What the hashes are made with: random, and not known outside of this table.
     secret: bindings::rlvs_flow_secret,
     /// A flow was handed to RCU to be freed.
+    /// Guarded by: atomic; set once.
     pub(super) freeing: AtomicFlag,
     /// Where flows' memory is from, `kmalloc()` if it is null: beside what every insertion reads.
     pub(super) memory: *mut bindings::kmem_cache,

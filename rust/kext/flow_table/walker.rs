@@ -33,6 +33,7 @@ const BATCH: usize = 256;
 /// table takes with bottom halves on, so that a softirq on its CPU would wait for it forever. To drop
 /// it is also to drop a reference to the table, and may sleep.
 pub struct Walker<K: Key, T: Send + Sync + 'static, R: Second<K> = Link<K>> {
+    /// Guarded by: `&mut self`.
     iter: KBox<Opaque<bindings::rhashtable_iter>>,
     /// Keeps the table until the iterator has left it.
     _table: Arc<FlowTable<K, T, R>>,

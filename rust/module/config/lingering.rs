@@ -33,6 +33,7 @@ fn key_of(destination: &Destination) -> Key {
 
 /// The deleted destinations of a namespace that may have connections, by their services. Guarded by
 /// the configuration's mutex.
+/// Guarded by: the config mutex.
 pub(crate) struct Lingering {
     tree: RBTree<Key, Arc<Destination>>,
     len: usize,

@@ -18,6 +18,7 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 pub(crate) const NOTHING: u64 = 0;
 
 /// The number of the last change that is settled; those before it are too.
+/// Guarded by: atomic; read and written under the config mutex.
 pub(crate) struct Settled(Atomic<u64>);
 
 impl Settled {

@@ -45,40 +45,56 @@ pub(crate) struct Destination {
     pub(crate) service_key: ServiceKey,
     /// The number of the forwarding method that was asked for; written under the configuration's
     /// mutex. What is in use is the service's: [`Service::steers`].
+    /// Guarded by: atomic; written under the config mutex.
     method: Atomic<u32>,
     /// The last weight that was not 0, or 0; written under the configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     last_weight: Atomic<u32>,
     /// 0 to 65535; written under the configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     weight: Atomic<u32>,
     /// The thresholds of its connections; written under the configuration's mutex. A packet between
     /// two writes may read one new and one old.
+    /// Guarded by: atomic; written under the config mutex.
     upper: Atomic<u32>,
+    /// Guarded by: atomic; written under the config mutex.
     lower: Atomic<u32>,
     /// At the upper threshold; cleared below the lower one (hysteresis).
+    /// Guarded by: atomic; any packet, the last writer wins.
     full: Atomic<bool>,
     /// It is not the service's any more; written under the configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     deleted: Atomic<bool>,
     /// The number of the change since which it is given no new connections; written under the
     /// configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     left_by: Atomic<u64>,
     /// The last packet found no socket listening there, or there was no packet yet; and the second
     /// when one found a socket again. Only packets write these, for slow start.
+    /// Guarded by: atomic; any packet, the last writer wins.
     not_listening: Atomic<bool>,
+    /// Guarded by: atomic; any packet, the last writer wins.
     listens_since: Atomic<u32>,
     /// Hosts other than this one cannot connect straight to it; written under the configuration's
     /// mutex.
+    /// Guarded by: atomic; written under the config mutex.
     private: Atomic<bool>,
     /// The user whose socket has to listen there, [`User::NONE`] for any user's; written under the
     /// configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     user: Atomic<u32>,
     /// Its new connections are not recorded; written under the configuration's mutex.
+    /// Guarded by: atomic; written under the config mutex.
     uncounted: Atomic<bool>,
     /// Some connections of it may be unknown, as they were made while it was uncounted. Never
     /// unset.
+    /// Guarded by: atomic; written under the config mutex.
     unknown: Atomic<bool>,
     /// How many templates lead to it.
+    /// Guarded by: atomic; changed with the table of templates.
     templates: Atomic<u32>,
     /// How many of its connections have an entry, as their packets are rewritten.
+    /// Guarded by: atomic; changed after the table of connections.
     entries: Atomic<u32>,
     /// How many connections it has, and its mark among the service's destinations.
     pub(crate) counts: Counts<Word, Mark>,
@@ -87,6 +103,7 @@ pub(crate) struct Destination {
     /// What was reported of it.
     pub(crate) reported: Reported,
     /// The destination was deleted, and its connections are to be ended. Never unset.
+    /// Guarded by: atomic; set once, under the config mutex.
     abort: Atomic<bool>,
     #[pin]
     pub(crate) stats: Stats,

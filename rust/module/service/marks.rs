@@ -102,6 +102,7 @@ pub(crate) struct MarkReader {
     places: Places<KernelMemory>,
     /// The first destination of a mark that was taken and not yet looked at. Changed under the lock
     /// of the scheduler.
+    /// Guarded by: atomic; written under the picker lock.
     rest: Atomic<u32>,
 }
 

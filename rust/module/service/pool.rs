@@ -49,6 +49,7 @@ pub(crate) struct Pool {
     pub(super) marked: Option<MarkReader>,
     /// The scheduler, if it remembers anything. Guarded by a lock that needs bottom halves off, as
     /// softirqs pick as well.
+    /// Guarded by: itself, the picker lock.
     #[pin]
     exclusive: SpinLockBh<Option<Exclusive<KernelMemory>>>,
 }

@@ -10,10 +10,13 @@ const UNKNOWN: u32 = u32::MAX;
 /// How many connections of a destination have ended by their packets, but not for its process.
 pub(crate) struct DrainProgress {
     /// Of the walk in course.
+    /// Guarded by: atomic; added to by the walk of the periodic work.
     counting: Atomic<u32>,
     /// Of the last walk, if all of that was while the destination was draining.
+    /// Guarded by: atomic; written under the config mutex.
     found: Atomic<u32>,
     /// The destination has been draining since before the walk in course.
+    /// Guarded by: atomic; written under the config mutex.
     whole: AtomicFlag,
 }
 

@@ -8,10 +8,13 @@ use rlvs_core::notice::Condition;
 /// What was reported of a destination, and what is to be. Packets note, the periodic work reports.
 pub(crate) struct Reported {
     /// The condition that was reported last.
+    /// Guarded by: atomic; written under the config mutex.
     condition: Atomic<u32>,
     /// Connections that were given to others since that was reported last.
+    /// Guarded by: atomic; added to by any packet, taken by the periodic work.
     retried: Atomic<u32>,
     /// A packet has found the destination's queue full.
+    /// Guarded by: atomic; set by any packet, taken by the periodic work.
     full: AtomicFlag,
 }
 

@@ -11,6 +11,7 @@ use rlvs_kext::rwonce::Once;
 
 /// What was set, in seconds; 0 for nothing.
 pub(crate) struct TimeoutSettings {
+    /// Guarded by: atomic; written under the config mutex.
     connections: [Atomic<u32>; Tunable::ALL.len()],
     /// Of a service's templates.
     /// Guarded by: atomic; written under the config mutex.

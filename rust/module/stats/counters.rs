@@ -82,6 +82,7 @@ events! {
 }
 
 /// The counters of a namespace.
+/// Guarded by: bottom halves off; each CPU writes its own.
 pub(crate) struct Events(PerCpuCounters<{ Event::ALL.len() }>);
 
 impl Events {

@@ -84,6 +84,7 @@ type Place<A> = Option<KBox<Unanswered<A>>>;
 /// The connections of a family that are remembered.
 #[pin_data]
 pub(crate) struct UnansweredSlots<A: Family> {
+    /// Guarded by: itself, the retry lock of each slot.
     #[pin]
     slots: [SpinLockBh<Place<A>>; SLOTS],
     /// How many of them are on their way again. Changed with the lock of the slot.
