@@ -44,7 +44,7 @@ pub(crate) struct Service {
     pub(crate) shared: Shared,
     /// A packet that was not rewritten before it was routed is to be steered. Unlike the pool's
     /// flag this is cleared only when no packet is left that was not rewritten because of it, up to
-    /// a second later. Written under the configuration's mutex.
+    /// a second later.
     /// Guarded by: atomic; written under the config mutex.
     steers: Atomic<bool>,
     /// Guarded by: RCU; replaced under the config mutex.

@@ -31,8 +31,7 @@ fn key_of(destination: &Destination) -> Key {
     (destination.service_key, destination.key, number)
 }
 
-/// The deleted destinations of a namespace that may have connections, by their services. Guarded by
-/// the configuration's mutex.
+/// The deleted destinations of a namespace that may have connections, by their services.
 /// Guarded by: the config mutex.
 pub(crate) struct Lingering {
     tree: RBTree<Key, Arc<Destination>>,

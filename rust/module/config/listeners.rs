@@ -4,8 +4,8 @@
 
 use rlvs_kext::{genetlink, net::Net};
 
-/// The listeners of a namespace, as of the last look. Guarded by the
-/// configuration's mutex.
+/// The listeners of a namespace, as of the last look.
+/// Guarded by: the config mutex.
 #[derive(Default)]
 pub(crate) struct Listeners {
     present: bool,

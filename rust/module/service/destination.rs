@@ -43,18 +43,17 @@ pub(crate) struct Destination {
     pub(crate) key: DestinationKey,
     /// Its service, which may have been deleted before it is gone.
     pub(crate) service_key: ServiceKey,
-    /// The number of the forwarding method that was asked for; written under the configuration's
-    /// mutex. What is in use is the service's: [`Service::steers`].
+    /// The number of the forwarding method that was asked for. The one in use is the service's:
+    /// `Service::steers`.
     /// Guarded by: atomic; written under the config mutex.
     method: Atomic<u32>,
-    /// The last weight that was not 0, or 0; written under the configuration's mutex.
+    /// The last weight that was not 0, or 0.
     /// Guarded by: atomic; written under the config mutex.
     last_weight: Atomic<u32>,
-    /// 0 to 65535; written under the configuration's mutex.
+    /// 0 to 65535.
     /// Guarded by: atomic; written under the config mutex.
     weight: Atomic<u32>,
-    /// The thresholds of its connections; written under the configuration's mutex. A packet between
-    /// two writes may read one new and one old.
+    /// The thresholds of its connections. A packet between two writes may read one new and one old.
     /// Guarded by: atomic; written under the config mutex.
     upper: Atomic<u32>,
     /// Guarded by: atomic; written under the config mutex.
@@ -62,11 +61,10 @@ pub(crate) struct Destination {
     /// At the upper threshold; cleared below the lower one (hysteresis).
     /// Guarded by: atomic; any packet, the last writer wins.
     full: Atomic<bool>,
-    /// It is not the service's any more; written under the configuration's mutex.
+    /// It is not the service's any more.
     /// Guarded by: atomic; written under the config mutex.
     deleted: Atomic<bool>,
-    /// The number of the change since which it is given no new connections; written under the
-    /// configuration's mutex.
+    /// The number of the change since which it gets no new connections.
     /// Guarded by: atomic; written under the config mutex.
     left_by: Atomic<u64>,
     /// The last packet found no socket listening there, or there was no packet yet; and the second
@@ -75,15 +73,13 @@ pub(crate) struct Destination {
     not_listening: Atomic<bool>,
     /// Guarded by: atomic; any packet, the last writer wins.
     listens_since: Atomic<u32>,
-    /// Hosts other than this one cannot connect straight to it; written under the configuration's
-    /// mutex.
+    /// Hosts other than this one cannot connect straight to it.
     /// Guarded by: atomic; written under the config mutex.
     private: Atomic<bool>,
-    /// The user whose socket has to listen there, [`User::NONE`] for any user's; written under the
-    /// configuration's mutex.
+    /// The user whose socket has to listen there, [`User::NONE`] for any user's.
     /// Guarded by: atomic; written under the config mutex.
     user: Atomic<u32>,
-    /// Its new connections are not recorded; written under the configuration's mutex.
+    /// Its new connections are not recorded.
     /// Guarded by: atomic; written under the config mutex.
     uncounted: Atomic<bool>,
     /// Some connections of it may be unknown, as they were made while it was uncounted. Never

@@ -15,7 +15,7 @@ use rlvs_kext::{memory::KEPT, percpu};
 
 use crate::stats::{Report, Stats};
 
-/// What all services of a namespace carried together. Guarded by the configuration's mutex.
+/// What all services of a namespace carried together.
 /// Guarded by: the config mutex.
 pub(crate) struct Totals {
     /// What services carried that are gone, by CPU.
