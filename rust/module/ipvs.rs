@@ -3,10 +3,10 @@
 //! The netlink family of ip_vs, for ipvsadm, keepalived and other clients of it.
 //!
 //! It is a second way to the one configuration: requests are carried out by [`crate::change`], and
-//! nothing is kept for this family. What the requests mean is in
-//! `rlvs_core::ipvs`; the order of the checks and the error numbers are those of ip_vs, and texts
-//! come on top. Lists are in [`dump`], the attributes of services and destinations in
-//! [`write`]; the files that ip_vs has in `/proc/net` are in [`proc`].
+//! nothing is kept for this family. What the requests mean is in `rlvs_core::ipvs`; the order of the
+//! checks and the error numbers are those of ip_vs, with texts added. Lists are in [`dump`], the
+//! attributes of services and destinations in [`write`]; the files that ip_vs has in `/proc/net` are
+//! in [`proc`].
 
 use kernel::prelude::*;
 use rlvs_kext::{

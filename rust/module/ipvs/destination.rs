@@ -109,8 +109,8 @@ fn asked_destination<'a>(
 
 pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
-    let changes = Transaction::begin(ns);
-    let (service, found) = find(&changes, &name)?;
+    let transaction = Transaction::begin(ns);
+    let (service, found) = find(&transaction, &name)?;
     let (given, key, wanted) = asked_destination(request, &service)?;
     let refused = |refusal| destination_refused(refusal, &given);
     if found.destination(&key).is_some() {
@@ -118,7 +118,7 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
     }
     let (weight, thresholds) = wanted.settings().map_err(refused)?;
     let range = Range::one(key).map_err(refused)?;
-    let presence = changes.presence(&key.address);
+    let presence = transaction.presence(&key.address);
     let (localnet, steers) = (ns.net().route_localnet(), found.service.steers_new());
     let method =
         destination::method(&service, &key, weight, presence, localnet, steers).map_err(refused)?;
@@ -129,7 +129,7 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
         user: None,
         method,
     };
-    changes
+    transaction
         .add_destinations(&service, &range, settings)
         .map_err(|failure| destination_failed(failure, &given))?
         .leave();
@@ -139,8 +139,8 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
 /// Changes the settings that ip_vs knows of a destination: how packets get there stays.
 pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
-    let changes = Transaction::begin(ns);
-    let (service, found) = find(&changes, &name)?;
+    let transaction = Transaction::begin(ns);
+    let (service, found) = find(&transaction, &name)?;
     let (given, key, wanted) = asked_destination(request, &service)?;
     let refused = |refusal| destination_refused(refusal, &given);
     if found.destination(&key).is_none() {
@@ -154,7 +154,7 @@ pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
         lower: Some(thresholds.lower()),
         ..Edit::default()
     };
-    changes
+    transaction
         .set_destinations(&service, &range, &edit)
         .map_err(|failure| destination_failed(failure, &given))?
         .leave();
@@ -164,14 +164,14 @@ pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
 pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let abort = abort::prepare(ns, false).map_err(failed)?;
-    let changes = Transaction::begin(ns);
-    let (service, _) = find(&changes, &name)?;
+    let transaction = Transaction::begin(ns);
+    let (service, _) = find(&transaction, &name)?;
     let (given, name) = named_destination(request)?;
     let key = destination_key(&name, &service, &given)?;
     // On a port that is not valid there is no destination.
     let range =
         Range::one(key).map_err(|_| refuse(Refusal::NoDestination).about(given.get(dest::PORT)))?;
-    let change = changes
+    let change = transaction
         .delete_destinations(&service, &range, abort.is_some())
         .map_err(|failure| failed(failure).about(given.get(dest::ADDR)))?;
     end(ns, change, abort);

@@ -93,26 +93,26 @@ fn service_refused<'a>(refusal: Refusal, given: &Attributes<'a>) -> genetlink::R
 
 /// Returns the service of the name, or a refusal if it does not exist.
 pub(super) fn find<'a, 'c>(
-    changes: &'c Transaction<'_>,
+    transaction: &'c Transaction<'_>,
     name: &Name,
 ) -> Outcome<'a, (ServiceKey, &'c Configured)> {
     // A service that cannot be added does not exist.
     let key = name.key().map_err(|_| refuse(Refusal::NoService))?;
-    let found = changes.find(&key);
+    let found = transaction.find(&key);
     Ok((key, found.ok_or_else(|| refuse(Refusal::NoService))?))
 }
 
 pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (given, name) = named(request)?;
     let wanted = wanted_service(request, &given)?;
-    let changes = Transaction::begin(ns);
-    if find(&changes, &name).is_ok() {
+    let transaction = Transaction::begin(ns);
+    if find(&transaction, &name).is_ok() {
         return Err(refuse(Refusal::ServiceExists).about(request.get(top::SERVICE)));
     }
     let key = name.key().map_err(|r| service_refused(r, &given))?;
     let change = wanted.change(None, name.family);
     let change = change.map_err(|r| service_refused(r, &given))?;
-    changes
+    transaction
         .add_service(key, &change, &TimeoutChange::default())
         .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
         .leave();
@@ -122,11 +122,11 @@ pub(super) fn new<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<
 pub(super) fn set<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (given, name) = named(request)?;
     let wanted = wanted_service(request, &given)?;
-    let changes = Transaction::begin(ns);
-    let (key, found) = find(&changes, &name)?;
+    let transaction = Transaction::begin(ns);
+    let (key, found) = find(&transaction, &name)?;
     let change = wanted.change(Some(&found.settings), name.family);
     let change = change.map_err(|r| service_refused(r, &given))?;
-    changes
+    transaction
         .set_service(&key, &change, &TimeoutChange::default())
         .map_err(|failure| failed(failure).about(request.get(top::SERVICE)))?
         .leave();
@@ -145,9 +145,9 @@ pub(super) fn end(ns: &Handle<'_, State>, deletion: Unsettled<'_>, abort: Option
 pub(super) fn delete<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome<'a> {
     let (_, name) = named(request)?;
     let abort = abort::prepare(ns, false).map_err(failed)?;
-    let changes = Transaction::begin(ns);
-    let (key, _) = find(&changes, &name)?;
-    let change = changes
+    let transaction = Transaction::begin(ns);
+    let (key, _) = find(&transaction, &name)?;
+    let change = transaction
         .delete_service(&key, abort.is_some())
         .map_err(failed)?;
     end(ns, change, abort);
@@ -169,9 +169,9 @@ pub(super) fn zero<'a>(ns: &Handle<'_, State>, request: &Request<'a>) -> Outcome
         return Transaction::begin(ns).zero(None).map_err(failed);
     }
     let (_, name) = named(request)?;
-    let changes = Transaction::begin(ns);
-    let (key, _) = find(&changes, &name)?;
-    changes.zero(Some(&key)).map_err(failed)
+    let transaction = Transaction::begin(ns);
+    let (key, _) = find(&transaction, &name)?;
+    transaction.zero(Some(&key)).map_err(failed)
 }
 
 pub(super) fn flush<'a>(ns: &Handle<'_, State>) -> Outcome<'a> {
