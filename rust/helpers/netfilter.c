@@ -200,19 +200,23 @@ bool rlvs_hook_for_host(const struct sk_buff *skb,
 }
 
 /*
- * Returns true if a packet is to be handled here, and not at another hook. @vrf
- * gets the VRF that it is in, as the device is looked at for both.
+ * Returns whether a packet is to be handled here, and not at another hook, and
+ * the VRF that it is in: the device is looked at for both.
  */
-bool rlvs_hook_concerns(const struct sk_buff *skb,
-			const struct nf_hook_state *state, int *vrf)
+struct rlvs_concern rlvs_hook_concerns(const struct sk_buff *skb,
+				       const struct nf_hook_state *state)
 {
 	const struct net_device *dev = state->in ?: state->out;
-	bool in_vrf = dev && (netif_is_l3_master(dev) || netif_is_l3_slave(dev));
+	struct rlvs_concern concern = {};
 
-	*vrf = unlikely(in_vrf) ? rlvs_hook_vrf(state) : 0;
+	if (dev && unlikely(netif_is_l3_master(dev) || netif_is_l3_slave(dev)))
+		concern.vrf = rlvs_hook_vrf(state);
 	if (state->hook == NF_INET_LOCAL_OUT)
-		return !rlvs_comes_again(skb, state);
-	return !rlvs_seen_before(state) && rlvs_hook_for_host(skb, state);
+		concern.here = !rlvs_comes_again(skb, state);
+	else
+		concern.here = !rlvs_seen_before(state) &&
+			       rlvs_hook_for_host(skb, state);
+	return concern;
 }
 
 /*

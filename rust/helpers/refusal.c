@@ -67,9 +67,8 @@ void rlvs_mark_give(struct sk_buff *skb, struct rlvs_mark *mark)
 void rlvs_mark_take_off(struct sk_buff *skb, const struct nf_hook_state *state,
 			struct rlvs_mark *mark)
 {
+	bool last = rlvs_hook_concerns(skb, state).here;
 	enum ip_conntrack_info info;
-	int vrf;
-	bool last = rlvs_hook_concerns(skb, state, &vrf);
 
 	if (nf_ct_get(skb, &info) == (struct nf_conn *)mark)
 		nf_reset_ct(skb);

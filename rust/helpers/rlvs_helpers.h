@@ -161,8 +161,17 @@ struct rlvs_hooks *rlvs_hooks_register(struct net *net,
 void rlvs_hooks_unregister(struct net *net, struct rlvs_hooks *registered);
 void rlvs_hooks_free(struct rlvs_hooks *registered);
 void rlvs_hooks_free_later(struct rlvs_hooks *registered);
-bool rlvs_hook_concerns(const struct sk_buff *skb,
-			const struct nf_hook_state *state, int *vrf);
+
+/* As large as a register. */
+struct rlvs_concern {
+	/* The VRF's index; 0 outside of VRFs. */
+	int vrf;
+	/* The packet is to be handled at this hook. */
+	bool here;
+};
+
+struct rlvs_concern rlvs_hook_concerns(const struct sk_buff *skb,
+				       const struct nf_hook_state *state);
 bool rlvs_hook_for_host(const struct sk_buff *skb,
 			const struct nf_hook_state *state);
 struct rlvs_device rlvs_hook_input_device(const struct nf_hook_state *state);

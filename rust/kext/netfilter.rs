@@ -234,15 +234,12 @@ impl Context<'_> {
     /// `PRE_ROUTING` a second time for the VRF that the device it came in by belongs to.
     #[inline]
     pub fn concerns(&self, skb: &Skb<'_>) -> bool {
-        let mut vrf = 0;
         // SAFETY: `state` is valid during the hook, and `skb` is the hook's packet; what a bridge
-        // hands on has its Ethernet header; `vrf` may be written to.
-        let concerns = unsafe {
-            bindings::rlvs_hook_concerns(skb.as_ptr(), self.state.as_ptr(), &raw mut vrf)
-        };
+        // hands on has its Ethernet header.
+        let concern = unsafe { bindings::rlvs_hook_concerns(skb.as_ptr(), self.state.as_ptr()) };
         // CAST: Indices of devices are positive.
-        self.vrf.set(Some(vrf as u32));
-        concerns
+        self.vrf.set(Some(concern.vrf as u32));
+        concern.here
     }
 
     /// Returns the index of the VRF that the packet comes in by, or goes out by; 0 outside of VRFs.
