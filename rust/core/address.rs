@@ -278,8 +278,9 @@ impl Ip for V6 {
 
     #[inline]
     fn is_link_local(&self) -> bool {
-        let [first, second, ..] = self.0;
-        first == 0xfe && second & 0xc0 == 0x80
+        // Of what a key is made of, so that it is compared in a register.
+        let (high, _) = self.halves();
+        high >> 54 == 0xfe80 >> 6
     }
 
     #[inline]

@@ -98,17 +98,6 @@ impl<K: Key> Hashed<K> {
         hash_in(self.0)
     }
 
-    /// Returns the key in a zone, of which there are 2^28, if it was in zone 0: flows in different
-    /// zones are different ones even if their keys have the same words.
-    ///
-    /// The zone is in the key's hash, which is compared along with the words. Keys of the same words
-    /// have the same hash before, and so another one in each zone.
-    #[inline]
-    pub fn in_zone(mut self, zone: u32) -> Self {
-        *self.0.last_mut() ^= u64::from(zone).wrapping_shl(HASH_SHIFT) & OWN_BITS & !REPLY_BIT;
-        self
-    }
-
     /// Returns the zone of a key that in zone 0 is `unzoned`.
     #[inline]
     pub fn zone(&self, unzoned: &Self) -> u32 {
@@ -150,6 +139,20 @@ impl<'a> Digest<'a> {
     #[inline]
     pub fn secret(&self) -> &'a Secret {
         self.secret
+    }
+
+    /// Returns the hash of what it was made of in a zone, of which there are 2^28, if it was in zone
+    /// 0: flows in different zones are different ones even if their keys have the same words.
+    ///
+    /// The zone is in the key's hash, which is compared along with the words. Keys of the same words
+    /// have the same hash before, and so another one in each zone.
+    #[inline]
+    pub fn in_zone(self, zone: u32) -> Self {
+        let zone = u64::from(zone).wrapping_shl(u64::BITS.wrapping_sub(HASH_BITS));
+        Self {
+            hash: self.hash ^ zone,
+            ..self
+        }
     }
 
     /// Returns `key` as the table keeps it for `side`. `spread` is a hash of the rest of the key,

@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 use rlvs_core::{address::Protocol, packet::Packet, schedule::choice::Choice};
-use rlvs_kext::skbuff::Skb;
+use rlvs_kext::{flow_table::Digest, skbuff::Skb};
 
 use super::passage::Passage;
 use crate::{
@@ -20,6 +20,7 @@ impl<'a, A: InState> Passage<'a, A> {
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest<'_>,
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
         if !self.has_room(packet.protocol) {
@@ -34,7 +35,7 @@ impl<'a, A: InState> Passage<'a, A> {
         if self.state.drop_packet.takes_next(&self.state.sysctls) {
             return Err(Event::DropPacket);
         }
-        self.schedule(skb, packet, service)
+        self.schedule(skb, packet, digest, service)
     }
 
     /// Returns `true` if `conn_max` allows another connection, of this protocol. A refusal is

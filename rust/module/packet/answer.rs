@@ -56,7 +56,7 @@ impl<A: InState> Hook<State> for Reply<A> {
         };
         if state::ends(packet.signal) && state.steered_ports.contains(packet.source.port) {
             let (client, service) = (passage.peer(skb, packet), packet.source);
-            let zone = passage.zone(skb, &client);
+            let zone = passage.zone(skb, client.address);
             steered::close(
                 &A::tables(state).steered,
                 (client, service),

@@ -13,6 +13,7 @@ use rlvs_core::{
     schedule::flags::Flags,
 };
 use rlvs_kext::{
+    flow_table::Digest,
     netfilter::{self, Context, Hook, LocalOut, PreRouting, Verdict},
     rwonce::Once,
     skbuff::Skb,
@@ -89,19 +90,25 @@ fn from_client<A: InState>(passage: &Passage<'_, A>, skb: &mut Skb<'_>) -> Verdi
         Err(why) => return passage.unhandled(skb, *why, Side::Inbound),
     };
     let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-    match passage.lookup(skb, tuple) {
+    let digest = passage.digest(skb, &tuple);
+    match passage.find(digest, &tuple) {
         Some(entry) if !passage.begins_again(packet, entry) => {
             passage.forward(skb, packet, entry, Side::Inbound)
         }
-        _ => passage.without_connection(skb, packet),
+        _ => passage.without_connection(skb, packet, digest),
     }
 }
 
 impl<'a, A: InState> Passage<'a, A> {
     /// Handles a packet without an entry. It may be to no service at all, if its ports were not in
-    /// the linear header.
+    /// the linear header. `digest` is the packet's, [`Passage::digest`], here and for what follows.
     #[inline(never)]
-    fn without_connection(&self, skb: &mut Skb<'_>, packet: &Packet<A>) -> Verdict {
+    fn without_connection(
+        &self,
+        skb: &mut Skb<'_>,
+        packet: &Packet<A>,
+        digest: Digest<'_>,
+    ) -> Verdict {
         let state = self.state;
         let port = packet.destination.port;
         let to_service = state.service_ports.contains(port);
@@ -128,7 +135,7 @@ impl<'a, A: InState> Passage<'a, A> {
             Some(service)
                 if self.may_open(packet, service) && self.is_for(skb, packet, service) =>
             {
-                self.open(skb, packet, service)
+                self.open(skb, packet, digest, service)
             }
             Some(_) => Verdict::Accept,
             None => self.straight(skb, packet),
@@ -188,14 +195,20 @@ impl<'a, A: InState> Passage<'a, A> {
     }
 
     /// Schedules a new connection and sends its first packet on its way.
-    pub(super) fn open(&self, skb: &mut Skb<'_>, packet: &Packet<A>, service: &Service) -> Verdict {
+    fn open(
+        &self,
+        skb: &mut Skb<'_>,
+        packet: &Packet<A>,
+        digest: Digest<'_>,
+        service: &Service,
+    ) -> Verdict {
         let bh = self.context.bh;
         let pool = service.pool(self.context.rcu);
         self.look_for_tracking();
         let sent = if pool.flags().has(Flags::ONE_PACKET) {
-            self.send_once(skb, packet, pool)
+            self.send_once(skb, packet, digest, pool)
         } else {
-            self.begin(skb, packet, service)
+            self.begin(skb, packet, digest, service)
         };
         let event = match sent {
             Ok(verdict) => return verdict,

@@ -138,7 +138,9 @@ impl<A: InState> Passage<'_, A> {
             quoted: Some(quoted.sequence),
             ..*self
         };
-        let entry = passage.admit(skb, &packet, service)?;
+        let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
+        let digest = passage.digest(skb, &tuple);
+        let entry = passage.admit(skb, &packet, digest, service)?;
         Ok(Some(connection::destination(entry)))
     }
 }

@@ -15,6 +15,7 @@ use rlvs_core::{
     },
 };
 use rlvs_kext::{
+    flow_table::Digest,
     local::Routing,
     netfilter::{Context, LocalIn},
     random,
@@ -29,7 +30,6 @@ use crate::{
     family::Family,
     service::{refused::Refusers, Destination, Pool},
     state::InState,
-    table::key::Digest,
 };
 
 /// How a packet gets to a destination's process, which decides the socket to look up.

@@ -13,7 +13,7 @@ use rlvs_core::{
     },
     schedule::choice::Choice,
 };
-use rlvs_kext::{netfilter::Verdict, skbuff::Skb};
+use rlvs_kext::{flow_table::Digest, netfilter::Verdict, skbuff::Skb};
 
 use super::{
     offer::{Delivery, Offer},
@@ -31,12 +31,13 @@ impl<'a, A: InState> Passage<'a, A> {
         &self,
         skb: &mut Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest<'_>,
         pool: &Pool,
     ) -> Result<Verdict, Event> {
         if self.state.drop_packet.takes_next(&self.state.sysctls) {
             return Err(Event::DropPacket);
         }
-        let picked = self.pick_once(skb, packet, pool);
+        let picked = self.pick_once(skb, packet, digest, pool);
         let (destination, to) = picked.ok_or(Event::NoDestination)?;
         let rewrite = Rewrite {
             side: Which::Destination,
@@ -59,9 +60,9 @@ impl<'a, A: InState> Passage<'a, A> {
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest<'_>,
         pool: &'p Pool,
     ) -> Option<(&'p Arc<Destination>, Endpoint<A>)> {
-        let digest = self.digest(skb, packet);
         let by = self.context.routing(skb);
         let offer = Offer::new(self, packet, pool, by, Delivery::Translated(digest));
         let mut choice = Choice::default();

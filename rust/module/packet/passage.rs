@@ -7,10 +7,10 @@ use rlvs_core::{
     address::{Endpoint, Protocol},
     config::backends::BackendKey,
     connection::tuple::{Side, Tuple},
-    packet::Packet,
 };
 use rlvs_kext::{
     clock,
+    flow_table::Digest,
     netfilter::{Context, LocalOut},
     skbuff::Skb,
 };
@@ -21,7 +21,7 @@ use crate::{
     state::{InState, State},
     table::{
         connection::{self, Entry, Table},
-        key::{self, Digest},
+        key,
     },
 };
 
@@ -84,27 +84,35 @@ impl<'a, A: InState> Passage<'a, A> {
 
     #[inline(always)]
     pub(super) fn lookup(&self, skb: &Skb<'_>, tuple: Tuple<A>) -> Option<&'a Entry<A>> {
-        let client = match tuple.side() {
-            Side::Inbound => tuple.source(),
-            Side::Reply => tuple.destination(),
-        };
-        let key = key::hashed(self.connections, &tuple, self.zone(skb, &client));
+        self.find(self.digest(skb, &tuple), &tuple)
+    }
+
+    /// Returns the entry that has a key, of which the hash of the client's end is known.
+    #[inline(always)]
+    pub(super) fn find(&self, digest: Digest<'_>, tuple: &Tuple<A>) -> Option<&'a Entry<A>> {
+        let key = key::with_digest(digest, tuple);
         self.connections.find(&key, self.context.rcu)
     }
 
     /// Returns the zone of the client that the packet is from, or goes to.
     #[inline(always)]
-    pub(super) fn zone(&self, skb: &Skb<'_>, client: &Endpoint<A>) -> u32 {
-        if client.address.is_link_local() {
+    pub(super) fn zone(&self, skb: &Skb<'_>, client: A) -> u32 {
+        if client.is_link_local() {
             return self.context.link(skb);
         }
         self.context.vrf()
     }
 
     /// Returns the hash of a packet's client, for both keys of its connection.
-    pub(super) fn digest(&self, skb: &Skb<'_>, packet: &Packet<A>) -> Digest<'a> {
-        let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-        key::digest(self.connections, &tuple, self.zone(skb, &packet.source))
+    #[inline(always)]
+    pub(super) fn digest(&self, skb: &Skb<'_>, tuple: &Tuple<A>) -> Digest<'a> {
+        let client = match tuple.side() {
+            Side::Inbound => tuple.source().address,
+            Side::Reply => tuple.destination().address,
+        };
+        // The zone last, so that it is not kept through the call that hashes.
+        let digest = key::digest(self.connections, tuple);
+        digest.in_zone(self.zone(skb, client))
     }
 
     /// Removes an entry whose connection has ended; returns `false` if it has not. A forged reset

@@ -10,7 +10,7 @@ use rlvs_core::{
     packet::{self, icmp::IcmpError, Bytes, Packet},
     schedule::flags::Flags,
 };
-use rlvs_kext::{netfilter::Verdict, random, replay::Stashed, skbuff::Skb};
+use rlvs_kext::{flow_table::Digest, netfilter::Verdict, random, replay::Stashed, skbuff::Skb};
 
 use kernel::alloc::KBox;
 
@@ -42,20 +42,21 @@ impl<A: InState> Passage<'_, A> {
         &self,
         skb: &mut Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest<'_>,
         service: &Service,
     ) -> Result<Verdict, Event> {
         let bh = self.context.bh;
         let tuple = Tuple::inbound(packet.protocol, packet.source, packet.destination);
-        let key = || key::hashed(self.connections, &tuple, self.zone(skb, &packet.source));
+        let key = || key::with_digest(digest, &tuple);
         let Some(refusers) = A::tables(self.state).unanswered.resume(key, bh) else {
-            let entry = self.admit(skb, packet, service)?;
+            let entry = self.admit(skb, packet, digest, service)?;
             return Ok(self.send_first(skb, packet, service, entry));
         };
         let passage = Passage {
             refusers: Some(&refusers),
             ..*self
         };
-        match passage.schedule(skb, packet, service) {
+        match passage.schedule(skb, packet, digest, service) {
             Ok(entry) => {
                 self.state.events.count(bh, Event::Retried);
                 Ok(passage.send_first(skb, packet, service, entry))

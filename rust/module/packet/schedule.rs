@@ -11,7 +11,7 @@ use rlvs_core::{
     schedule::choice::Choice,
 };
 use rlvs_kext::{
-    flow_table::{Hashed, Refused},
+    flow_table::{Digest, Hashed, Refused},
     netfilter::Context,
     skbuff::Skb,
 };
@@ -27,8 +27,7 @@ use crate::{
     stats::Event,
     table::{
         connection::{self, Connection, Entry},
-        key::{self, Digest},
-        socket,
+        key, socket,
         template::{self, Place},
     },
 };
@@ -48,10 +47,10 @@ impl<'a, A: InState> Passage<'a, A> {
         &self,
         skb: &Skb<'_>,
         packet: &Packet<A>,
+        digest: Digest<'_>,
         service: &Service,
     ) -> Result<&'a Entry<A>, Event> {
         let pool = service.pool(self.context.rcu);
-        let digest = self.digest(skb, packet);
         let by = self.context.routing(skb);
         let offer = Offer::new(self, packet, pool, by, Delivery::Translated(digest));
         let mut choice = Choice::default();
@@ -88,7 +87,8 @@ impl<'a, A: InState> Passage<'a, A> {
         let table: &'a template::TemplateTable<A> = &A::tables(self.state).templates;
         let prefix = offer.pool.persistence().prefix(A::FAMILY);
         let ends = (packet.source, packet.destination);
-        let place = Place::new(packet.protocol, ends, prefix, self.zone(skb, &ends.0));
+        let zone = self.zone(skb, packet.source.address);
+        let place = Place::new(packet.protocol, ends, prefix, zone);
         let to_quiesced = !self.state.sysctls.expires_quiescent_templates();
         let template = match place.find(table, now, to_quiesced, rcu, bh) {
             Some(template) => {

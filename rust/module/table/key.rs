@@ -9,31 +9,21 @@
 //! the same address, 0 for nearly every client (which device, see [`crate::packet`]).
 
 use rlvs_core::connection::tuple::{Side, Tuple};
-use rlvs_kext::flow_table::{self, Flow, FlowTable, Hashed, Second};
+use rlvs_kext::flow_table::{self, Digest, Flow, FlowTable, Hashed, Second};
 
 use crate::family::Family;
 
 /// A table of flows that are found by keys of the core.
 type Table<A, T, R> = FlowTable<<A as rlvs_core::address::Ip>::Words, T, R>;
 
-/// The hash of a client's end, with the client's zone.
-#[derive(Clone, Copy)]
-pub(crate) struct Digest<'a> {
-    hash: flow_table::Digest<'a>,
-    zone: u32,
-}
-
-/// Returns the hash of the client's end of a key, which is that of both keys of a connection.
+/// Returns the hash of the client's end of a key, which is that of both keys of a connection; in
+/// zone 0.
 #[inline]
 pub(crate) fn digest<'a, A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &'a Table<A, T, R>,
     tuple: &Tuple<A>,
-    zone: u32,
 ) -> Digest<'a> {
-    Digest {
-        hash: table.digest(tuple.client_words().as_ref()),
-        zone,
-    }
+    table.digest(tuple.client_words().as_ref())
 }
 
 /// Returns the key with its hash, `digest` being that of its client's end.
@@ -43,10 +33,7 @@ pub(crate) fn with_digest<A: Family>(digest: Digest<'_>, tuple: &Tuple<A>) -> Ha
         Side::Inbound => flow_table::Side::Inbound,
         Side::Reply => flow_table::Side::Reply,
     };
-    let key = digest
-        .hash
-        .hashed(side, tuple.as_words(), tuple.spread(digest.hash.secret()));
-    key.in_zone(digest.zone)
+    digest.hashed(side, tuple.as_words(), tuple.spread(digest.secret()))
 }
 
 /// Returns the key with its hash.
@@ -56,7 +43,7 @@ pub(crate) fn hashed<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
     tuple: &Tuple<A>,
     zone: u32,
 ) -> Hashed<A::Words> {
-    with_digest(digest(table, tuple, zone), tuple)
+    with_digest(digest(table, tuple).in_zone(zone), tuple)
 }
 
 /// Returns the zone of a flow of the table.

@@ -290,7 +290,7 @@ impl<'a, A: InState> Arrival<'a, A> {
         } = *self.packet;
         let table = &A::tables(self.passage.state).steered;
         let rcu = self.passage.context.rcu;
-        let zone = self.passage.zone(skb, &source);
+        let zone = self.passage.zone(skb, source.address);
         Some(steered::key(table, (source, destination), zone, rcu))
     }
 
