@@ -202,11 +202,6 @@ struct rlvs_flow_link *rlvs_flow_after(struct rlvs_flow_link *link)
 	return rlvs_flow_of_node(rcu_dereference(link->node.next));
 }
 
-u32 rlvs_flow_count(const struct rhashtable *table)
-{
-	return atomic_read(&table->nelems);
-}
-
 /* The table may be about to get another size. */
 u32 rlvs_flow_buckets(struct rhashtable *table)
 {

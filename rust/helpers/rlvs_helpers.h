@@ -10,8 +10,10 @@
 #ifndef _RLVS_HELPERS_H
 #define _RLVS_HELPERS_H
 
+#include <linux/gfp.h>
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
+#include <linux/preempt.h>
 #include <linux/rhashtable.h>
 #include <linux/siphash.h>
 #include <linux/skbuff.h>
@@ -78,7 +80,6 @@ bool rlvs_flow_remove(struct rhashtable *table, u32 key_len,
 		      struct rlvs_flow_link *link);
 struct rlvs_flow_link *rlvs_flow_first(struct rhashtable *table, u32 number);
 struct rlvs_flow_link *rlvs_flow_after(struct rlvs_flow_link *link);
-u32 rlvs_flow_count(const struct rhashtable *table);
 u32 rlvs_flow_buckets(struct rhashtable *table);
 void rlvs_flow_walk_start(struct rhashtable_iter *iter);
 struct rlvs_flow_link *rlvs_flow_walk_next(struct rhashtable_iter *iter);
@@ -324,9 +325,6 @@ struct sock *rlvs_find_bound(struct net *net, const struct rlvs_ends *ends,
 void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found);
 enum rlvs_tcp_socket rlvs_tcp_kind_of(const struct sock *sk);
 
-/* user.c */
-u32 rlvs_user_of_socket(const struct sock *sk);
-
 /* anywhere.c */
 struct sock *rlvs_find_anywhere(struct net *net, const struct rlvs_ends *ends);
 struct sock *rlvs_find_waiting_anywhere(struct net *net,
@@ -468,7 +466,18 @@ bool rlvs_log_passes(const struct net *net);
 u64 rlvs_available_pages(void);
 u64 rlvs_all_pages(void);
 bool rlvs_packet_is_charged(void);
-gfp_t rlvs_packet_gfp(void);
+#ifndef __BINDGEN__
+/*
+ * Returns the flags of what a packet leaves behind. A process is charged for it:
+ * the one that is about to send the packet. None is for one that comes by the
+ * network, and the flag would only cost memory, as each entry then has a place
+ * for a name. Any context.
+ */
+static inline gfp_t rlvs_packet_gfp(void)
+{
+	return GFP_ATOMIC | (in_task() ? __GFP_ACCOUNT : 0);
+}
+#endif
 
 /* random.c */
 u32 rlvs_random_u32(void);

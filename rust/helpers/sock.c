@@ -183,7 +183,7 @@ void rlvs_queue_of_listener(const struct sock *sk, struct rlvs_listener *found)
 	found->handshakes = inet_csk_reqsk_queue_len(sk);
 	found->queued = READ_ONCE(sk->sk_ack_backlog);
 	found->limit = READ_ONCE(sk->sk_max_ack_backlog);
-	found->user = rlvs_user_of_socket(sk);
+	found->user = __kuid_val(sk_uid(sk));
 }
 
 /* The socket that gets a SYN; under rcu_read_lock(), which keeps it. */
@@ -271,7 +271,7 @@ static bool rlvs_queue_of(const struct sock *sk, bool udp,
 	found->queued = sk_rmem_alloc_get(sk);
 	found->handshakes = 0;
 	found->limit = READ_ONCE(sk->sk_rcvbuf);
-	found->user = rlvs_user_of_socket(sk);
+	found->user = __kuid_val(sk_uid(sk));
 	return true;
 }
 

@@ -2,7 +2,6 @@
 /* Users, as __kuid_val() of all user namespaces. */
 #include <linux/uidgid.h>
 #include <net/net_namespace.h>
-#include <net/sock.h>
 
 #include "rlvs_helpers.h"
 
@@ -19,9 +18,4 @@ u32 rlvs_user_of(const struct net *net, u32 number)
 u32 rlvs_user_number(const struct net *net, u32 user)
 {
 	return from_kuid_munged(net->user_ns, KUIDT_INIT(user));
-}
-
-u32 rlvs_user_of_socket(const struct sock *sk)
-{
-	return __kuid_val(sk_uid(sk));
 }

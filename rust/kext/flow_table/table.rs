@@ -10,7 +10,7 @@ use super::{
     flow::{EntryCache, Flow, Link, Second},
     key::{Digest, Hashed, Key, Secret},
 };
-use crate::bindings;
+use crate::{bindings, rwonce::Once};
 use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
@@ -18,7 +18,11 @@ use kernel::{
     bindings::{rhash_head, rhashtable},
     error::to_result,
     prelude::*,
-    sync::{atomic::AtomicFlag, rcu::Guard, Arc},
+    sync::{
+        atomic::{Atomic, AtomicFlag},
+        rcu::Guard,
+        Arc,
+    },
     types::Opaque,
 };
 
@@ -132,10 +136,15 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
     }
 
     /// Returns the number of flows; another CPU may be changing it.
+    #[inline]
     pub fn len(&self) -> u32 {
-        // SAFETY: The table is initialised.
-        let links = unsafe { bindings::rlvs_flow_count(self.table.get()) };
-        links / R::COUNT
+        // SAFETY: The field is inside of the table.
+        let links = unsafe { &raw mut (*self.table.get()).nelems.counter };
+        // SAFETY: The table is initialised, and changes the counter, which is aligned, by atomic
+        // operations. It lives as long as `self` is borrowed.
+        let links = unsafe { Atomic::from_ptr(links) }.read_once();
+        // CAST: There are never fewer than none.
+        links as u32 / R::COUNT
     }
 
     /// Returns the number of buckets; it changes with the number of flows.
