@@ -142,13 +142,17 @@ impl<'a, A: InState> Passage<'a, A> {
                 None => Attempt::Conflict,
             };
         }
-        let first = state::initial(packet.protocol);
+        let first = (state::initial(packet.protocol), self.now);
+        // Known before it can be found: a packet equal to this one may be answered at once.
+        let unanswered = self.quoted.is_none() && state::opens(packet.signal);
         // Once more if what was in the way has ended.
         for _ in 0..2 {
-            let connection =
-                Connection::new(destination.clone(), template_ref.cloned(), first, self.now);
-            // Before it can be found: a packet equal to this one may be answered at once.
-            connection.set_unanswered(self.quoted.is_none() && state::opens(packet.signal));
+            let connection = Connection::new(
+                destination.clone(),
+                template_ref.cloned(),
+                first,
+                unanswered,
+            );
             let other = match self.connections.insert(key, reply, connection, rcu, bh) {
                 Ok(entry) => {
                     connection::begin(entry);

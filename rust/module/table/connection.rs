@@ -63,17 +63,19 @@ const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 128);
 const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 192);
 
 impl<A: Family> Connection<A> {
-    /// Makes an entry's value; [`begin`] counts it once it is in the table.
+    /// Makes an entry's value; [`begin`] counts it once it is in the table. `unanswered`: what
+    /// [`Self::is_unanswered`] returns at first.
+    #[inline]
     pub(crate) fn new(
         destination: Arc<Destination>,
         template_ref: Option<Arc<TemplateRef<Word>>>,
-        state: State,
-        now: u32,
+        (state, now): (State, u32),
+        unanswered: bool,
     ) -> Self {
         Self {
             destination,
             life: Lifecycle::new(state, now),
-            unanswered: Atomic::new(false),
+            unanswered: Atomic::new(unanswered),
             other_peer: Atomic::new(false),
             template_ref,
             family: PhantomData,
