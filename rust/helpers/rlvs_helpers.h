@@ -86,8 +86,7 @@ struct rlvs_flow_link *rlvs_flow_walk_next(struct rhashtable_iter *iter);
 struct rlvs_flow_link *rlvs_flow_walk_peek(struct rhashtable_iter *iter);
 
 /* flow_total.c */
-void rlvs_flow_total_add(int by);
-u32 rlvs_flow_total(void);
+int rlvs_flow_part_add(int by);
 
 /* skbuff.c: offsets and lengths are bytes from the network header on. */
 enum rlvs_ip_summed {

@@ -10,27 +10,49 @@
 //!
 //! Upstream: none; `struct percpu_counter` has to be made and freed, this is static.
 
-use crate::bindings;
+use crate::{bh::LocalBhDisabled, bindings, rwonce::Once};
+use kernel::sync::atomic::{Atomic, Relaxed};
+
+/// In lines of the cache that have nothing else.
+#[repr(align(128))]
+struct Sum(Atomic<i32>);
+
+static SUM: Sum = Sum(Atomic::new(0));
 
 /// Returns the number of flows, too low or too high by 64 for each processor at most. Any context.
 #[inline]
 pub fn flows() -> u32 {
-    // SAFETY: An FFI call with no preconditions.
-    unsafe { bindings::rlvs_flow_total() }
+    u32::try_from(SUM.0.read_once()).unwrap_or(0)
 }
 
-/// Counts a flow that was made. Any context but a hard interrupt's.
+/// Adds 1 or -1.
+///
+/// # Safety
+///
+/// Bottom halves must be off.
 #[inline]
-pub(crate) fn made() {
-    // SAFETY: An FFI call with no preconditions but the context: flows are made by packets and
-    // requests.
-    unsafe { bindings::rlvs_flow_total_add(1) };
+unsafe fn add(by: i32) {
+    // SAFETY: The caller promises that bottom halves are off.
+    let rest = unsafe { bindings::rlvs_flow_part_add(by) };
+    if rest != 0 {
+        SUM.0.add(rest, Relaxed);
+    }
 }
 
-/// Counts a flow whose memory is given back. Any context but a hard interrupt's.
+/// Counts a flow that was made.
 #[inline]
-pub(crate) fn gone() {
-    // SAFETY: An FFI call with no preconditions but the context: flows go in softirq and process
-    // context.
-    unsafe { bindings::rlvs_flow_total_add(-1) };
+pub(crate) fn made(_bh: &LocalBhDisabled) {
+    // SAFETY: The token proves that bottom halves are off.
+    unsafe { add(1) };
+}
+
+/// Counts a flow whose memory is given back.
+///
+/// # Safety
+///
+/// Bottom halves must be off.
+#[inline]
+pub(crate) unsafe fn gone() {
+    // SAFETY: The caller promises it.
+    unsafe { add(-1) };
 }

@@ -131,14 +131,18 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         NonNull::new(memory.cast())
     }
 
-    /// Drops a flow and gives its memory back. Any context in which its value may be dropped.
+    /// Drops a flow, which was counted, and gives its memory back. Any context in which its value may
+    /// be dropped, with bottom halves off.
     ///
     /// # Safety
     ///
-    /// `flow` must be valid, in memory from [`Flow::allocate`], and this the last use of it.
+    /// `flow` must be valid, in memory from [`Flow::allocate`], and this the last use of it. Bottom
+    /// halves must be off.
     // Not inlined where flows are inserted, which needs it for one that was refused only.
     #[inline(never)]
     pub(super) unsafe fn free(flow: NonNull<Self>) {
+        // SAFETY: The caller promises that bottom halves are off.
+        unsafe { flow_total::gone() };
         // SAFETY: The caller promises that the flow is valid and is not used again.
         unsafe { flow.as_ptr().drop_in_place() };
         // SAFETY: The memory was allocated by `kmem_cache_alloc()` or `kmalloc()`, either of which
@@ -183,12 +187,6 @@ impl<K: Key, T, R: Second<K>> Flow<K, T, R> {
         // SAFETY: A field of something that is not null is not null.
         // CAST: `Opaque` is a transparent wrapper.
         unsafe { NonNull::new_unchecked(head.cast()) }
-    }
-}
-
-impl<K: Key, T, R: Second<K>> Drop for Flow<K, T, R> {
-    fn drop(&mut self) {
-        flow_total::gone();
     }
 }
 

@@ -42,6 +42,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         reply: R,
         value: T,
         _guard: &'a Guard,
+        bh: &LocalBhDisabled,
     ) -> core::result::Result<&'a Flow<K, T, R>, Refused<'a, K, T, R>> {
         // SAFETY: By the type's invariant this is null or the memory of a cache for such flows, which
         // the table keeps for as long as it has flows.
@@ -57,7 +58,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         // SAFETY: The memory was allocated for a flow, with the size and alignment of one, and
         // nothing else refers to it.
         unsafe { raw.write(new) };
-        flow_total::made();
+        flow_total::made(bh);
 
         // The reply key first: while only it is in the table, no packet of the client finds the
         // flow, and there are no answers yet.
@@ -65,7 +66,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>> FlowTable<K, T, R> {
         match unsafe { self.link_second(flow) } {
             Ok(None) => {}
             other => {
-                // SAFETY: The flow was made above and was never in the table.
+                // SAFETY: The flow was made above and was never in the table; `bh` is the proof.
                 unsafe { Flow::free(flow) };
                 let Ok(Some(link)) = other else {
                     return Err(Refused::NoMemory);
@@ -203,13 +204,14 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T> {
         reply: Hashed<K>,
         value: T,
         guard: &'a Guard,
-        _bh: &LocalBhDisabled,
+        bh: &LocalBhDisabled,
     ) -> core::result::Result<&'a Flow<K, T>, Refused<'a, K, T>> {
         self.put(
             inbound.of(Side::Inbound),
             Link::new(reply.of(Side::Reply)),
             value,
             guard,
+            bh,
         )
     }
 }
@@ -225,9 +227,9 @@ impl<K: Key, T: Send + Sync + 'static> FlowTable<K, T, NoReply> {
         key: Hashed<K>,
         value: T,
         guard: &'a Guard,
-        _bh: &LocalBhDisabled,
+        bh: &LocalBhDisabled,
     ) -> core::result::Result<&'a Flow<K, T, NoReply>, Refused<'a, K, T, NoReply>> {
-        self.put(key.of(Side::Inbound), NoReply, value, guard)
+        self.put(key.of(Side::Inbound), NoReply, value, guard, bh)
     }
 }
 
@@ -242,6 +244,7 @@ unsafe extern "C" fn free_flow<K: Key, T, R: Second<K>>(head: *mut callback_head
     // SAFETY: A flow that begins there is not at null.
     let flow = unsafe { NonNull::new_unchecked(flow) };
     // SAFETY: The flow is one that a table has allocated; it is out of the table, and the grace
-    // period has ended every reader.
+    // period has ended every reader. RCU calls its callbacks with bottom halves off, whatever thread
+    // does it.
     unsafe { Flow::free(flow) };
 }
