@@ -146,28 +146,28 @@ impl<A: Ip> Tuple<A> {
     /// Returns what the other end adds to the hash, of which the highest 28 bits count, by a
     /// table's secret numbers.
     ///
-    /// The multilinear hash: the sum of the end's 32-bit parts, each multiplied by a factor of its own,
-    /// and of one more number, modulo 2^64. Any two ends have the same 28 bits for one in 2^28 of all
-    /// secrets, so that without the secret no ends can be chosen that collide more often
-    /// than random ones: the upper 33 bits of such a sum are strongly universal for factors of 64
-    /// random bits (M. Dietzfelbinger, "Universal hashing and k-wise independent random variables via
-    /// integer arithmetic without primes", STACS 1996; O. Kaser, D. Lemire, "Strongly universal string
-    /// hashing is fast", The Computer Journal 57(11), 2014). It is no pseudorandom function: hashes
-    /// would disclose the factors. Nothing shows any hash, and the client's part is added to each.
+    /// The hash MULTILINEAR-HM: the sum of one secret number and, for each pair of the end's 32-bit
+    /// parts, the product of the two, to each of which a secret number of its own is added, modulo
+    /// 2^64. Any two ends have the same 28 bits for one in 2^28 of all secrets, so that without the
+    /// secret no ends can be chosen that collide more often than random ones: the upper 33 bits of such
+    /// a sum are strongly universal for random numbers of 64 bits (O. Kaser, D. Lemire, "Strongly
+    /// universal string hashing is fast", The Computer Journal 57(11), 2014). It is no pseudorandom
+    /// function: hashes would disclose the numbers. Nothing shows any hash, and the client's part is
+    /// added to each.
     ///
     /// The multiplications do not wait for one another.
     #[inline]
     pub fn spread(&self, secret: &Secret) -> u64 {
         let (_, other) = self.ends();
         let words = other.address.pack_end(u32::from(other.port));
-        let [sum, factors @ ..] = *secret;
-        let [a, b, c, d, e, f] = factors;
-        let factors = [(a, b), (c, d), (e, f)];
-        let parts = factors.into_iter().zip(words.as_ref());
+        let [sum, numbers @ ..] = *secret;
+        let [a, b, c, d, e, f] = numbers;
+        let pairs = [(a, b), (c, d), (e, f)];
+        let parts = pairs.into_iter().zip(words.as_ref());
         parts.fold(sum, |sum, ((low, high), word)| {
-            let low = low.wrapping_mul(word & u64::from(u32::MAX));
-            let high = high.wrapping_mul(word >> u32::BITS);
-            sum.wrapping_add(low).wrapping_add(high)
+            let low = low.wrapping_add(word & u64::from(u32::MAX));
+            let high = high.wrapping_add(word >> u32::BITS);
+            sum.wrapping_add(low.wrapping_mul(high))
         })
     }
 
