@@ -25,7 +25,7 @@ use rlvs_kext::net::Net;
 
 use crate::{
     config::settled::Settled,
-    family::Family,
+    family::IpFamily,
     service::Destination,
     sysctl::Sysctls,
     table::connection::{self, Entry},
@@ -75,7 +75,7 @@ pub(crate) fn is_drained(destination: &Destination, sysctls: &Sysctls, settled: 
 }
 
 /// Looks up the socket of an entry of a draining destination. Part of the periodic walk.
-pub(crate) fn probe<A: Family>(net: &Net, entry: &Entry<A>, now: u32) {
+pub(crate) fn probe<A: IpFamily>(net: &Net, entry: &Entry<A>, now: u32) {
     let destination = entry.destination();
     if !is_draining(destination) || destination.service_key.protocol != Protocol::Tcp {
         return;

@@ -3,12 +3,12 @@
 //! The two address families, so that packet handling is written once for both.
 
 use rlvs_core::address::{Endpoint, Ip, V4, V6};
-use rlvs_kext::{flow_table::Key, net::Net, netfilter, sock::Ends};
+use rlvs_kext::{flow_table::Key, net::Net, netfilter::NfProto, sock::Ends};
 
 /// An address family: its addresses, its keys, and how the kernel is asked by them.
-pub(crate) trait Family: Ip<Words: Key> {
+pub(crate) trait IpFamily: Ip<Words: Key> {
     /// Number of the family in netfilter.
-    const HOOKS: netfilter::NfProto;
+    const HOOKS: NfProto;
 
     /// Returns the ends of a connection, as sockets are looked up by them.
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a>;
@@ -17,8 +17,8 @@ pub(crate) trait Family: Ip<Words: Key> {
     fn is_local(&self, net: &Net) -> bool;
 }
 
-impl Family for V4 {
-    const HOOKS: netfilter::NfProto = netfilter::NfProto::Ipv4;
+impl IpFamily for V4 {
+    const HOOKS: NfProto = NfProto::Ipv4;
 
     #[inline]
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a> {
@@ -33,8 +33,8 @@ impl Family for V4 {
     }
 }
 
-impl Family for V6 {
-    const HOOKS: netfilter::NfProto = netfilter::NfProto::Ipv6;
+impl IpFamily for V6 {
+    const HOOKS: NfProto = NfProto::Ipv6;
 
     #[inline]
     fn ends<'a>(local: &'a Endpoint<Self>, remote: &'a Endpoint<Self>) -> Ends<'a> {

@@ -23,7 +23,7 @@ use rlvs_kext::{
 use crate::{
     config::{settled::Settled, Config},
     defence::DropPacket,
-    family::Family,
+    family::IpFamily,
     primitives::Word,
     service::{
         map::{Backends, Services},
@@ -143,7 +143,7 @@ impl State {
 }
 
 /// An address family that a namespace has tables of.
-pub(crate) trait InState: Family {
+pub(crate) trait InState: IpFamily {
     /// Returns the namespace's tables of this family.
     fn tables(state: &State) -> &Tables<Self>;
 }

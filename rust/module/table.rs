@@ -5,7 +5,7 @@
 use kernel::{prelude::*, sync::Arc};
 use rlvs_kext::memory::KEPT;
 
-use crate::family::Family;
+use crate::family::IpFamily;
 
 pub(crate) mod ceiling;
 pub(crate) mod connection;
@@ -18,7 +18,7 @@ pub(crate) mod template;
 pub(crate) mod unanswered;
 
 /// The tables of one address family in a network namespace.
-pub(crate) struct Tables<A: Family> {
+pub(crate) struct Tables<A: IpFamily> {
     /// Entries of connections that are rewritten.
     pub(crate) connections: Arc<connection::Table<A>>,
     /// Templates of persistent services.
@@ -29,7 +29,7 @@ pub(crate) struct Tables<A: Family> {
     pub(crate) steered: Arc<steered::SteeredTable<A>>,
 }
 
-impl<A: Family> Tables<A> {
+impl<A: IpFamily> Tables<A> {
     /// Makes empty tables, around that of connections. Process context; may sleep.
     ///
     /// # Errors

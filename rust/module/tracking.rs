@@ -13,7 +13,7 @@ use kernel::sync::atomic::Atomic;
 use rlvs_core::address;
 use rlvs_kext::{net::Net, rwonce::Once};
 
-use crate::family::Family;
+use crate::family::IpFamily;
 
 /// Whether packets are tracked, as far as known. Aligned so that it has its place in the state of
 /// its namespace beside what each packet reads, and not beside numbers that packets change.
@@ -36,7 +36,7 @@ impl Tracked {
 
     /// Returns whether packets of a family are tracked, as far as known.
     #[inline]
-    pub(crate) fn of<A: Family>(&self) -> &Atomic<bool> {
+    pub(crate) fn of<A: IpFamily>(&self) -> &Atomic<bool> {
         match A::FAMILY {
             address::Family::V4 => &self.v4,
             address::Family::V6 => &self.v6,
@@ -45,7 +45,7 @@ impl Tracked {
 
     /// Finds out whether the packets of a family are tracked, and remembers the answer. Any
     /// context.
-    pub(crate) fn look<A: Family>(&self, net: &Net) {
+    pub(crate) fn look<A: IpFamily>(&self, net: &Net) {
         let (remembered, is_tracking) = (self.of::<A>(), net.is_tracking(A::HOOKS));
         // Written only when it changes: packets of other CPUs read it.
         if remembered.read_once() != is_tracking {

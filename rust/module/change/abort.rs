@@ -22,7 +22,7 @@ use rlvs_kext::{
 
 use super::{edit::Failure, Unsettled};
 use crate::{
-    family::Family,
+    family::IpFamily,
     state::State,
     table::{
         connection::{self, Connection, Table},
@@ -48,7 +48,7 @@ type Words<A> = <A as Ip>::Words;
 
 type EntrySweep<A> = Sweep<Words<A>, Connection<A>, Link<Words<A>>, Keys<Words<A>>>;
 
-struct FamilyAbort<A: Family> {
+struct FamilyAbort<A: IpFamily> {
     entries: EntrySweep<A>,
     records: Sweep<Words<A>, Record<A>, NoReply, Hashed<Words<A>>>,
 }
@@ -100,7 +100,7 @@ impl Abort {
     }
 }
 
-impl<A: Family> FamilyAbort<A> {
+impl<A: IpFamily> FamilyAbort<A> {
     fn prepare(
         ns: &Handle<'_, State>,
         entries: &Arc<Table<A>>,
@@ -162,7 +162,7 @@ impl<K: Key, T: Send + Sync + 'static, R: Second<K>, F> Sweep<K, T, R, F> {
 
 /// Ends one connection. The entry is removed last: the reset that the socket sends is rewritten by
 /// it. Process context; sleeps.
-fn end_entry<A: Family>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::Words>) {
+fn end_entry<A: IpFamily>(table: &Table<A>, net: &Net, (inbound, reply): Keys<A::Words>) {
     let client = Tuple::<A>::from_words(inbound.words());
     let end = Tuple::<A>::from_words(reply).source();
     if client.protocol() == Protocol::Tcp {

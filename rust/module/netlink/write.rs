@@ -20,7 +20,7 @@ use rlvs_kext::{
 use crate::{
     config::Configured,
     drain, event,
-    family::Family,
+    family::IpFamily,
     presence::is_here,
     service::{timeouts::TimeoutSettings, Destination},
     state::State,
@@ -133,7 +133,7 @@ pub(super) fn device(out: &mut Writer<'_>, zone: u32) -> Result {
     }
 }
 
-pub(super) fn connection<A: Family>(
+pub(super) fn connection<A: IpFamily>(
     out: &mut Writer<'_>,
     entry: &Entry<A>,
     namespace: &TimeoutSettings,
@@ -155,7 +155,7 @@ pub(super) fn connection<A: Family>(
     out.u32(connection::EXPIRES, left)
 }
 
-pub(super) fn template<A: Family>(
+pub(super) fn template<A: IpFamily>(
     out: &mut Writer<'_>,
     template: &template::TemplateEntry<A>,
 ) -> Result {

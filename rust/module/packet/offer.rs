@@ -27,7 +27,7 @@ use kernel::sync::Arc;
 
 use super::passage::Passage;
 use crate::{
-    family::Family,
+    family::IpFamily,
     service::{refused::Refusers, Destination, Pool},
     state::InState,
 };
@@ -60,7 +60,7 @@ pub(super) struct Offer<'o, 'p, 'a, A: InState> {
 }
 
 /// Returns what a scheduler goes by for a packet. `now` is in seconds since boot.
-fn request<A: Family>(packet: &Packet<A>, pool: &Pool, now: u32) -> Request {
+fn request<A: IpFamily>(packet: &Packet<A>, pool: &Pool, now: u32) -> Request {
     Request {
         client: packet.source.to_any(),
         service: packet.destination.to_any(),

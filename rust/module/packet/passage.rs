@@ -16,7 +16,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    family::Family,
+    family::IpFamily,
     service::{refused::Refusers, Destination, Service},
     state::{InState, State},
     table::{
@@ -128,7 +128,7 @@ impl<'a, A: InState> Passage<'a, A> {
 }
 
 /// Returns the end of a packet as destinations are looked up by it.
-pub(super) fn backend_end<A: Family>(protocol: Protocol, end: &Endpoint<A>) -> BackendKey {
+pub(super) fn backend_end<A: IpFamily>(protocol: Protocol, end: &Endpoint<A>) -> BackendKey {
     BackendKey {
         protocol,
         port: end.port,

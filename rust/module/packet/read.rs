@@ -5,7 +5,7 @@
 use rlvs_core::packet::{self, Bytes, Packet, Ports, Unhandled};
 use rlvs_kext::skbuff::Skb;
 
-use crate::family::Family;
+use crate::family::IpFamily;
 
 /// A packet's bytes, for the parser. Headers are nearly always in the linear part.
 pub(super) struct SkbBytes<'a, 'b> {
@@ -31,7 +31,7 @@ impl Bytes for SkbBytes<'_, '_> {
 
 /// Reads a packet's headers, which nearly always are in its linear part.
 #[inline(always)]
-pub(super) fn parse<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
+pub(super) fn parse<A: IpFamily>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
     match packet::parse(skb.linear()) {
         Err(Unhandled::Truncated) => parse_all(skb),
         parsed => parsed,
@@ -42,12 +42,15 @@ pub(super) fn parse<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
 /// inlined, as nearly no packet needs it.
 #[cold]
 #[inline(never)]
-fn parse_all<A: Family>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
+fn parse_all<A: IpFamily>(skb: &Skb<'_>) -> Result<Packet<A>, Unhandled> {
     packet::parse(&SkbBytes::of(skb))
 }
 
 /// Returns `true` unless the ports are in the linear part and `is_interesting` says no.
 #[inline]
-pub(super) fn may_be<A: Family>(skb: &Skb<'_>, is_interesting: impl FnOnce(Ports) -> bool) -> bool {
+pub(super) fn may_be<A: IpFamily>(
+    skb: &Skb<'_>,
+    is_interesting: impl FnOnce(Ports) -> bool,
+) -> bool {
     packet::ports::<A>(skb.linear()).is_none_or(is_interesting)
 }

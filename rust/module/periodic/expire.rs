@@ -23,7 +23,7 @@ use rlvs_kext::{
 use crate::{
     change::Transaction,
     defence, drain,
-    family::Family,
+    family::IpFamily,
     periodic::{rates, settle},
     state::State,
     stats::Event,
@@ -101,14 +101,14 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn expire<A: Family>(&mut self, ns: &Handle<'_, State>, table: &Arc<Table<A>>) -> Result {
+    fn expire<A: IpFamily>(&mut self, ns: &Handle<'_, State>, table: &Arc<Table<A>>) -> Result {
         cursor::all(ns, table, |entry| self.look_at(table, entry))
     }
 
     /// Removes the entry if its time is over, or if it has to go for others. A connection that the
     /// process still has stays in any case; one that the client has not completed does not count
     /// for that when entries run out.
-    fn look_at<A: Family>(&mut self, table: &Table<A>, entry: &Entry<A>) {
+    fn look_at<A: IpFamily>(&mut self, table: &Table<A>, entry: &Entry<A>) {
         drain::probe(self.net, entry, self.now);
         let (state, seen) = (entry.state(), entry.last_seen());
         let timeout = connection::timeout(entry, &self.timeouts, &self.state.timeouts);
@@ -141,7 +141,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn remove<A: Family>(&self, table: &Table<A>, entry: &Entry<A>, event: Option<Event>) {
+    fn remove<A: IpFamily>(&self, table: &Table<A>, entry: &Entry<A>, event: Option<Event>) {
         with_bh_disabled(|bh| {
             if connection::remove(table, entry, bh) {
                 if let Some(event) = event {
@@ -153,7 +153,7 @@ impl<'a> Round<'a> {
 }
 
 /// Removes the templates that lead no connection any more.
-fn expire_templates<A: Family>(
+fn expire_templates<A: IpFamily>(
     ns: &Handle<'_, State>,
     table: &Arc<template::TemplateTable<A>>,
 ) -> Result {

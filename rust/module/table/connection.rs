@@ -27,7 +27,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    family::Family,
+    family::IpFamily,
     primitives::Word,
     service::{timeouts::TimeoutSettings, Destination},
     table::socket::has_socket,
@@ -62,7 +62,7 @@ pub(crate) type Entry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Connection
 const _: () = assert!(Table::<V4>::ENTRY_SIZE <= 128);
 const _: () = assert!(Table::<V6>::ENTRY_SIZE <= 192);
 
-impl<A: Family> Connection<A> {
+impl<A: IpFamily> Connection<A> {
     /// Makes an entry's value; [`begin`] counts it once it is in the table. `unanswered`: what
     /// [`Self::is_unanswered`] returns at first.
     #[inline]
@@ -163,25 +163,29 @@ impl<A: Family> Connection<A> {
 }
 
 /// Returns the protocol and the client's and the service's end, from the entry's inbound key.
-pub(crate) fn inbound<A: Family>(entry: &Entry<A>) -> (Protocol, Endpoint<A>, Endpoint<A>) {
+pub(crate) fn inbound<A: IpFamily>(entry: &Entry<A>) -> (Protocol, Endpoint<A>, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(entry.inbound_key());
     (tuple.protocol(), tuple.source(), tuple.destination())
 }
 
 /// Returns the destination's end, from the entry's reply key.
-pub(crate) fn destination<A: Family>(entry: &Entry<A>) -> Endpoint<A> {
+pub(crate) fn destination<A: IpFamily>(entry: &Entry<A>) -> Endpoint<A> {
     Tuple::<A>::from_words(entry.reply_key()).source()
 }
 
 /// Counts an entry that was inserted. Its inserter calls this, in the read-side section of the
 /// insertion.
-pub(crate) fn begin<A: Family>(entry: &Entry<A>) {
+pub(crate) fn begin<A: IpFamily>(entry: &Entry<A>) {
     entry.destination.entry_made();
     entry.life.begin(&entry.tally());
 }
 
 /// Takes an entry out of the table and out of the counts. Returns `false` if another caller did.
-pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBhDisabled) -> bool {
+pub(crate) fn remove<A: IpFamily>(
+    table: &Table<A>,
+    entry: &Entry<A>,
+    bh: &LocalBhDisabled,
+) -> bool {
     if !table.remove(entry, bh) {
         return false;
     }
@@ -193,14 +197,14 @@ pub(crate) fn remove<A: Family>(table: &Table<A>, entry: &Entry<A>, bh: &LocalBh
 /// Returns `true` if the destination's process still has the connection: then an entry is idle, not
 /// over, whatever its state. Always `false` but for TCP; SCTP's heartbeats keep an entry. Any
 /// context but hard interrupt.
-pub(crate) fn is_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+pub(crate) fn is_alive<A: IpFamily>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
     protocol == Protocol::Tcp && has_socket(net, &destination(entry), &client, None)
 }
 
 /// Returns `true` unless the process is known to have lost the connection: [`is_alive`], or its
 /// socket has a peer that only connection tracking knew, which has forgotten it.
-pub(crate) fn may_be_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+pub(crate) fn may_be_alive<A: IpFamily>(net: &Net, entry: &Entry<A>) -> bool {
     let (_, client, _) = inbound(entry);
     let is_unknown =
         || entry.other_peer.read_once() && !net.is_tracked(&A::ends(&destination(entry), &client));
@@ -208,7 +212,7 @@ pub(crate) fn may_be_alive<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
 }
 
 /// Returns `true` if [`is_alive`] does and the client has completed the handshake.
-pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
+pub(crate) fn is_established<A: IpFamily>(net: &Net, entry: &Entry<A>) -> bool {
     let (protocol, client, _) = inbound(entry);
     protocol == Protocol::Tcp
         && net.tcp_socket(&A::ends(&destination(entry), &client), None) == TcpSocket::Live
@@ -216,7 +220,7 @@ pub(crate) fn is_established<A: Family>(net: &Net, entry: &Entry<A>) -> bool {
 
 /// Returns the timeout of an entry, in seconds: that of its service, or else of the namespace, or
 /// else one of `defaults`.
-pub(crate) fn timeout<A: Family>(
+pub(crate) fn timeout<A: IpFamily>(
     entry: &Entry<A>,
     defaults: &Timeouts,
     namespace: &TimeoutSettings,

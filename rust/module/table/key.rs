@@ -11,7 +11,7 @@
 use rlvs_core::connection::tuple::{Side, Tuple};
 use rlvs_kext::flow_table::{self, Digest, Flow, FlowTable, Hashed, Second};
 
-use crate::family::Family;
+use crate::family::IpFamily;
 
 /// A table of flows that are found by keys of the core.
 type Table<A, T, R> = FlowTable<<A as rlvs_core::address::Ip>::Words, T, R>;
@@ -19,7 +19,7 @@ type Table<A, T, R> = FlowTable<<A as rlvs_core::address::Ip>::Words, T, R>;
 /// Returns the hash of the client's end of a key, which is that of both keys of a connection; in
 /// zone 0.
 #[inline]
-pub(crate) fn digest<'a, A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+pub(crate) fn digest<'a, A: IpFamily, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &'a Table<A, T, R>,
     tuple: &Tuple<A>,
 ) -> Digest<'a> {
@@ -28,7 +28,7 @@ pub(crate) fn digest<'a, A: Family, T: Send + Sync + 'static, R: Second<A::Words
 
 /// Returns the key with its hash, `digest` being that of its client's end.
 #[inline]
-pub(crate) fn with_digest<A: Family>(digest: Digest<'_>, tuple: &Tuple<A>) -> Hashed<A::Words> {
+pub(crate) fn with_digest<A: IpFamily>(digest: Digest<'_>, tuple: &Tuple<A>) -> Hashed<A::Words> {
     let side = match tuple.side() {
         Side::Inbound => flow_table::Side::Inbound,
         Side::Reply => flow_table::Side::Reply,
@@ -38,7 +38,7 @@ pub(crate) fn with_digest<A: Family>(digest: Digest<'_>, tuple: &Tuple<A>) -> Ha
 
 /// Returns the key with its hash.
 #[inline]
-pub(crate) fn hashed<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+pub(crate) fn hashed<A: IpFamily, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &Table<A, T, R>,
     tuple: &Tuple<A>,
     zone: u32,
@@ -47,7 +47,7 @@ pub(crate) fn hashed<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
 }
 
 /// Returns the zone of a flow of the table.
-pub(crate) fn zone<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+pub(crate) fn zone<A: IpFamily, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &Table<A, T, R>,
     flow: &Flow<A::Words, T, R>,
 ) -> u32 {
@@ -56,7 +56,7 @@ pub(crate) fn zone<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
 }
 
 /// Returns the zone of a key whose words are those of `tuple`.
-pub(crate) fn zone_of<A: Family, T: Send + Sync + 'static, R: Second<A::Words>>(
+pub(crate) fn zone_of<A: IpFamily, T: Send + Sync + 'static, R: Second<A::Words>>(
     table: &Table<A, T, R>,
     tuple: &Tuple<A>,
     key: &Hashed<A::Words>,

@@ -8,11 +8,11 @@ use rlvs_kext::{
     sock::{Device, TcpSocket},
 };
 
-use crate::family::Family;
+use crate::family::IpFamily;
 
 /// Returns `true` if the host has a TCP socket, not counting one in TIME_WAIT, between `local` and
 /// `remote` that gets packets which come in by `device`; by any device for none.
-pub(crate) fn has_socket<A: Family>(
+pub(crate) fn has_socket<A: IpFamily>(
     net: &Net,
     local: &Endpoint<A>,
     remote: &Endpoint<A>,
@@ -29,7 +29,7 @@ pub(crate) fn is_open(socket: TcpSocket) -> bool {
 /// Returns the sequence numbers that the host's TCP socket between `local` and `remote`, one in
 /// TIME_WAIT included, that gets packets which come in by `device` expects; none if there is no
 /// such socket.
-pub(crate) fn window<A: Family>(
+pub(crate) fn window<A: IpFamily>(
     net: &Net,
     local: &Endpoint<A>,
     remote: &Endpoint<A>,

@@ -28,7 +28,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    family::Family,
+    family::IpFamily,
     primitives::Word,
     service::Destination,
     table::{cursor, key, socket},
@@ -65,7 +65,7 @@ pub(crate) type SteeredEntry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Rec
 
 /// Returns the key of the record of a connection from a client to a service, which has the address
 /// that the client used, and prefetches its bucket. `zone` is the client's.
-pub(crate) fn key<A: Family>(
+pub(crate) fn key<A: IpFamily>(
     table: &SteeredTable<A>,
     (client, service): (Endpoint<A>, Endpoint<A>),
     zone: u32,
@@ -78,14 +78,14 @@ pub(crate) fn key<A: Family>(
 }
 
 /// Returns the client's and the service's end, from a record's key.
-fn ends<A: Family>(record: &SteeredEntry<A>) -> (Endpoint<A>, Endpoint<A>) {
+fn ends<A: IpFamily>(record: &SteeredEntry<A>) -> (Endpoint<A>, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(record.inbound_key());
     (tuple.source(), tuple.destination())
 }
 
 /// Counts the connection of a [`key`] at `destination` as long as it lasts, and at no other one.
 /// Returns `None` if memory is short.
-pub(crate) fn count<A: Family>(
+pub(crate) fn count<A: IpFamily>(
     table: &SteeredTable<A>,
     key: Hashed<A::Words>,
     destination: &Arc<Destination>,
@@ -122,7 +122,7 @@ pub(crate) fn count<A: Family>(
 
 /// Takes a connection whose destination has closed its side or has given it up out of the active
 /// ones. The record stays, as the client may go on.
-pub(crate) fn close<A: Family>(
+pub(crate) fn close<A: IpFamily>(
     table: &SteeredTable<A>,
     (client, service): (Endpoint<A>, Endpoint<A>),
     zone: u32,
@@ -137,7 +137,7 @@ pub(crate) fn close<A: Family>(
 }
 
 /// Removes a record, unless another CPU did.
-pub(crate) fn remove<A: Family>(
+pub(crate) fn remove<A: IpFamily>(
     table: &SteeredTable<A>,
     record: &SteeredEntry<A>,
     bh: &LocalBhDisabled,
@@ -149,7 +149,7 @@ pub(crate) fn remove<A: Family>(
 
 /// Returns `true` if the host has the socket of a connection in a zone, not counting one in
 /// TIME_WAIT.
-fn has_socket<A: Family>(
+fn has_socket<A: IpFamily>(
     net: &Net,
     (service, client): (&Endpoint<A>, &Endpoint<A>),
     zone: u32,
@@ -164,7 +164,7 @@ fn has_socket<A: Family>(
 /// # Errors
 ///
 /// Those of [`cursor::all`].
-pub(crate) fn expire<A: Family>(
+pub(crate) fn expire<A: IpFamily>(
     table: &Arc<SteeredTable<A>>,
     ns: &Handle<'_, impl Namespace>,
     now: u32,
@@ -186,7 +186,7 @@ pub(crate) fn expire<A: Family>(
 
 /// Ends one connection whose destination is marked for it; its record goes last. Process context;
 /// sleeps.
-pub(crate) fn end<A: Family>(table: &SteeredTable<A>, net: &Net, key: Hashed<A::Words>) {
+pub(crate) fn end<A: IpFamily>(table: &SteeredTable<A>, net: &Net, key: Hashed<A::Words>) {
     let tuple = Tuple::<A>::from_words(key.words());
     let zone = key::zone_of(table, &tuple, &key);
     net.tcp_abort(&A::ends(&tuple.destination(), &tuple.source()), zone);

@@ -19,7 +19,7 @@ use rlvs_kext::{
     memory::kept_by_packet,
 };
 
-use crate::{family::Family, primitives::Word, service::Destination, table::key};
+use crate::{family::IpFamily, primitives::Word, service::Destination, table::key};
 
 /// Value of a template, besides its key.
 pub(crate) struct Template<A> {
@@ -37,7 +37,7 @@ pub(crate) type TemplateTable<A> =
 /// One template.
 pub(crate) type TemplateEntry<A> = Flow<<A as rlvs_core::address::Ip>::Words, Template<A>, NoReply>;
 
-impl<A: Family> Template<A> {
+impl<A: IpFamily> Template<A> {
     /// Returns the destination.
     pub(crate) fn destination(&self) -> &Arc<Destination> {
         &self.destination
@@ -67,14 +67,14 @@ impl<A: Family> Template<A> {
 }
 
 /// The place of a client's template in the table.
-pub(crate) struct Place<A: Family> {
+pub(crate) struct Place<A: IpFamily> {
     /// Ends of the network, which has no port, and of the service.
     key: Tuple<A>,
     prefix: u8,
     zone: u32,
 }
 
-impl<A: Family> Place<A> {
+impl<A: IpFamily> Place<A> {
     /// Returns the place of the clients of a zone that share `prefix` leading bits with `client`,
     /// at `service`, which has the address that the client used.
     pub(crate) fn new(
@@ -140,7 +140,7 @@ impl<A: Family> Place<A> {
 }
 
 /// Returns the protocol, the clients' network and the service's end, from a template's key.
-pub(crate) fn key<A: Family>(template: &TemplateEntry<A>) -> (Protocol, A, Endpoint<A>) {
+pub(crate) fn key<A: IpFamily>(template: &TemplateEntry<A>) -> (Protocol, A, Endpoint<A>) {
     let tuple = Tuple::<A>::from_words(template.inbound_key());
     (
         tuple.protocol(),
@@ -150,7 +150,7 @@ pub(crate) fn key<A: Family>(template: &TemplateEntry<A>) -> (Protocol, A, Endpo
 }
 
 /// Removes a template, unless another CPU did.
-pub(crate) fn remove<A: Family>(
+pub(crate) fn remove<A: IpFamily>(
     table: &TemplateTable<A>,
     template: &TemplateEntry<A>,
     bh: &LocalBhDisabled,

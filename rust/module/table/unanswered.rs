@@ -22,7 +22,7 @@ use rlvs_kext::{
     rwonce::Once,
 };
 
-use crate::{family::Family, service::refused::Refusers};
+use crate::{family::IpFamily, service::refused::Refusers};
 
 /// Connections of a family that a namespace remembers at once. A power of two.
 const SLOTS: usize = 256;
@@ -32,7 +32,7 @@ const SLOTS: usize = 256;
 const SECONDS: u32 = 2;
 
 /// A connection that is remembered.
-pub(crate) struct Unanswered<A: Family> {
+pub(crate) struct Unanswered<A: IpFamily> {
     key: Hashed<A::Words>,
     refusers: Refusers,
     /// When it was put here, in seconds since boot.
@@ -41,7 +41,7 @@ pub(crate) struct Unanswered<A: Family> {
     packet: Option<Stashed>,
 }
 
-impl<A: Family> Unanswered<A> {
+impl<A: IpFamily> Unanswered<A> {
     /// Makes what is remembered of the connection with this inbound key. Returns `None` if memory
     /// is short.
     pub(crate) fn new(
@@ -83,7 +83,7 @@ type Place<A> = Option<KBox<Unanswered<A>>>;
 
 /// The connections of a family that are remembered.
 #[pin_data]
-pub(crate) struct UnansweredSlots<A: Family> {
+pub(crate) struct UnansweredSlots<A: IpFamily> {
     /// Guarded by: itself, the retry lock of each slot.
     #[pin]
     slots: [SpinLockBh<Place<A>>; SLOTS],
@@ -92,7 +92,7 @@ pub(crate) struct UnansweredSlots<A: Family> {
     under_way: Atomic<u32>,
 }
 
-impl<A: Family> UnansweredSlots<A> {
+impl<A: IpFamily> UnansweredSlots<A> {
     /// Makes empty slots. May sleep.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {

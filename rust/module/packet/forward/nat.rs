@@ -20,7 +20,7 @@ use rlvs_kext::{
 };
 
 use crate::{
-    family::Family,
+    family::IpFamily,
     packet::{passage::Passage, read::SkbBytes},
     service::Destination,
     state::InState,
@@ -160,7 +160,7 @@ impl<'a, A: InState> Passage<'a, A> {
 
 /// Returns what replaces the end that is rewritten: the destination's end in the client's
 /// direction, the service's in the other.
-pub(in crate::packet) fn far_end<A: Family>(entry: &Entry<A>, side: Side) -> Endpoint<A> {
+pub(in crate::packet) fn far_end<A: IpFamily>(entry: &Entry<A>, side: Side) -> Endpoint<A> {
     match side {
         Side::Inbound => connection::destination(entry),
         Side::Reply => connection::inbound(entry).2,
