@@ -6,7 +6,7 @@
 //! once more as laxly as any stack might, and dropped if it could be for a private destination.
 
 use rlvs_core::{
-    address::{Address, Family as Version, Ip, Protocol},
+    address::{Address, Family, Ip, Protocol},
     config::backends::BackendKey,
     connection::state,
     heard::MANY,
@@ -94,8 +94,8 @@ impl<A: InState> Passage<'_, A> {
         // A socket of IPv6 may get packets of both families.
         let other = BackendKey {
             address: Address::unspecified(match A::FAMILY {
-                Version::V4 => Version::V6,
-                Version::V6 => Version::V4,
+                Family::V4 => Family::V6,
+                Family::V6 => Family::V4,
             }),
             ..end
         };
