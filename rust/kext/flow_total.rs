@@ -17,6 +17,8 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 #[repr(align(128))]
 struct Sum(Atomic<i32>);
 
+/// The flows of all tables, without what each processor still has for itself.
+/// Guarded by: atomic; a CPU adds to it what it has once that is 64 or more.
 static SUM: Sum = Sum(Atomic::new(0));
 
 /// Returns the number of flows, too low or too high by 64 for each processor at most. Any context.

@@ -31,8 +31,8 @@
  *   a connection entry if it has none, as with the sysctls sloppy_tcp and
  *   sloppy_sctp for all services. No effect for UDP.
  * @RLVS_SERVICE_FLAG_UNCOUNTED: While the service steers, its connections are
- *   not recorded, so that they take no memory and nobody knows how many there
- *   are. Only for a TCP service that is neither persistent nor sloppy, with a
+ *   not recorded, so that they take no memory and their number is not known.
+ *   Only for a TCP service that is neither persistent nor sloppy, with a
  *   scheduler that does not go by connections, and destinations without
  *   bounds.
  */
@@ -142,8 +142,8 @@ enum rlvs_connection_state {
  * @RLVS_EVENT_TYPE_DOWN: No process listens there.
  * @RLVS_EVENT_TYPE_DRAINING: It is given no new connections, as its weight is
  *   0 or it was deleted.
- * @RLVS_EVENT_TYPE_DRAINED: The same, and nothing is in flight: its process
- *   can be stopped, and nobody notices.
+ * @RLVS_EVENT_TYPE_DRAINED: It is given no new connections, and nothing is in
+ *   flight: its process can be stopped without a client noticing.
  * @RLVS_EVENT_TYPE_RESUMED: It is given new connections again, or was added
  *   and is given them for the first time.
  * @RLVS_EVENT_TYPE_OVERLOADED: Its process takes no more: the accept queue, or

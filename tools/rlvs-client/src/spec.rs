@@ -140,10 +140,11 @@ pub mod service {
     /// holds. Connections that there are follow a change.
     pub const TIMEOUT_TCP: Attr<U32> = Attr::new(11, "timeout-tcp");
 
-    /// The same for TCP connections that one side has closed (fin-wait).
+    /// Seconds without a packet, as in timeout-tcp, for TCP connections that
+    /// one side has closed (fin-wait).
     pub const TIMEOUT_FIN: Attr<U32> = Attr::new(12, "timeout-fin");
 
-    /// The same for UDP flows.
+    /// Seconds without a packet, as in timeout-tcp, for UDP flows.
     pub const TIMEOUT_UDP: Attr<U32> = Attr::new(13, "timeout-udp");
 
     /// Seconds for which the connections of a client go where its last one
@@ -267,7 +268,7 @@ pub mod destination {
     /// 1 if a TCP socket listens there at this moment, or a UDP socket is
     /// bound, and 0 if not, or if the address is not the host's; absent
     /// where that cannot be known: of SCTP, and when only the client's
-    /// packet tells the address. In replies only.
+    /// packet has the address. In replies only.
     pub const LISTENING: Attr<U8> = Attr::new(14, "listening");
 
     /// 1: new connections from outside of the host straight to the
@@ -283,8 +284,8 @@ pub mod destination {
     pub const IN_FLIGHT: Attr<U32> = Attr::new(16, "in-flight");
 
     /// The weight is 0, nothing is in flight, and no template leads new
-    /// connections there: the process can be stopped, and nobody notices.
-    /// Absent without in-flight. In replies only.
+    /// connections there: the process can be stopped without a client
+    /// noticing. Absent without in-flight. In replies only.
     pub const DRAINED: Attr<Flag> = Attr::new(17, "drained");
 
     /// The forwarding method that was asked for, steer for auto where only
@@ -354,7 +355,7 @@ pub mod stats {
     pub const OUT_BYTES: Attr<Uint> = Attr::new(5, "out-bytes");
 
     /// Of the connections made, those that the scheduler, or persistence,
-    /// had another destination for, where nobody listened or the queue of
+    /// had another destination for, where no process listened or the queue of
     /// connections was full: they would have been refused or dropped there.
     pub const AVOIDED: Attr<Uint> = Attr::new(6, "avoided");
 
@@ -417,7 +418,7 @@ pub mod connection {
     /// Of a template, the connections that it led to the destination.
     pub const CONNECTIONS: Attr<U32> = Attr::new(11, "connections");
 
-    /// Index of the network device that tells the client apart from others
+    /// Index of the network device that distinguishes the client from others
     /// with its address: of the link, for a link-local IPv6 address; of the
     /// VRF, for a client in one. Not there for any other client.
     pub const CLIENT_DEVICE: Attr<U32> = Attr::new(12, "client-device");
@@ -776,10 +777,10 @@ pub mod command {
     };
 
     /// Sent to the group events, never a request. What the state of a
-    /// destination is now is told when it changes, and again when somebody
+    /// destination is now is sent when it changes, and again when a listener
     /// joins the group, unless it is the usual one (up, not draining, not
     /// overloaded). Destinations are looked at once a second: what changes
-    /// back within that time may not be told. The listening socket is not
+    /// back within that time may not be sent. The listening socket is not
     /// known of SCTP.
     pub static EVENT: Command = Command {
         number: 16,
