@@ -2,6 +2,8 @@
 /* The module's state in each network namespace, with its periodic work. */
 #include <linux/jiffies.h>
 #include <linux/workqueue.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -19,6 +21,17 @@ static void rlvs_netns_tick(struct work_struct *work)
 	rlvs_netns_callbacks->tick(ns);
 }
 
+/* Sends a packet that has its route. In softirq, with nothing held. */
+static void rlvs_netns_send_one(struct net *net, struct sk_buff *skb)
+{
+	rcu_read_lock();
+	if (skb->protocol == htons(ETH_P_IP))
+		ip_local_out(net, skb->sk, skb);
+	else
+		ip6_local_out(net, skb->sk, skb);
+	rcu_read_unlock();
+}
+
 /* Packets that are sent at once; others then have their turn in softirq. */
 #define RLVS_SEND_BATCH 64
 
@@ -32,7 +45,7 @@ static void rlvs_netns_send(struct work_struct *work)
 		skb = skb_dequeue(&ns->unsent);
 		if (!skb)
 			return;
-		rlvs_replay_sent(ns->net, skb);
+		rlvs_netns_send_one(ns->net, skb);
 	}
 	queue_work(system_bh_wq, work);
 }

@@ -3,8 +3,8 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/sizes.h>
-#include <net/ip.h>
-#include <net/ipv6.h>
+#include <net/dst.h>
+#include <net/xfrm.h>
 
 #include "rlvs_helpers.h"
 
@@ -83,15 +83,4 @@ int rlvs_replay_send(struct net *net, struct sk_buff *skb, int ifindex)
 	}
 	rlvs_netns_send_later(net, skb);
 	return 0;
-}
-
-/* What is sent later, when it is. In softirq, with nothing held. */
-void rlvs_replay_sent(struct net *net, struct sk_buff *skb)
-{
-	rcu_read_lock();
-	if (skb->protocol == htons(ETH_P_IP))
-		ip_local_out(net, skb->sk, skb);
-	else
-		ip6_local_out(net, skb->sk, skb);
-	rcu_read_unlock();
 }

@@ -220,7 +220,6 @@ struct sk_buff *rlvs_replay_copy(const struct sk_buff *skb);
 struct rlvs_replay_place rlvs_replay_place(const struct nf_hook_state *state);
 int rlvs_replay_receive(struct net *net, struct sk_buff *skb, int ifindex);
 int rlvs_replay_send(struct net *net, struct sk_buff *skb, int ifindex);
-void rlvs_replay_sent(struct net *net, struct sk_buff *skb);
 
 /* replay_sender.c */
 bool rlvs_replay_set_sender(struct net *net, struct sk_buff *skb, int ifindex);
