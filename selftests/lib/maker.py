@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lib.ktap import Skip, scale, seconds
+from lib.ktap import Skip, check, scale, seconds
 
 NOBODY = "65534"
 COMMAND = "rlvs-maker"  # the name of its process: see kernel.py
@@ -40,6 +40,7 @@ class Maker:
     def __init__(self, memory_max=None):
         mount()
         Maker.made += 1
+        self._has_limit = memory_max is not None
         self.group = ROOT / f"{COMMAND}-{os.getpid()}-{Maker.made}"
         self.group.mkdir()
         if memory_max is not None:
@@ -70,13 +71,13 @@ class Maker:
 
     def ask(self, expression):
         """Returns the value of an expression in the user's process, where `director` is its
-        namespace's; None if the process was killed."""
-        try:
+        namespace's; None if the process was killed, as one whose group has a limit may be."""
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(expression + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            return None
-        line = self.process.stdout.readline()
+            line = self.process.stdout.readline()
+        check(line or self._has_limit, "the user's process has ended")
         return ast.literal_eval(line) if line else None
 
     def allow(self, name, value):
