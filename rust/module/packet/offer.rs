@@ -28,7 +28,7 @@ use kernel::sync::Arc;
 use super::passage::Passage;
 use crate::{
     family::IpFamily,
-    service::{refused::Refusers, Destination, Pool},
+    service::{refused::RefusedBy, Destination, Pool},
     state::InState,
 };
 
@@ -186,7 +186,7 @@ impl<'o, 'p, 'a, A: InState> Offer<'o, 'p, 'a, A> {
     /// Returns whether a destination can take the packet's connection. One that has refused it
     /// before can not.
     pub(super) fn readiness_of(&self, destination: &Destination) -> Readiness {
-        let refused = |refusers: &Refusers| refusers.contains(destination);
+        let refused = |refusers: &RefusedBy| refusers.contains(destination);
         if self.passage.refusers.is_some_and(refused) {
             return Readiness::NotListening;
         }

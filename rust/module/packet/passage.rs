@@ -17,7 +17,7 @@ use rlvs_kext::{
 
 use crate::{
     family::IpFamily,
-    service::{refused::Refusers, Destination, Service},
+    service::{refused::RefusedBy, Destination, Service},
     state::{InState, State},
     table::{
         connection::{self, Entry, Table},
@@ -38,7 +38,7 @@ pub(super) struct Passage<'a, A: InState> {
     pub(super) quoted: Option<u32>,
     /// The destinations that have refused a first packet that comes again. It is counted for the
     /// service already.
-    pub(super) refusers: Option<&'a Refusers>,
+    pub(super) refusers: Option<&'a RefusedBy>,
 }
 
 impl<'a, A: InState> Passage<'a, A> {

@@ -20,7 +20,7 @@ use rlvs_kext::{
     rcu::RcuBox,
 };
 
-use super::{destination::Destination, marks::MarkReader, refused::Refusers};
+use super::{destination::Destination, marks::MarkReader, refused::RefusedBy};
 use crate::primitives::{KernelMemory, Word};
 
 /// How often a request makes a scheduler look at marks, besides once for each [`MANY`]
@@ -364,7 +364,7 @@ impl Pool {
     /// Returns `true` if a destination takes new connections that has not refused this one. Looks
     /// at all of them, of more than [`MANY`] at a sample; the scheduler may still have none for the
     /// connection.
-    pub(crate) fn has_another(&self, refusers: &Refusers, random: u32) -> bool {
+    pub(crate) fn has_another(&self, refusers: &RefusedBy, random: u32) -> bool {
         self.sample(random)
             .any(|destination| destination.takes_new() && !refusers.contains(destination))
     }

@@ -8,13 +8,13 @@ use super::destination::Destination;
 
 /// The destinations that have refused a connection, and the one that has it now.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Refusers {
+pub(crate) struct RefusedBy {
     /// Their numbers among the destinations of the service, for as long as it lives.
     numbers: [u32; MAX_TRIES],
     count: usize,
 }
 
-impl Refusers {
+impl RefusedBy {
     /// Adds a destination, unless [`MAX_TRIES`] are there.
     pub(crate) fn add(&mut self, destination: &Destination) {
         if let Some(place) = self.numbers.get_mut(self.count) {

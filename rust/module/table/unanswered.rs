@@ -22,7 +22,7 @@ use rlvs_kext::{
     rwonce::Once,
 };
 
-use crate::{family::IpFamily, service::refused::Refusers};
+use crate::{family::IpFamily, service::refused::RefusedBy};
 
 /// Connections of a family that a namespace remembers at once. A power of two.
 const SLOTS: usize = 256;
@@ -34,7 +34,7 @@ const SECONDS: u32 = 2;
 /// A connection that is remembered.
 pub(crate) struct Unanswered<A: IpFamily> {
     key: Hashed<A::Words>,
-    refusers: Refusers,
+    refusers: RefusedBy,
     /// When it was put here, in seconds since boot.
     since: u32,
     /// The first packet; none while it is on its way again.
@@ -46,7 +46,7 @@ impl<A: IpFamily> Unanswered<A> {
     /// is short.
     pub(crate) fn new(
         key: Hashed<A::Words>,
-        refusers: Refusers,
+        refusers: RefusedBy,
         packet: Stashed,
         now: u32,
     ) -> Option<KBox<Self>> {
@@ -60,7 +60,7 @@ impl<A: IpFamily> Unanswered<A> {
     }
 
     /// Returns the destinations that have refused it, and the last one that has got it.
-    pub(crate) fn refusers(&self) -> &Refusers {
+    pub(crate) fn refusers(&self) -> &RefusedBy {
         &self.refusers
     }
 
@@ -127,7 +127,7 @@ impl<A: IpFamily> UnansweredSlots<A> {
         &self,
         key: impl FnOnce() -> Hashed<A::Words>,
         bh: &LocalBhDisabled,
-    ) -> Option<Refusers> {
+    ) -> Option<RefusedBy> {
         if self.under_way.read_once() == 0 {
             return None;
         }
