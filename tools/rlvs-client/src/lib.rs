@@ -62,6 +62,7 @@ mod message;
 pub mod method;
 pub mod model;
 pub mod module;
+pub mod netmask;
 pub mod rates;
 pub mod refusal;
 pub mod request;

@@ -5,6 +5,7 @@
 use clap::{Args, Subcommand};
 use rlvs_client::endpoint::ServiceId;
 use rlvs_client::flags::Flag;
+use rlvs_client::netmask::prefix_of_mask;
 use rlvs_client::settings::ServiceSettings;
 
 use crate::error::Error;
@@ -148,33 +149,5 @@ impl ServiceOptions {
             persistent_prefix: self.prefix.or(self.netmask),
             slow_start: self.slow_start,
         })
-    }
-}
-
-/// Returns the prefix length that an IPv4 mask stands for.
-fn prefix_of_mask(text: &str) -> Result<u8, String> {
-    let wrong = || "write four numbers that in binary are ones, then zeros".to_string();
-    let mask: std::net::Ipv4Addr = text.parse().map_err(|_| wrong())?;
-    let bits = mask.to_bits();
-    let ones = bits.leading_ones();
-    if ones + bits.trailing_zeros() < u32::BITS {
-        return Err(wrong());
-    }
-    u8::try_from(ones).map_err(|_| wrong())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mask_is_a_prefix_length() {
-        for (mask, length) in [
-            ("255.255.255.255", 32),
-            ("255.255.255.0", 24),
-            ("128.0.0.0", 1),
-        ] {
-            assert_eq!(prefix_of_mask(mask), Ok(length));
-        }
     }
 }
