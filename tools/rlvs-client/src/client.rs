@@ -143,6 +143,16 @@ impl<T: Transport> Client<T> {
 
     /// Lists one service or all of them with their destinations, by protocol, address and port.
     pub fn list(&mut self, service: Option<&ServiceId>) -> Result<Vec<Service>, Error> {
+        let mut services = self.list_as_added(service)?;
+        for service in &mut services {
+            sort(&mut service.destinations);
+        }
+        Ok(services)
+    }
+
+    /// Lists one service or all of them, by protocol, address and port, each with its destinations
+    /// in the order in which they were added, which some schedulers go by.
+    pub fn list_as_added(&mut self, service: Option<&ServiceId>) -> Result<Vec<Service>, Error> {
         let request = match service {
             Some(service) => Request::new(&command::SERVICE_GET, identity(service)),
             None => Request::dump(&command::SERVICE_GET, Builder::default()),
@@ -150,7 +160,7 @@ impl<T: Transport> Client<T> {
         let mut services = Vec::new();
         for message in self.transport.request(&request)?.messages {
             let mut found = Service::decode(message.attributes())?;
-            match self.destinations(&found.id) {
+            match self.destinations_as_added(&found.id) {
                 Ok(destinations) => found.destinations = destinations,
                 // The service was deleted after it was listed.
                 Err(Error::Refused(Refusal { errno: ESRCH, .. })) if service.is_none() => continue,
@@ -164,13 +174,18 @@ impl<T: Transport> Client<T> {
 
     /// Lists the destinations of a service, by address and port.
     pub fn destinations(&mut self, service: &ServiceId) -> Result<Vec<Destination>, Error> {
+        let mut destinations = self.destinations_as_added(service)?;
+        sort(&mut destinations);
+        Ok(destinations)
+    }
+
+    /// Lists the destinations of a service in the order in which they were added.
+    fn destinations_as_added(&mut self, service: &ServiceId) -> Result<Vec<Destination>, Error> {
         let mut request = Builder::default();
         request.put(spec::destination::SERVICE, identity(service).attributes());
         let request = Request::dump(&command::DESTINATION_GET, request);
         let reply = self.transport.request(&request)?;
-        let mut destinations = decode_all(&reply.messages, Destination::decode)?;
-        destinations.sort_by_key(|destination| (destination.address, destination.port));
-        Ok(destinations)
+        Ok(decode_all(&reply.messages, Destination::decode)?)
     }
 
     /// Lists all connection entries, in the order of [`Connection`].
@@ -220,6 +235,11 @@ impl<T: Transport> Client<T> {
     fn change(&mut self, request: &Request) -> Result<Option<String>, Error> {
         Ok(self.transport.request(request)?.note)
     }
+}
+
+/// Sorts destinations by address and port.
+fn sort(destinations: &mut [Destination]) {
+    destinations.sort_by_key(|destination| (destination.address, destination.port));
 }
 
 /// Reads every message of a reply.

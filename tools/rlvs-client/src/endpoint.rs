@@ -14,8 +14,15 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 /// A transport protocol, by its IPPROTO number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// IPPROTO_TCP
+    pub const TCP: Self = Self(6);
+    /// IPPROTO_UDP
+    pub const UDP: Self = Self(17);
+}
 
 /// The protocols that have a name here. Source: the IANA registry of protocol numbers.
 const PROTOCOLS: [(u8, &str); 3] = [(6, "tcp"), (17, "udp"), (132, "sctp")];
@@ -48,7 +55,7 @@ impl Serialize for Protocol {
 
 /// What identifies a virtual service. The unspecified address is the wildcard:
 /// any local address of its family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ServiceId {
     /// Transport protocol.
     pub protocol: Protocol,
@@ -96,6 +103,14 @@ pub struct DestinationRange {
     pub first: u16,
     /// Last port, inclusive; `None` if there is one port only.
     pub last: Option<u16>,
+}
+
+impl DestinationRange {
+    /// Returns `true` if an address and port are in this range of destinations of `service`.
+    pub fn has(&self, service: &ServiceId, address: IpAddr, port: u16) -> bool {
+        let ports = self.first..=self.last.unwrap_or(self.first);
+        address == self.address.unwrap_or(service.address) && ports.contains(&port)
+    }
 }
 
 impl fmt::Display for DestinationRange {

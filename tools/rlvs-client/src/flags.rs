@@ -26,6 +26,24 @@ pub struct Flag {
     scheduler: Option<&'static str>,
 }
 
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Flag {
+    /// Returns the name as users write it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns `true` if the flag belongs to a scheduler, and goes with it.
+    pub(crate) fn is_of_scheduler(&self) -> bool {
+        self.scheduler.is_some()
+    }
+}
+
 /// A name that no flag has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownFlag(pub String);
@@ -128,6 +146,14 @@ pub(crate) fn bits<E: From<FlagsError>>(
         }
     }
     Ok(flags.iter().fold(0, |bits, flag| bits | flag.bits))
+}
+
+/// Returns the flags that a service with this scheduler then has: each once, in the order of their
+/// bits, without `none`.
+pub(crate) fn normal(flags: &[Flag], scheduler: &str) -> Result<Vec<Flag>, FlagsError> {
+    let bits = bits(flags, || Ok::<_, FlagsError>(Some(scheduler.to_string())))?;
+    let names = names(bits, scheduler);
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 /// Returns the names of the flags that are set of a service with this scheduler. A flag that the

@@ -8,6 +8,9 @@
 //! of the thread that opened them. What the kernel replies is in [`model`]; why it refuses, with
 //! the attribute at fault, in [`refusal::Refusal`].
 //!
+//! [`configuration::Configuration`] is what is set, apart from what it has carried; [`document`] is
+//! how it is written, and [`plan`] how one becomes another.
+//!
 //! The crate prints nothing, and starts a program only in [`module::load`]. A request blocks its
 //! thread until the kernel has answered, which takes an RCU grace period where something is deleted;
 //! a program with an event loop makes them on a thread of their own.
@@ -50,9 +53,13 @@
 #![warn(missing_docs)]
 
 pub mod attribute;
+pub mod change;
 pub mod client;
 mod collector;
+pub mod configuration;
 mod controller;
+mod difference;
+pub mod document;
 pub mod endpoint;
 pub mod error;
 pub mod event;
@@ -63,14 +70,19 @@ pub mod method;
 pub mod model;
 pub mod module;
 pub mod netmask;
+pub mod plan;
 pub mod rates;
 pub mod refusal;
 pub mod request;
 pub mod settings;
 pub mod socket;
 pub mod spec;
+pub mod step;
 pub mod subscription;
 pub mod transport;
+
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,8 @@ pub enum Malformed {
     Missing(&'static str),
     /// The payload of the attribute of this name does not fit its type.
     Form(&'static str),
+    /// The attribute of this name has a value that has no name here.
+    Unknown(&'static str),
     /// The bytes are not messages or not attributes, for this reason.
     Bytes(String),
     /// The reply has no message.
@@ -29,6 +31,7 @@ impl fmt::Display for Malformed {
         match self {
             Self::Missing(attribute) => write!(f, "attribute '{attribute}' is missing"),
             Self::Form(attribute) => write!(f, "attribute '{attribute}' has a wrong form"),
+            Self::Unknown(attribute) => write!(f, "attribute '{attribute}' has an unknown value"),
             Self::Bytes(reason) => f.write_str(reason),
             Self::Empty => f.write_str("it is empty"),
             Self::NoGroup(group) => write!(f, "there is no group '{group}'"),

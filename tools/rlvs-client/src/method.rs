@@ -13,6 +13,15 @@ use crate::spec;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method(pub u8);
 
+impl Method {
+    /// Rewrites packets.
+    pub const NAT: Self = Self(0);
+    /// Hands a client's first segment to the destination's listening socket.
+    pub const STEER: Self = Self(1);
+    /// Steers where the whole service can, and rewrites elsewhere. In requests only.
+    pub const AUTO: Self = Self(2);
+}
+
 /// A name that no forwarding method has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownMethod(pub String);
@@ -65,6 +74,13 @@ mod tests {
     fn names_are_read_and_written() {
         for name in spec::FORWARDING_METHOD {
             assert_eq!(name.parse::<Method>().unwrap().to_string(), name);
+        }
+        for (name, method) in [
+            ("nat", Method::NAT),
+            ("steer", Method::STEER),
+            ("auto", Method::AUTO),
+        ] {
+            assert_eq!(name.parse(), Ok(method));
         }
         let error = "teleport".parse::<Method>().unwrap_err().to_string();
         assert_eq!(

@@ -34,7 +34,7 @@ Examples:
 Exit status:
   0  done
   1  the kernel refused the request, or could not be asked
-  2  the command line is wrong")]
+  2  the command line is wrong, or a document")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -180,6 +180,34 @@ Examples:
         /// Print JSON
         #[arg(long, conflicts_with = "TimeoutOptions")]
         json: bool,
+    },
+
+    /// Print the configuration as a document
+    ///
+    /// The document has everything that can be set by this command: one line
+    /// for each service and each range of destinations, as arguments of this
+    /// command, and one for the timeouts. rlvs restore takes it.
+    /// What sysctls say is not part of it.
+    #[command(after_help = "\
+Examples:
+  rlvs save
+  rlvs save > /etc/rlvs.conf")]
+    Save,
+
+    /// Add what a document says to the configuration
+    ///
+    /// The document has lines such as rlvs save prints: service add, dest add
+    /// and timeouts with their options; # begins a comment. All of it is read
+    /// before anything is changed. If a service is there already, nothing is
+    /// changed; if the kernel refuses something, what was done before is
+    /// undone.
+    #[command(after_help = "\
+Examples:
+  rlvs restore /etc/rlvs.conf
+  rlvs save | ip netns exec other rlvs restore")]
+    Restore {
+        /// The document; without it or if it is -, standard input
+        file: Option<PathBuf>,
     },
 
     /// Print a completion script for a shell

@@ -5,7 +5,10 @@
 use std::fmt;
 use std::io;
 
+use rlvs_client::document::mistake::Mistake;
+use rlvs_client::endpoint::ServiceId;
 use rlvs_client::refusal::{Fault, Refusal};
+use rlvs_client::step::Failure;
 
 /// Why a command was not carried out.
 #[derive(Debug)]
@@ -18,6 +21,14 @@ pub enum Error {
     NotDrained(String),
     /// Writing to the place named first has failed.
     Output(String, io::Error),
+    /// Reading from the place named first has failed.
+    Input(String, io::Error),
+    /// The document that is named first has a mistake.
+    Document(String, Mistake),
+    /// Services that are to be added are there already.
+    Exists(Vec<ServiceId>),
+    /// The kernel did not make one of several changes.
+    NotMade(Box<Failure>),
 }
 
 impl std::error::Error for Error {}
@@ -34,17 +45,49 @@ impl From<rlvs_client::error::Error> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use rlvs_client::error::Error::{Refused, Reply};
         match self {
             Self::Usage(text) | Self::NotDrained(text) => f.write_str(text),
-            Self::Client(Refused(refusal)) => refused(refusal, f),
-            Self::Client(error @ Reply(_)) => {
-                write!(f, "{error} (do module and tool have the same version?)")
-            }
-            Self::Client(error) => error.fmt(f),
+            Self::Client(error) => client(error, f),
             Self::Output(place, error) => write!(f, "cannot write to {place}: {error}"),
+            Self::Input(place, error) => write!(f, "cannot read {place}: {error}"),
+            Self::Document(name, mistake) => write!(f, "{name}:{mistake}"),
+            Self::Exists(services) => {
+                let names: Vec<_> = services.iter().map(ToString::to_string).collect();
+                let names = names.join(", ");
+                write!(f, "nothing was changed, as there is already: {names}")
+            }
+            Self::NotMade(failure) => not_made(failure, f),
         }
     }
+}
+
+/// Writes an error of a request.
+fn client(error: &rlvs_client::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use rlvs_client::error::Error::{Refused, Reply};
+    match error {
+        Refused(refusal) => refused(refusal, f),
+        Reply(_) => write!(f, "{error} (do module and tool have the same version?)"),
+        error => write!(f, "{error}"),
+    }
+}
+
+/// Writes which of several changes was not made, and what became of those before it.
+fn not_made(failure: &Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{}: ", failure.change)?;
+    client(&failure.error, f)?;
+    if failure.left.is_empty() {
+        return match failure.undone {
+            0 => f.write_str("; nothing was changed"),
+            1 => f.write_str("; the change before it was undone"),
+            many => write!(f, "; the {many} changes before it were undone"),
+        };
+    }
+    f.write_str("; the changes before it were undone, except for what these would have undone:")?;
+    for (change, error) in &failure.left {
+        write!(f, "\n  {change}: ")?;
+        client(error, f)?;
+    }
+    Ok(())
 }
 
 /// Writes a refusal, with the argument at fault in place of the attribute.

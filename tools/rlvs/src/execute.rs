@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rlvs_client::client::Client;
+use rlvs_client::configuration::Configuration;
+use rlvs_client::document;
 use rlvs_client::endpoint::ServiceId;
 use rlvs_client::model::Service;
 use rlvs_client::rates;
@@ -98,8 +100,15 @@ pub fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Resul
             Done::change(client.set_timeouts(&options.settings())?)
         }
         Command::Flush { now } => Done::change(client.flush(*now)?),
+        Command::Save => Done {
+            output: document::write(&Configuration::read(client)?),
+            note: None,
+        },
         // Not carried out here.
-        Command::Completion { .. } | Command::Man { .. } | Command::Watch => Done::default(),
+        Command::Completion { .. }
+        | Command::Man { .. }
+        | Command::Restore { .. }
+        | Command::Watch => Done::default(),
     })
 }
 

@@ -6,7 +6,7 @@
 //! `Documentation/netlink/specs/rlvs.yaml` specifies. The tool checks syntax only; the kernel
 //! decides whether a request is valid.
 //!
-//! Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+//! Exit status: 0 done, 1 refused or failed, 2 wrong usage or a mistake in a document.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod drain;
 mod error;
 mod execute;
 mod output;
+mod restore;
 mod watch;
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("rlvs: {error}");
             match error {
-                Error::Usage(_) => ExitCode::from(2),
+                Error::Usage(_) | Error::Document(..) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -62,14 +63,25 @@ fn run(command: &Command) -> Result<(), Error> {
             let mut client = Client::new(module::load_for(Socket::connect)?);
             drain::drain(&mut client, &mut Events::subscribe()?, target, timeout)
         }
+        Command::Restore { file } => {
+            let document = restore::read(file.as_deref())?;
+            let mut client = Client::new(module::load_for(Socket::connect)?);
+            print_notes(restore::restore(&mut client, &document)?);
+            Ok(())
+        }
         _ => {
             let mut client = Client::new(module::load_for(Socket::connect)?);
             let done = execute::execute(command, &mut client)?;
-            if let Some(note) = done.note {
-                eprintln!("rlvs: note: {note}");
-            }
+            print_notes(done.note);
             print(&done.output)
         }
+    }
+}
+
+/// Prints the kernel's notes.
+fn print_notes(notes: impl IntoIterator<Item = String>) {
+    for note in notes {
+        eprintln!("rlvs: note: {note}");
     }
 }
 

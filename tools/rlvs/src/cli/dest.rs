@@ -163,7 +163,7 @@ fn methods() -> impl TypedValueParser<Value = Method> {
 const ANY_USER: u32 = u32::MAX;
 
 /// Returns the number of the user with this number or name, by id(1).
-fn user_number(user: &str) -> Result<u32, String> {
+pub fn user_number(user: &str) -> Result<u32, String> {
     let number = |digits: &str| digits.parse().ok().filter(|number| *number != ANY_USER);
     if let Some(number) = number(user) {
         return Ok(number);

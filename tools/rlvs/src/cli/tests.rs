@@ -58,6 +58,9 @@ fn commands_of_the_manual_are_accepted() {
         "rlvs service edit tcp://[2001:db8::10]:80 --slow-start 30",
         "rlvs templates",
         "rlvs templates --json",
+        "rlvs save",
+        "rlvs restore",
+        "rlvs restore /etc/rlvs.conf",
         "rlvs completion fish",
     ] {
         assert!(accepts(line), "{line}");
@@ -97,6 +100,7 @@ fn wrong_usage_is_refused_with_status_2() {
         "rlvs service edit tcp://192.0.2.10:80 --persistent -1",
         "rlvs templates tcp",
         "rlvs list --xml",
+        "rlvs save /etc/rlvs.conf",
         "rlvs completion powershell",
     ] {
         let error = Cli::try_parse_from(line.split(' ')).expect_err(line);

@@ -15,6 +15,7 @@ use crate::fake::{message, octets, stats, Fake};
 
 mod change;
 mod list;
+mod save;
 
 /// Reads a command line.
 fn parse(line: &str) -> Result<Command, clap::Error> {

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The configuration as a document: what is saved comes back, and a mistake changes nothing."""
+
+from lib.ktap import check, each, equal
+from lib.lab import FAMILIES, TCP, UDP
+
+EVERYTHING = """
+    service add {tcp}:80 --scheduler mh --flags mh-port,uncounted --table-size 65537 --slow-start 30
+    dest add {tcp}:80 :8001-8004 --weight 3 --private
+    dest add {tcp}:80 :8006 --user 33
+    dest add {tcp}:80 :8005 --weight 0
+    dest add {tcp}:80 {loopback}:8001
+    service add {tcp}:443 --scheduler sh --flags sh-fallback,sloppy --persistent 360 --prefix 24
+    dest add {tcp}:443 :8001-8002 --method nat --max-connections 100 --min-connections 50
+    dest add {tcp}:443 {other}:443 --weight 65535
+    service add {any}:81 --timeout-tcp 60 --timeout-fin 30
+    dest add {any}:81 :8081 --method steer
+    service add {udp}:53 --scheduler rr --flags ops
+    dest add {udp}:53 :5301-5303
+    service add {udp}:54 --scheduler lblcr --timeout-udp 5
+    timeouts --tcp 7200 --tcp-fin 60 --udp 30
+"""
+
+
+def everything():
+    """Lines of rlvs with every setting, in both address families."""
+    text = ""
+    for tcp, udp in zip(TCP, UDP):
+        any_address = "*" if tcp.version == 4 else "[::]"
+        text += EVERYTHING.format(tcp=tcp.service(1)[:-2], udp=udp.service(1)[:-2],
+                                  any=f"tcp://{any_address}",
+                                  loopback=tcp.endpoint(tcp.loopback, 1)[:-2],
+                                  other=tcp.endpoint(tcp.vip2, 1)[:-2])
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def document(lab, lines):
+    """Gives lines to `rlvs restore`, which has to succeed."""
+    done = lab.try_rlvs("restore", input="\n".join(lines))
+    equal((done.returncode, done.stderr), (0, ""), "rlvs restore: status and complaints")
+
+
+def test_what_is_saved_is_restored(lab):
+    for line in everything():
+        lab.rlvs(line)
+    before, saved = lab.services(), lab.rlvs("save")
+    lab.rlvs("flush")
+    lab.rlvs("timeouts --tcp 0 --tcp-fin 0 --udp 0")
+    equal(lab.rlvs("save"), "timeouts --tcp 900 --tcp-fin 120 --udp 300\n", "nothing, saved")
+    document(lab, saved.splitlines())
+    equal(lab.services(), before, "services")
+    equal(lab.rlvs("save"), saved, "saved again")
+    lab.rlvs("flush")
+    document(lab, everything())
+    equal(lab.rlvs("save"), saved, "what the same lines in a document make")
+    lab.rlvs("timeouts --tcp 0 --tcp-fin 0 --udp 0")
+
+
+@each(FAMILIES)
+def test_a_mistake_changes_nothing(lab, flow):
+    service = flow.service(80)
+    before = lab.services()
+    done = lab.try_rlvs("restore", input=f"service add {service}\n# workers\n"
+                                         f"dest add {service} :8001 --wait 1\n")
+    equal((done.returncode, done.stderr.strip()),
+          (2, f"rlvs: standard input:3:{len(service) + 17}: dest add has no option '--wait'"),
+          "status and complaint")
+    equal(lab.services(), before, "services")
+
+
+@each(FAMILIES)
+def test_what_is_there_is_named_and_left(lab, flow):
+    service = lab.balance(flow)
+    before = lab.services()
+    done = lab.try_rlvs("restore", input=f"service add {flow.service(81)}\nservice add {service}\n")
+    equal(done.returncode, 1, "status")
+    check(done.stderr.strip().endswith(f"already: {service}"), done.stderr)
+    equal(lab.services(), before, "services")
+
+
+@each(FAMILIES)
+def test_a_refusal_undoes_the_rest(lab, flow):
+    before, saved = lab.services(), lab.rlvs("save")
+    # Only the kernel knows the schedulers.
+    done = lab.try_rlvs("restore", input=f"timeouts --udp 7\nservice add {flow.service(80)}\n"
+                                         f"dest add {flow.service(80)} :8001\n"
+                                         f"service add {flow.service(81)} --scheduler none\n")
+    equal(done.returncode, 1, "status")
+    check("unknown scheduler" in done.stderr, done.stderr)
+    check("the 3 changes before it were undone" in done.stderr, done.stderr)
+    equal(lab.services(), before, "services")
+    equal(lab.rlvs("save"), saved, "saved again")

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `rlvs restore`: configures the namespace by a document.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rlvs_client::client::Client;
+use rlvs_client::configuration::Configuration;
+use rlvs_client::document;
+use rlvs_client::plan::additions_to;
+use rlvs_client::step::{carry_out, Step};
+use rlvs_client::transport::Transport;
+
+use crate::cli::dest::user_number;
+use crate::error::Error;
+
+/// Stands for standard input in place of a file.
+const STANDARD_INPUT: &str = "-";
+
+/// Reads a document from a file, by default from standard input.
+///
+/// # Errors
+///
+/// [`Error::Input`] or [`Error::Document`].
+pub fn read(file: Option<&Path>) -> Result<Configuration, Error> {
+    let (name, text) = match file.filter(|file| *file != Path::new(STANDARD_INPUT)) {
+        Some(file) => (file.display().to_string(), fs::read_to_string(file)),
+        None => {
+            let mut text = String::new();
+            let read = io::stdin().lock().read_to_string(&mut text);
+            ("standard input".to_string(), read.map(|_| text))
+        }
+    };
+    match text {
+        Ok(text) => {
+            document::read(&text, &user_number).map_err(|mistake| Error::Document(name, mistake))
+        }
+        Err(error) => Err(Error::Input(name, error)),
+    }
+}
+
+/// Adds what a document says; returns the kernel's notes.
+///
+/// # Errors
+///
+/// [`Error::Exists`] if a service is there already; nothing was changed then. [`Error::NotMade`] if
+/// the kernel refuses something.
+pub fn restore<T: Transport>(
+    client: &mut Client<T>,
+    document: &Configuration,
+) -> Result<Vec<String>, Error> {
+    let current = Configuration::read(client)?;
+    let steps = additions_to(&current, document).map_err(Error::Exists)?;
+    make(client, &steps)
+}
+
+/// Carries out steps; returns the kernel's notes.
+fn make<T: Transport>(client: &mut Client<T>, steps: &[Step]) -> Result<Vec<String>, Error> {
+    let notes = carry_out(client, steps).map_err(Error::NotMade)?;
+    let lines = notes
+        .iter()
+        .map(|(change, note)| format!("{change}: {note}"));
+    Ok(lines.collect())
+}
