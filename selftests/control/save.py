@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The configuration as a document: what is saved comes back, and a mistake changes nothing."""
 
+from lib.clients import talk
 from lib.ktap import check, each, equal
 from lib.lab import FAMILIES, TCP, UDP
 
@@ -90,3 +91,59 @@ def test_a_refusal_undoes_the_rest(lab, flow):
     check("the 3 changes before it were undone" in done.stderr, done.stderr)
     equal(lab.services(), before, "services")
     equal(lab.rlvs("save"), saved, "saved again")
+
+
+@each(FAMILIES)
+def test_apply_changes_only_what_differs(lab, flow):
+    service, other = flow.service(80), flow.service(81)
+    lab.servers.listen(flow, [8001])
+    lab.rlvs(f"service add {service} --scheduler rr")
+    lab.rlvs(f"dest add {service} :8001-8003 --method nat")
+    lab.rlvs(f"service add {other}")
+    held = talk(lab.client, flow)
+    wanted = (f"service add {service} --scheduler wlc\ndest add {service} :8001 --method nat\n"
+              f"dest add {service} :8003-8004 --method nat --weight 2\n")
+    changes = [f"service edit {service} --scheduler wlc",
+               f"dest add {service} :8004 --weight 2 --method nat",
+               f"dest edit {service} :8003 --weight 2",
+               f"dest del {service} :8002",
+               f"service del {other}"]
+    before = lab.services()
+    planned = lab.try_rlvs("apply - --dry-run", input=wanted)
+    equal((planned.returncode, planned.stdout.splitlines()), (1, changes), "the plan")
+    equal(lab.services(), before, "services after --dry-run")
+    done = lab.try_rlvs("apply -", input=wanted)
+    equal((done.returncode, done.stdout, done.stderr), (0, "", ""), "rlvs apply")
+    equal({port: d["weight"] for port, d in lab.destinations(service).items()},
+          {8001: 1, 8003: 2, 8004: 2}, "weights by port")
+    held.say(b"still there")
+    equal(lab.destinations(service)[8001]["stats"]["connections"], 1, "connections counted")
+    planned = lab.try_rlvs("apply - --dry-run", input=wanted)
+    equal((planned.returncode, planned.stdout), (0, ""), "the plan when nothing is to be done")
+    equal(lab.try_rlvs("apply - --dry-run", input="service add").returncode, 2,
+          "status after a mistake")
+    equal(lab.try_rlvs("apply /none --dry-run").returncode, 2, "status without a document")
+    held.close()
+
+
+def test_apply_from_anything_to_anything(lab):
+    document(lab, everything())
+    full = lab.rlvs("save")
+    # Methods, flags and bounds that exclude each other, and ends that move between services.
+    turned = []
+    for tcp, udp in zip(TCP, UDP):
+        turned += [f"service add {tcp.service(80)} --scheduler wlc --persistent 60",
+                   f"dest add {tcp.service(80)} :8004-8007 --method nat --max-connections 9",
+                   f"service add {tcp.service(443)} --scheduler mh --flags uncounted",
+                   f"dest add {tcp.service(443)} :8002-8003 --method steer",
+                   f"service add {udp.service(53)} --scheduler rr",
+                   f"dest add {udp.service(53)} :5301",
+                   f"service add {udp.service(55)} --scheduler rr --flags ops",
+                   f"dest add {udp.service(55)} :5302-5303"]
+    for wanted in "\n".join(turned), full, "", full:
+        done = lab.try_rlvs("apply -", input=wanted)
+        equal((done.returncode, done.stderr), (0, ""), "rlvs apply: status and complaints")
+        planned = lab.try_rlvs("apply - --dry-run", input=wanted)
+        equal((planned.returncode, planned.stdout), (0, ""), "what is left to do")
+    equal(lab.rlvs("save"), full, "saved again")
+    lab.rlvs("timeouts --tcp 0 --tcp-fin 0 --udp 0")

@@ -186,7 +186,7 @@ Examples:
     ///
     /// The document has everything that can be set by this command: one line
     /// for each service and each range of destinations, as arguments of this
-    /// command, and one for the timeouts. rlvs restore takes it.
+    /// command, and one for the timeouts. rlvs restore and rlvs apply take it.
     /// What sysctls say is not part of it.
     #[command(after_help = "\
 Examples:
@@ -208,6 +208,30 @@ Examples:
     Restore {
         /// The document; without it or if it is -, standard input
         file: Option<PathBuf>,
+    },
+
+    /// Make the configuration what a document says
+    ///
+    /// Only what differs is changed: what stays keeps its connections, and
+    /// its place among the destinations of its service. What the document does
+    /// not have is deleted; its connections finish by themselves. Timeouts
+    /// that it does not have become the defaults. The document is that of
+    /// rlvs restore.
+    ///
+    /// The kernel makes one change after the other: additions before
+    /// deletions, as far as that can be. If it refuses one, those before it
+    /// are undone. With --dry-run the exit status is 0 if nothing is to be
+    /// changed, 1 if something is, and 2 after an error.
+    #[command(after_help = "\
+Examples:
+  rlvs apply /etc/rlvs.conf
+  rlvs apply /etc/rlvs.conf --dry-run")]
+    Apply {
+        /// The document; - is standard input
+        file: PathBuf,
+        /// Print the changes as arguments of this command, and make none
+        #[arg(long)]
+        dry_run: bool,
     },
 
     /// Print a completion script for a shell

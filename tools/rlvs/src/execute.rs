@@ -105,7 +105,8 @@ pub fn execute<T: Transport>(command: &Command, client: &mut Client<T>) -> Resul
             note: None,
         },
         // Not carried out here.
-        Command::Completion { .. }
+        Command::Apply { .. }
+        | Command::Completion { .. }
         | Command::Man { .. }
         | Command::Restore { .. }
         | Command::Watch => Done::default(),

@@ -6,7 +6,8 @@
 //! `Documentation/netlink/specs/rlvs.yaml` specifies. The tool checks syntax only; the kernel
 //! decides whether a request is valid.
 //!
-//! Exit status: 0 done, 1 refused or failed, 2 wrong usage or a mistake in a document.
+//! Exit status: 0 done, 1 refused or failed, 2 wrong usage or a mistake in a document; of `rlvs
+//! apply --dry-run` 0 nothing to do, 1 changes, 2 any error.
 
 #![forbid(unsafe_code)]
 
@@ -37,45 +38,58 @@ use error::Error;
 
 fn main() -> ExitCode {
     // A usage error makes clap end the process with status 2.
-    let arguments = Cli::parse();
-    match run(&arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+    let command = Cli::parse().command;
+    match run(&command) {
+        Ok(status) => status,
         Err(error) => {
             eprintln!("rlvs: {error}");
-            match error {
-                Error::Usage(_) | Error::Document(..) => ExitCode::from(2),
+            match (command, error) {
+                // With this, 1 is not an error.
+                (Command::Apply { dry_run: true, .. }, _) => ExitCode::from(2),
+                (_, Error::Usage(_) | Error::Document(..)) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
     }
 }
 
-fn run(command: &Command) -> Result<(), Error> {
+/// Carries out a command; returns the exit status.
+fn run(command: &Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Completion { shell } => print(&man::completion(*shell)),
-        Command::Man { directory } => man::write_man_pages(directory),
+        Command::Apply { file, dry_run } => {
+            let document = restore::read(Some(file))?;
+            let mut client = Client::new(module::load_for(Socket::connect)?);
+            if *dry_run {
+                let changes = restore::planned(&mut client, &document)?;
+                print(&changes)?;
+                return Ok(ExitCode::from(u8::from(!changes.is_empty())));
+            }
+            print_notes(restore::apply(&mut client, &document)?);
+        }
+        Command::Completion { shell } => print(&man::completion(*shell))?,
+        Command::Man { directory } => man::write_man_pages(directory)?,
         Command::Watch => {
             let mut events = module::load_for(Events::subscribe)?;
-            watch::watch(&mut events, &mut io::stdout().lock())
+            watch::watch(&mut events, &mut io::stdout().lock())?;
         }
         Command::Dest(DestCommand::Drain { target, timeout }) => {
             let timeout = timeout.map(|seconds| Duration::from_secs(seconds.into()));
             let mut client = Client::new(module::load_for(Socket::connect)?);
-            drain::drain(&mut client, &mut Events::subscribe()?, target, timeout)
+            drain::drain(&mut client, &mut Events::subscribe()?, target, timeout)?;
         }
         Command::Restore { file } => {
             let document = restore::read(file.as_deref())?;
             let mut client = Client::new(module::load_for(Socket::connect)?);
             print_notes(restore::restore(&mut client, &document)?);
-            Ok(())
         }
         _ => {
             let mut client = Client::new(module::load_for(Socket::connect)?);
             let done = execute::execute(command, &mut client)?;
             print_notes(done.note);
-            print(&done.output)
+            print(&done.output)?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the kernel's notes.

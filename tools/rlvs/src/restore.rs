@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rlvs restore`: configures the namespace by a document.
+//! `rlvs restore` and `rlvs apply`: configure the namespace by a document.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use std::path::Path;
 use rlvs_client::client::Client;
 use rlvs_client::configuration::Configuration;
 use rlvs_client::document;
-use rlvs_client::plan::additions_to;
+use rlvs_client::plan::{additions_to, plan};
 use rlvs_client::step::{carry_out, Step};
 use rlvs_client::transport::Transport;
 
@@ -54,6 +54,29 @@ pub fn restore<T: Transport>(
     let current = Configuration::read(client)?;
     let steps = additions_to(&current, document).map_err(Error::Exists)?;
     make(client, &steps)
+}
+
+/// Makes the namespace what a document says; returns the kernel's notes.
+///
+/// # Errors
+///
+/// [`Error::NotMade`] if the kernel refuses something.
+pub fn apply<T: Transport>(
+    client: &mut Client<T>,
+    document: &Configuration,
+) -> Result<Vec<String>, Error> {
+    let steps = plan(&Configuration::read(client)?, document);
+    make(client, &steps)
+}
+
+/// Returns the changes that [`apply`] would make, one on each line.
+pub fn planned<T: Transport>(
+    client: &mut Client<T>,
+    document: &Configuration,
+) -> Result<String, Error> {
+    let steps = plan(&Configuration::read(client)?, document);
+    let lines = steps.iter().map(|step| format!("{}\n", step.change));
+    Ok(lines.collect())
 }
 
 /// Carries out steps; returns the kernel's notes.

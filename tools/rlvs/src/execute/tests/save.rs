@@ -140,6 +140,24 @@ fn what_is_there_is_not_restored_over() {
 }
 
 #[test]
+fn only_what_differs_is_changed() {
+    let document = read(&DOCUMENT.replace(":8001-8002 --weight 3", ":8002 --weight 4"));
+    let planned = restore::planned(&mut Client::new(&mut busy()), &document).unwrap();
+    assert_eq!(
+        planned,
+        "dest edit tcp://192.0.2.10:80 :8002 --weight 4\n\
+         dest del tcp://192.0.2.10:80 :8001\n"
+    );
+    let mut fake = busy();
+    restore::apply(&mut Client::new(&mut fake), &document).unwrap();
+    let changes = [&command::DESTINATION_SET, &command::DESTINATION_DEL];
+    assert_eq!(fake.commands()[4..], changes.map(|command| command.number));
+    let mut fake = busy();
+    restore::apply(&mut Client::new(&mut fake), &read(DOCUMENT)).unwrap();
+    assert_eq!(fake.requests.len(), 4);
+}
+
+#[test]
 fn a_refusal_names_the_change_and_what_became_of_the_others() {
     for (undone, end) in [
         (true, "; the 2 changes before it were undone"),
