@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The configuration as a document: what is saved comes back, and a mistake changes nothing."""
+"""The configuration as a document: what is saved comes back, what is applied is all there is."""
 
 from lib.clients import talk
 from lib.ktap import check, each, equal
@@ -147,3 +147,47 @@ def test_apply_from_anything_to_anything(lab):
         equal((planned.returncode, planned.stdout), (0, ""), "what is left to do")
     equal(lab.rlvs("save"), full, "saved again")
     lab.rlvs("timeouts --tcp 0 --tcp-fin 0 --udp 0")
+
+
+OF_IPVSADM = """
+    -A -t {vip}:80 -s rr
+    -a -t {vip}:80 -r {vip}:8001 -m
+    -a -t {vip}:80 -r {other}:80 -m -w 7 -x 100 -y 50
+    -a -t {vip}:80 -r {vip}:8000 -m -w 0
+    -A -t {vip}:81 -s sh -b sh-port,sh-fallback
+    -A -t {vip}:82 -s mh -p 60 -M {mask} -b mh-port
+    -a -t {vip}:82 -r {vip}:8001 -m
+    -A -t {vip}:83 -s lc
+    -a -t {vip}:83 -r {loopback}:8001 -m
+    -A -u {vip}:53 -s wlc -o
+    -a -u {vip}:53 -r {vip}:5301 -m -w 3
+    -A --sctp-service {vip}:3868 -s wrr -p
+"""
+
+
+@each(FAMILIES)
+def test_what_ipvsadm_prints_is_restored(lab, flow):
+    text = OF_IPVSADM.format(
+        vip=flow.endpoint(flow.vip, 1)[:-2], other=flow.endpoint(flow.vip2, 1)[:-2],
+        loopback=flow.endpoint(flow.loopback, 1)[:-2],
+        mask="255.255.255.0" if flow.version == 4 else "64")
+    lab.lb.must("ipvsadm", "-R", input="\n".join(line.strip() for line in text.splitlines()[1:]))
+    before, printed = lab.services(), lab.lb.must("ipvsadm", "-S", "-n")
+    equal(len(before), 6, "services")
+    # ipvsadm prints destinations by address and port, and no thresholds.
+    for service in before:
+        service["destinations"].sort(key=lambda d: (d["address"], d["port"]))
+        for destination in service["destinations"]:
+            destination["max_connections"] = destination["min_connections"] = 0
+    lab.rlvs("flush")
+    done = lab.try_rlvs("restore --ipvsadm", input=printed)
+    equal((done.returncode, done.stderr), (0, ""), "rlvs restore: status and complaints")
+    equal(lab.services(), before, "services")
+    equal(lab.lb.must("ipvsadm", "-S", "-n"), printed, "ipvsadm -S -n")
+
+
+def test_what_is_not_for_local_ports_is_refused(lab):
+    done = lab.try_rlvs("restore --ipvsadm", input="-A -t 198.51.100.10:80 -s rr\n-A -f 1 -s rr\n")
+    equal(done.returncode, 2, "status")
+    check("standard input:2:4: there are no services by firewall mark" in done.stderr, done.stderr)
+    equal(lab.services(), [], "services")

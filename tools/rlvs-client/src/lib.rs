@@ -64,6 +64,7 @@ pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod flags;
+pub mod ipvsadm;
 pub mod malformed;
 mod message;
 pub mod method;

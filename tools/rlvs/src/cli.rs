@@ -204,10 +204,15 @@ Examples:
     #[command(after_help = "\
 Examples:
   rlvs restore /etc/rlvs.conf
-  rlvs save | ip netns exec other rlvs restore")]
+  rlvs save | ip netns exec other rlvs restore
+  ipvsadm -S -n > old; modprobe -r ip_vs; rlvs restore --ipvsadm old")]
     Restore {
         /// The document; without it or if it is -, standard input
         file: Option<PathBuf>,
+        /// The document is what ipvsadm -S -n prints; destinations get the
+        /// method nat, on a loopback address steer
+        #[arg(long)]
+        ipvsadm: bool,
     },
 
     /// Make the configuration what a document says

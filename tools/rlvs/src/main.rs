@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode, Error> {
     match command {
         Command::Apply { file, dry_run } => {
-            let document = restore::read(Some(file))?;
+            let document = restore::read(Some(file), false)?;
             let mut client = Client::new(module::load_for(Socket::connect)?);
             if *dry_run {
                 let changes = restore::planned(&mut client, &document)?;
@@ -77,8 +77,8 @@ fn run(command: &Command) -> Result<ExitCode, Error> {
             let mut client = Client::new(module::load_for(Socket::connect)?);
             drain::drain(&mut client, &mut Events::subscribe()?, target, timeout)?;
         }
-        Command::Restore { file } => {
-            let document = restore::read(file.as_deref())?;
+        Command::Restore { file, ipvsadm } => {
+            let document = restore::read(file.as_deref(), *ipvsadm)?;
             let mut client = Client::new(module::load_for(Socket::connect)?);
             print_notes(restore::restore(&mut client, &document)?);
         }

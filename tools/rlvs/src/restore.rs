@@ -9,6 +9,7 @@ use std::path::Path;
 use rlvs_client::client::Client;
 use rlvs_client::configuration::Configuration;
 use rlvs_client::document;
+use rlvs_client::ipvsadm;
 use rlvs_client::plan::{additions_to, plan};
 use rlvs_client::step::{carry_out, Step};
 use rlvs_client::transport::Transport;
@@ -19,12 +20,12 @@ use crate::error::Error;
 /// Stands for standard input in place of a file.
 const STANDARD_INPUT: &str = "-";
 
-/// Reads a document from a file, by default from standard input.
+/// Reads a document, if `is_ipvsadm` one of ipvsadm, from a file, by default from standard input.
 ///
 /// # Errors
 ///
 /// [`Error::Input`] or [`Error::Document`].
-pub fn read(file: Option<&Path>) -> Result<Configuration, Error> {
+pub fn read(file: Option<&Path>, is_ipvsadm: bool) -> Result<Configuration, Error> {
     let (name, text) = match file.filter(|file| *file != Path::new(STANDARD_INPUT)) {
         Some(file) => (file.display().to_string(), fs::read_to_string(file)),
         None => {
@@ -33,12 +34,16 @@ pub fn read(file: Option<&Path>) -> Result<Configuration, Error> {
             ("standard input".to_string(), read.map(|_| text))
         }
     };
-    match text {
-        Ok(text) => {
-            document::read(&text, &user_number).map_err(|mistake| Error::Document(name, mistake))
-        }
-        Err(error) => Err(Error::Input(name, error)),
-    }
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => return Err(Error::Input(name, error)),
+    };
+    let document = if is_ipvsadm {
+        ipvsadm::read(&text)
+    } else {
+        document::read(&text, &user_number)
+    };
+    document.map_err(|mistake| Error::Document(name, mistake))
 }
 
 /// Adds what a document says; returns the kernel's notes.

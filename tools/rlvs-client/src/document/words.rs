@@ -79,6 +79,18 @@ impl<'a> Words<'a> {
         })
     }
 
+    /// Reads a word as a value if there is one that is not an option.
+    pub(crate) fn value_if_any<V: FromStr>(&mut self) -> Result<Option<V>, Mistake>
+    where
+        V::Err: Display,
+    {
+        let next = self.words.get(self.read);
+        match next.filter(|(_, word)| !word.starts_with('-')) {
+            Some(_) => self.value("a value").map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Reads the name of an option, with its dashes; returns `None` at the end of the line.
     pub(crate) fn option(&mut self) -> Result<Option<&'a str>, Mistake> {
         match self.next("an option") {

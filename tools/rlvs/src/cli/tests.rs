@@ -61,6 +61,7 @@ fn commands_of_the_manual_are_accepted() {
         "rlvs save",
         "rlvs restore",
         "rlvs restore /etc/rlvs.conf",
+        "rlvs restore --ipvsadm",
         "rlvs apply /etc/rlvs.conf --dry-run",
         "rlvs apply -",
         "rlvs completion fish",
@@ -104,6 +105,7 @@ fn wrong_usage_is_refused_with_status_2() {
         "rlvs list --xml",
         "rlvs save /etc/rlvs.conf",
         "rlvs apply",
+        "rlvs apply /etc/rlvs.conf --ipvsadm",
         "rlvs completion powershell",
     ] {
         let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
