@@ -16,7 +16,7 @@ import os
 import socket
 
 from lib import kernel
-from lib.capture import Capture, judge_checksums
+from lib.capture import Capture, fields, judge_checksums
 from lib.clients import talk
 from lib.ktap import check, equal, fewer, wait_until
 from lib.lab import FLOWS, SCTP, DistantLab
@@ -125,6 +125,7 @@ def run(lab):
                 converse(lab, FIRST_PORT + number * PORTS)
             part(lab)
             lab.reset()
+    show_bad(wire.path)
     wire, own = by_case(judge_checksums(wire.path)), by_case(judge_checksums(own.path))
     for number, settings in enumerate(EVERY):
         for flow in ALL:
@@ -132,6 +133,16 @@ def run(lab):
             judge_own_end(flow, settings, own[number, str(flow)])
     equal({name for number, name in wire if number is None}, {"ip4"},
           "packets on the wire that do not belong to port 80")
+
+
+def show_bad(path):
+    """Prints the packets of a capture whose checksums are wrong, to see what they are."""
+    names = ["frame.number", "frame.time_relative", "frame.len", "ipv6.hlim", "tcp.srcport",
+             "tcp.dstport", "tcp.flags.str", "tcp.seq_raw", "tcp.ack_raw", "tcp.len",
+             "tcp.checksum", "tcp.checksum_calculated", "udp.srcport", "udp.dstport"]
+    wrong = " or ".join(f"{protocol}.checksum.status == 0" for protocol in ("tcp", "udp", "sctp"))
+    for row in fields(path, *names, only=wrong):
+        print(f"    # wrong: {dict(zip(names, row, strict=True))}", flush=True)
 
 
 def by_case(verdicts):
