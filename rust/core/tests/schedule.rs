@@ -11,9 +11,7 @@ use crate::support::cases;
 #[derive(Clone, Debug)]
 pub(crate) struct Destination {
     pub(crate) port: u16,
-    /// Guarded by: atomic; written under the config mutex.
     weight: u16,
-    /// Guarded by: atomic; written under the config mutex.
     last_weight: u16,
     pub(crate) active: u32,
     inactive: u32,

@@ -23,11 +23,9 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 struct Destination {
     id: u32,
-    /// Guarded by: atomic; written under the config mutex.
     weight: u16,
     active: u32,
     inactive: u32,
-    /// Guarded by: atomic; any packet, the last writer wins.
     full: bool,
 }
 
@@ -218,7 +216,6 @@ fn churn() -> impl Strategy<Value = Churn> {
 /// A scheduler whose destinations come and go. The first few stay as they are.
 struct Service {
     kind: Kind,
-    /// Guarded by: RCU; replaced under the config mutex.
     pool: Tracked,
     scheduler: Scheduler<Host>,
     stay: usize,

@@ -42,7 +42,6 @@ impl<F: Fault> Observer for Mark<F> {
 struct Service<F> {
     changed: Arc<Changed<Bits<F>>>,
     counts: [Counts<Word<F>, Mark<F>>; 2],
-    /// Guarded by: RCU; replaced under the config mutex.
     pool: Pool<F>,
     /// The one that takes the place of `pool`, if any does.
     next: Pool<F>,

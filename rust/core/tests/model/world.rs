@@ -50,7 +50,6 @@ pub(crate) struct Mistakes {
 }
 
 /// What the configuration's mutex guards.
-/// Guarded by: the config mutex.
 #[derive(Default)]
 pub(crate) struct Config {
     /// The number of the last change.
@@ -100,7 +99,6 @@ pub(crate) struct Destination<F> {
     pub(crate) counts: Counts<Word<F>>,
     /// New connections may get it; this is in the pool that is published.
     pub(crate) picked: AtomicBool,
-    /// Guarded by: atomic; set once, under the config mutex.
     pub(crate) cut: AtomicBool,
     /// It was deleted and had no connection.
     pub(crate) forgotten: std::sync::atomic::AtomicBool,
