@@ -50,9 +50,21 @@ pub fn read(
     text: &str,
     user: &dyn Fn(&str) -> Result<u32, String>,
 ) -> Result<Configuration, Mistake> {
+    configuration_of(text, |words| command(words, user))
+}
+
+/// Makes a configuration of a text by the change that `command` reads in each line.
+///
+/// # Errors
+///
+/// The first [`Mistake`].
+pub(crate) fn configuration_of(
+    text: &str,
+    command: impl Fn(&mut Words<'_>) -> Result<Change, Mistake>,
+) -> Result<Configuration, Mistake> {
     let mut configuration = Configuration::default();
     for mut words in lines(text) {
-        let change = command(&mut words, user)?;
+        let change = command(&mut words)?;
         let made = change.make(&mut configuration);
         made.map_err(|misfit| words.mistake_in_command(misfit))?;
     }

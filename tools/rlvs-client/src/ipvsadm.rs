@@ -11,10 +11,11 @@
 //! loopback address that `nat` does not reach, as when ipvsadm adds it.
 
 use crate::change::Change;
-use crate::configuration::{Configuration, Misfit};
+use crate::configuration::Configuration;
 use crate::difference::needs_steering;
+use crate::document::configuration_of;
 use crate::document::mistake::Mistake;
-use crate::document::words::{lines, Words};
+use crate::document::words::Words;
 use crate::endpoint::{DestinationRange, ServiceId};
 use crate::flags::Flag;
 use crate::method::Method;
@@ -30,13 +31,7 @@ const PERSISTENT: u32 = 300;
 ///
 /// The first [`Mistake`], which may also be something that rlvs does not have.
 pub fn read(text: &str) -> Result<Configuration, Mistake> {
-    let mut configuration = Configuration::default();
-    for mut words in lines(text) {
-        let change = command(&mut words)?;
-        let made = change.make(&mut configuration);
-        made.map_err(|misfit: Misfit| words.mistake_in_command(misfit))?;
-    }
-    Ok(configuration)
+    configuration_of(text, command)
 }
 
 /// Reads a command.
