@@ -125,8 +125,10 @@ def run(lab):
                 converse(lab, FIRST_PORT + number * PORTS)
             part(lab)
             lab.reset()
-    show_bad(wire.path)
-    wire, own = by_case(judge_checksums(wire.path)), by_case(judge_checksums(own.path))
+    verdicts = judge_checksums(wire.path)
+    if any(verdict == "bad" for *_, verdict in verdicts):
+        show_bad(wire.path)
+    wire, own = by_case(verdicts), by_case(judge_checksums(own.path))
     for number, settings in enumerate(EVERY):
         for flow in ALL:
             judge_wire(flow, settings, wire[number, str(flow)])
