@@ -69,13 +69,10 @@ class Crate:
         self.files[module], self.texts[module] = path, text
         self.children[module] = set()
         self.inline[module] = set(INLINE.findall(text))
-        is_root = not module
-        folder = path.parent if is_root or path.name == "mod.rs" else path.with_suffix("")
+        folder = path.with_suffix("") if module else path.parent
         for test, name in CHILD.findall(text):
-            child = next(
-                (p for p in (folder / f"{name}.rs", folder / name / "mod.rs") if p.exists()), None
-            )
-            if test or child is None:
+            child = folder / f"{name}.rs"
+            if test or not child.exists():
                 continue
             self.children[module].add(name)
             self.read((*module, name), child)
