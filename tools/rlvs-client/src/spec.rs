@@ -96,7 +96,7 @@ pub mod service {
     pub const PROTOCOL: Attr<U8> = Attr::new(1, "protocol");
 
     /// Virtual address in network byte order, 4 bytes for IPv4 or 16 bytes
-    /// for IPv6; the length tells the address family. All bytes zero is the
+    /// for IPv6; the length is that of the address family. All bytes zero is the
     /// wildcard: any local address of that family.
     pub const ADDRESS: Attr<Binary> = Attr::new(2, "address");
 
